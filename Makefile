@@ -1,0 +1,39 @@
+# Needs Python 3.11 or later and make; everything else goes into .venv on the first run.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+OUT ?= runs/digits
+TESTS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types clean
+
+help:  ## list these targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: $(READY)  ## explain a small classifier of handwritten digits; results in runs/digits
+	$(BIN)/python experiments/digits.py --out $(OUT)
+
+test: $(READY)  ## run the tests (TESTS="tests/report -x" narrows them)
+	$(BIN)/python -m pytest $(TESTS)
+
+lint: $(READY)  ## check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)  ## check types
+	$(BIN)/mypy
+
+clean:  ## remove the environment, caches and builds, but no results
+	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+	find jaxpath experiments tests -name __pycache__ -prune -exec rm -rf {} +
+
+# The stamp is written last, so that an interrupted installation starts again.
+$(READY): requirements.txt setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "jaxpath needs Python 3.11 or later, but '$(PYTHON)' is $$($(PYTHON) --version 2>&1 | tail -n 1)." \
+	    "Install one and name it: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@

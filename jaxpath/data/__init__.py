@@ -1,0 +1,46 @@
+"""Labelled pictures: sources with random access, and the pipeline that makes batches of them.
+
+Grain, TensorFlow Datasets and scikit-learn are imported by the functions that need them.
+"""
+
+from jaxpath.data.archives import TarSource, tar
+from jaxpath.data.arrays import ArraySource, digits
+from jaxpath.data.augment import AUGMENTATIONS, Augment
+from jaxpath.data.folders import FolderSource, folder
+from jaxpath.data.npz_files import npz
+from jaxpath.data.opening import open_source, split_names
+from jaxpath.data.pipeline import Batches, eval_batches, train_batches
+from jaxpath.data.source import Example, Source, UnreadableImage, check_labels
+from jaxpath.data.splits import Subset, split
+from jaxpath.data.tfds_records import TfdsSource, tfds
+from jaxpath.data.transforms import center_crop, decode, flip, random_resized_crop, random_shift
+
+__all__ = [
+    "AUGMENTATIONS",
+    "ArraySource",
+    "Augment",
+    "Batches",
+    "Example",
+    "FolderSource",
+    "Source",
+    "Subset",
+    "TarSource",
+    "TfdsSource",
+    "UnreadableImage",
+    "center_crop",
+    "check_labels",
+    "decode",
+    "digits",
+    "eval_batches",
+    "flip",
+    "folder",
+    "npz",
+    "open_source",
+    "random_resized_crop",
+    "random_shift",
+    "split",
+    "split_names",
+    "tar",
+    "tfds",
+    "train_batches",
+]

@@ -1,0 +1,129 @@
+"""Data sets that are tar files of class folders, read in place."""
+
+import os
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from jaxpath.data.class_index import class_labels
+from jaxpath.data.index import ImageIndex, cached_index, is_image_name
+from jaxpath.data.source import Example, Source, UnreadableImage
+from jaxpath.data.splits import SPLIT_NAMES, choose_split
+from jaxpath.types import InputError
+
+
+class TarSource(Source):
+    """Image files in an uncompressed tar file; :func:`tar` makes it.
+
+    Examples hold the bytes of the files, read at their place in the archive.
+    """
+
+    def __init__(self, path: Path, index: ImageIndex, labels: np.ndarray, class_names: tuple[str, ...]):
+        self.path = path
+        self.index = index
+        self.class_names = class_names
+        self.labels = index.labels(labels)
+        self._opened: tuple[int, int] | None = None
+
+    def __len__(self) -> int:
+        return len(self.index.names)
+
+    def __getitem__(self, index: int) -> Example:
+        assert self.index.spans is not None
+        offset, size = (int(value) for value in self.index.spans[index])
+        try:
+            data = os.pread(self._descriptor(), size, offset)
+        except OSError as error:
+            raise UnreadableImage(f"it cannot be read: {error.strerror}") from error
+        return {"image": data, "label": np.int32(self.labels[index])}
+
+    def name(self, index: int) -> str:
+        return f"{os.fsdecode(bytes(self.index.names[index]))} in {self.path}"
+
+    def _descriptor(self) -> int:
+        # A number of an open file means nothing in another process; pread leaves no position
+        # behind, so the threads of one process can share it.
+        if self._opened is None or self._opened[0] != os.getpid():
+            self._opened = os.getpid(), os.open(self.path, os.O_RDONLY)
+        return self._opened[1]
+
+    def __getstate__(self):
+        return {**self.__dict__, "_opened": None}
+
+    def __del__(self):
+        opened = self.__dict__.get("_opened")
+        if opened is not None and opened[0] == os.getpid():
+            os.close(opened[1])
+
+
+def tar(path: str | Path, split: str | None = None, class_index: Sequence[str] | None = None) -> TarSource:
+    """Returns the pictures of a tar file of class folders, without unpacking it.
+
+    Args:
+        path: An uncompressed tar file with members ``<class>/<name>.jpg`` or
+            ``<split>/<class>/<name>.jpg``, under any leading folders.
+        split: Which split; None takes ``train``, or all there is in a file without splits.
+        class_index: As for :func:`~jaxpath.data.folders.folder`; ``wnids.json`` is looked for
+            beside the file.
+
+    Raises:
+        InputError: No such file, no tar file, a compressed one, no images in it, or no such split.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"there is no file {path}; give the path of a tar file of class folders")
+    path = path.resolve()
+    stat = path.stat()
+    key = ["tar", str(path), stat.st_mtime_ns, stat.st_size, split]
+    index = cached_index(key, lambda: _list_members(path, split))
+    labels, names, are_ranks = class_labels(
+        index.classes, class_index=class_index, beside=(path.parent,), origin=str(path)
+    )
+    source = TarSource(path, index, labels, names)
+    source.labels_are_ranks = are_ranks
+    return source
+
+
+def tar_splits(path: str | Path) -> tuple[str, ...]:
+    """Returns the names of the splits of a tar file; none if it has a single part."""
+    return tuple(name for name in _members_by_split(Path(path)) if name)
+
+
+def _list_members(path: Path, split: str | None) -> ImageIndex:
+    splits = _members_by_split(path)
+    if not splits:
+        raise InputError(f"there are no images in {path}; its members should be <class>/<name>.jpg and so on")
+    members = splits[choose_split(tuple(splits), split, str(path))]
+    members.sort()
+    folders, names, offsets, sizes = zip(*members, strict=True)
+    classes, counts = np.unique(np.array(folders), return_counts=True)
+    return ImageIndex(
+        classes=tuple(str(name) for name in classes),
+        counts=counts.astype(np.int64),
+        names=np.array(names, "S"),
+        spans=np.stack([offsets, sizes], axis=1).astype(np.int64),
+    )
+
+
+def _members_by_split(path: Path) -> dict[str, list[tuple[str, bytes, int, int]]]:
+    """Returns split -> (class folder, path, offset, size) of each image; "" is no named split."""
+    splits: dict[str, list[tuple[str, bytes, int, int]]] = {}
+    try:
+        with tarfile.open(path, "r:") as archive:
+            while (member := archive.next()) is not None:
+                # The archive would keep a record of every member it has passed.
+                archive.members = []
+                *parents, name = member.name.split("/")
+                if not parents or not member.isreg() or member.sparse or not is_image_name(os.fsencode(name)):
+                    continue
+                split = parents[-2] if len(parents) > 1 and parents[-2] in SPLIT_NAMES else ""
+                entry = (parents[-1], os.fsencode(member.name), member.offset_data, member.size)
+                splits.setdefault(split, []).append(entry)
+    except (tarfile.TarError, OSError) as error:
+        raise InputError(
+            f"{path} is not an uncompressed tar file ({error}); a compressed one has no random access: "
+            "decompress it first"
+        ) from error
+    return splits

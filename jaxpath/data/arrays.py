@@ -1,0 +1,109 @@
+"""Data sets that are arrays in memory, among them scikit-learn's digits."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from jaxpath.data.source import Example, Source
+from jaxpath.data.splits import choose_split
+from jaxpath.types import InputError
+
+DIGITS_TEST_FRACTION = 0.2
+
+
+class ArraySource(Source):
+    """Pictures that are already decoded.
+
+    Args:
+        images: uint8 [N, H, W, C] or [N, H, W], C 1 or 3.
+        labels: Integers [N] or [N, 1].
+        class_names: One name per class; by default the numerals up to the largest label.
+        origin: What to call the data set in messages.
+
+    Raises:
+        InputError: The arrays do not have these shapes and types.
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        *,
+        class_names: Sequence[str] | None = None,
+        origin: str = "the arrays",
+    ):
+        self.images = _check_images(np.asarray(images), origin)
+        self.labels: np.ndarray = _check_labels(np.asarray(labels), len(self.images), origin)
+        if class_names is None:
+            class_names = [str(label) for label in range(int(self.labels.max()) + 1)]
+        self.class_names = tuple(class_names)
+        self.origin = origin
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> Example:
+        return {"image": self.images[index], "label": self.labels[index]}
+
+    def name(self, index: int) -> str:
+        return f"example {index} of {self.origin}"
+
+
+def digits(split: str | None = None) -> ArraySource:
+    """Returns scikit-learn's handwritten digits, 1797 pictures [8, 8, 1] in ten classes.
+
+    Args:
+        split: ``"train"``, ``"test"`` (every class's own fifth, always the same pictures), or None
+            for all.
+
+    Raises:
+        InputError: No such split.
+    """
+    import sklearn.datasets
+
+    bunch = sklearn.datasets.load_digits()
+    # The file counts dark pixels in blocks of 4 x 4, so its values are 0 to 16.
+    images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
+    labels = bunch.target.astype(np.int32)
+    chosen = np.arange(len(labels))
+    if split is not None:
+        test = _stratified(labels, DIGITS_TEST_FRACTION)
+        parts = {"train": np.setdiff1d(chosen, test), "test": test}
+        chosen = parts[choose_split(tuple(parts), split, "the digits")]
+    return ArraySource(images[chosen], labels[chosen], origin=f"the digits{f' ({split})' if split else ''}")
+
+
+def _stratified(labels: np.ndarray, fraction: float) -> np.ndarray:
+    """Returns the sorted places of ``fraction`` of every class, drawn once and for all."""
+    rng = np.random.default_rng(0)
+    parts = []
+    for label in np.unique(labels):
+        places = np.flatnonzero(labels == label)
+        parts.append(rng.permutation(places)[: round(fraction * len(places))])
+    return np.sort(np.concatenate(parts))
+
+
+def _check_images(images: np.ndarray, origin: str) -> np.ndarray:
+    if images.dtype != np.uint8:
+        raise InputError(
+            f"the images of {origin} are {images.dtype}, but uint8 values 0 to 255 were expected"
+        )
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.ndim != 4 or images.shape[-1] not in (1, 3) or 0 in images.shape:
+        raise InputError(
+            f"the images of {origin} have the shape {list(images.shape)}, but [N, H, W], [N, H, W, 1] or "
+            "[N, H, W, 3] was expected; move the channels to the end with numpy.moveaxis"
+        )
+    return images
+
+
+def _check_labels(labels: np.ndarray, size: int, origin: str) -> np.ndarray:
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.shape != (size,) or labels.dtype.kind not in "iu":
+        raise InputError(
+            f"the labels of {origin} are {labels.dtype} of shape {list(labels.shape)}, but {size} integers, "
+            "one per image, were expected"
+        )
+    return labels.astype(np.int32)

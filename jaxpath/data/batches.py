@@ -1,0 +1,151 @@
+"""What is in batch number n of a process: a pure function of the seed and n."""
+
+import dataclasses
+import functools
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxpath.data.augment import Augment
+from jaxpath.data.source import Source, UnreadableImage
+from jaxpath.data.transforms import open_picture
+from jaxpath.types import InputError, Preprocessing
+
+Batch = dict[str, np.ndarray]
+
+UNREADABLE = "unreadable"
+"""Entry of a batch that counts what was skipped: the example that could not be read, or -1."""
+
+_BUFFER_EMPTY = 4
+"""Philox makes four numbers at a time; all of them are used up."""
+
+
+class Shard(NamedTuple):
+    """Which part of every global batch a process reads: number ``index`` of ``count`` processes."""
+
+    index: int
+    count: int
+
+
+@functools.lru_cache(maxsize=2)
+def _permutation(size: int, seed: int, epoch: int) -> np.ndarray:
+    return np.random.default_rng((seed, epoch)).permutation(size)
+
+
+class ExampleGenerators:
+    """Random generators that belong to a place in the stream of examples.
+
+    A counter-based generator is set to its place, which takes a tenth of the time of making one:
+    every example needs its own, or batches would depend on the number of processes.
+    """
+
+    def __init__(self, seed: int):
+        self._bits = np.random.Philox(key=seed)
+        self._state = self._bits.state
+        self._state["buffer_pos"] = _BUFFER_EMPTY
+        self._generator = np.random.Generator(self._bits)
+
+    def at(self, position: int) -> np.random.Generator:
+        """Returns the generator for ``position``, valid until the next call."""
+        self._state["state"]["counter"][:] = 0, 0, 0, position
+        self._bits.state = self._state
+        return self._generator
+
+
+@dataclasses.dataclass(frozen=True)
+class BatchMaker:
+    """Makes the batches of one process; called in threads and in worker processes.
+
+    Attributes:
+        source: The examples, N of them.
+        preprocessing: Gives the shape of the pictures.
+        augment: Makes a picture of an example.
+        batch_size: Size of the global batch, B.
+        shard: The process reads the positions ``shard.index``, ``+ shard.count`` and so on of each
+            global batch.
+        seed: Of the order and of the augmentation.
+        skip_unreadable: Whether an example that holds no picture is passed over.
+    """
+
+    source: Source
+    preprocessing: Preprocessing
+    augment: Augment
+    batch_size: int
+    shard: Shard
+    seed: int
+    skip_unreadable: bool
+
+    def train(self, number: int) -> Batch:
+        """Returns batch ``number`` of the endless stream of shuffled epochs."""
+        generators = ExampleGenerators(self.seed)
+        size = len(self.source)
+        batch = self._empty()
+        for row, position in enumerate(self._positions(number)):
+            epoch, rank = divmod(position, size)
+            index = int(_permutation(size, self.seed, epoch)[rank])
+            # An example that holds no picture is replaced by its neighbour, so that every process
+            # goes on at its own pace and a run repeats exactly.
+            for candidate in range(index, index + size):
+                if self._fill(batch, row, candidate % size, generators.at(position)):
+                    break
+            else:
+                raise InputError(f"none of the {size} images can be read; check that the data are images")
+        return batch
+
+    def evaluation(self, number: int) -> Batch:
+        """Returns batch ``number`` of one pass in the order of the source; weight 0 is padding."""
+        generators = ExampleGenerators(self.seed)
+        batch = self._empty()
+        for row, position in enumerate(self._positions(number)):
+            if position < len(self.source):
+                self._fill(batch, row, position, generators.at(position))
+        return batch
+
+    def _positions(self, number: int) -> range:
+        """Places of this process's examples in the stream that all processes share."""
+        return range(
+            number * self.batch_size + self.shard.index, (number + 1) * self.batch_size, self.shard.count
+        )
+
+    def _empty(self) -> Batch:
+        size = self.batch_size // self.shard.count
+        return {
+            "image": np.zeros((size, *self._shape), np.uint8),
+            "label": np.zeros(size, np.int32),
+            "index": np.full(size, -1, np.int64),
+            "weight": np.zeros(size, np.float32),
+            UNREADABLE: np.full(size, -1, np.int64),
+        }
+
+    @property
+    def _shape(self) -> tuple[int, int, int]:
+        return (*self.preprocessing.crop, len(self.preprocessing.mean))
+
+    def _fill(self, batch: Batch, row: int, index: int, rng: np.random.Generator) -> bool:
+        """Writes an example into ``row``; returns False if it was passed over."""
+        try:
+            example = self.source[index]
+            image = self.augment(open_picture(example["image"]), rng, self.preprocessing)
+        except UnreadableImage as error:
+            if not self.skip_unreadable:
+                raise _name_the_file(self.source, index, error) from error
+            if batch[UNREADABLE][row] < 0:
+                batch[UNREADABLE][row] = index
+            return False
+        if image.shape != self._shape or image.dtype != np.uint8:
+            raise InputError(
+                f"the augmentation returned {image.dtype} of shape {list(image.shape)} for "
+                f"{self.source.name(index)}, but uint8 of shape {list(self._shape)} was expected"
+            )
+        batch["image"][row] = image
+        batch["label"][row] = example["label"]
+        batch["index"][row] = index
+        batch["weight"][row] = 1
+        return True
+
+
+def _name_the_file(source: Source, index: int, error: UnreadableImage) -> UnreadableImage:
+    return UnreadableImage(
+        f"{source.name(index)} is not a readable image ({error}); remove or replace it, or skip such "
+        "files with --skip-unreadable"
+    )

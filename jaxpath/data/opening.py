@@ -1,0 +1,87 @@
+"""From what a user types, such as ``digits`` or ``folder:PATH``, to a data set."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from jaxpath.data.archives import tar, tar_splits
+from jaxpath.data.arrays import digits
+from jaxpath.data.folders import folder, folder_splits
+from jaxpath.data.npz_files import npz, npz_splits
+from jaxpath.data.source import Source
+from jaxpath.data.splits import choose_split
+from jaxpath.data.tfds_records import tfds, tfds_splits
+from jaxpath.types import InputError
+
+FORMS = "digits, npz:FILE.npz, folder:PATH, tar:FILE.tar, tfds:NAME"
+
+_SUFFIXES = {".npz": "npz", ".tar": "tar"}
+
+
+def open_source(
+    spec: str,
+    *,
+    split: str | None = None,
+    data_dir: str | Path | None = None,
+    class_index: Sequence[str] | None = None,
+) -> Source:
+    """Opens the data set that ``spec`` names.
+
+    Args:
+        spec: One of :data:`FORMS`. A path alone is enough for a folder or for a file that ends in
+            .npz or .tar.
+        split: Name of the split. None takes ``train`` where there are splits, otherwise all. The
+            splits of a folder are subfolders named train, val and so on.
+        data_dir: Where TFDS data sets are prepared.
+        class_index: Names of all class folders in the order of the labels, for folder and tar; by
+            default read from a ``wnids.json`` beside the data if there is one.
+
+    Raises:
+        InputError: No such form, file, folder or split, or no images in it.
+    """
+    kind, place = _parse(spec)
+    if kind == "digits":
+        return digits(split)
+    if kind == "npz":
+        return npz(place, split)
+    if kind == "tar":
+        return tar(place, split, class_index)
+    if kind == "tfds":
+        return tfds(place, split or "train", data_dir)
+    path = Path(place)
+    splits = folder_splits(path)
+    if splits or (split is not None and path.is_dir()):
+        path = path / choose_split(splits or ("",), split, str(path))
+    return folder(path, class_index)
+
+
+def split_names(spec: str, *, data_dir: str | Path | None = None) -> tuple[str, ...]:
+    """Returns the names of the splits of a data set; none if it is in one part.
+
+    Raises:
+        InputError: No such form or file.
+    """
+    kind, place = _parse(spec)
+    if kind == "digits":
+        return "train", "test"
+    if kind == "npz":
+        return npz_splits(place)
+    if kind == "tar":
+        return tar_splits(place)
+    if kind == "tfds":
+        return tfds_splits(place, data_dir)
+    return folder_splits(place)
+
+
+def _parse(spec: str) -> tuple[str, str]:
+    """Returns the kind of a data set and the place where it is."""
+    kind, colon, place = spec.partition(":")
+    if spec == "digits" or (colon and place and kind in ("npz", "folder", "tar", "tfds")):
+        return kind, os.path.expanduser(place) if kind != "tfds" else place
+    path = os.path.expanduser(spec)
+    suffix = Path(path).suffix
+    if suffix in _SUFFIXES:
+        return _SUFFIXES[suffix], path
+    if os.path.isdir(path):
+        return "folder", path
+    raise InputError(f'the data set "{spec}" is of no known form; take one of {FORMS}')

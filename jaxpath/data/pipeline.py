@@ -1,0 +1,259 @@
+"""The Grain pipeline: batches made ahead of time by threads or worker processes, resumable exactly."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+
+from jaxpath.data.augment import Augment, make_augmentation, no_augmentation
+from jaxpath.data.batches import UNREADABLE, Batch, BatchMaker, Shard
+from jaxpath.data.source import Source
+from jaxpath.types import InputError, Preprocessing
+
+MAX_THREADS = 16
+
+
+class Batches(Iterator[Batch]):
+    """This process's batches in their order, made ahead of time.
+
+    Each batch is a dict of arrays over b = B / P examples, P the number of processes:
+
+    - ``image``: uint8 [b, H, W, C]; it is normalised on the device,
+    - ``label``: int32 [b],
+    - ``index``: int64 [b], place in the source; -1 in padding,
+    - ``weight``: float32 [b], 1 for an example, 0 for padding or one that was passed over.
+    """
+
+    def __init__(
+        self,
+        make_batch: Callable[[int], Batch],
+        source: Source,
+        *,
+        num_batches: int,
+        num_workers: int,
+        num_threads: int | None,
+    ):
+        self._make_batch = make_batch
+        self._source = source
+        self._num_batches = num_batches
+        self._num_workers = num_workers
+        self._num_threads = _num_cores() if num_threads is None else num_threads
+        self._next = 0
+        self._batches = None
+        self._unreadable: set[int] = set()
+
+    def __next__(self) -> Batch:
+        if self._next >= self._num_batches:
+            self.close()
+            raise StopIteration
+        if self._batches is None:
+            self._batches = iter(self._dataset())
+        try:
+            batch = dict(next(self._batches))
+        except InputError:
+            # Other threads and workers would go on making batches that nobody wants.
+            self.close()
+            raise
+        self._next += 1
+        skipped = batch.pop(UNREADABLE)
+        self._unreadable.update(skipped[skipped >= 0].tolist())
+        return batch
+
+    @property
+    def unreadable(self) -> tuple[str, ...]:
+        """Names of the examples that this process has passed over so far, each once."""
+        return tuple(self._source.name(index) for index in sorted(self._unreadable))
+
+    def get_state(self) -> dict[str, int]:
+        """Returns what :meth:`set_state` needs to go on from here; it can be written as JSON.
+
+        It does not depend on the numbers of processes, workers and threads, so that a run can be
+        resumed with others.
+        """
+        return {"next_batch": self._next, "num_examples": len(self._source)}
+
+    def set_state(self, state: Mapping[str, int]) -> None:
+        """Goes to the place of ``state``: the next batches are those that followed it.
+
+        Raises:
+            InputError: The state belongs to a data set of another size.
+        """
+        if state["num_examples"] != len(self._source):
+            raise InputError(
+                f"the run to resume had {state['num_examples']} examples, but the data set now has "
+                f"{len(self._source)}; restore the data or start a new run"
+            )
+        self.close()
+        self._next = int(state["next_batch"])
+
+    def close(self) -> None:
+        """Stops threads and workers; the next batch starts them again."""
+        if self._batches is not None:
+            self._batches.close()
+            self._batches = None
+
+    def _dataset(self):
+        import grain
+
+        # A batch is a function of its number, so threads and workers share the work batch by
+        # batch, and how many there are changes nothing in the batches.
+        threads = 1 if self._num_workers else self._num_threads
+        options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads)
+        numbers = grain.MapDataset.range(self._num_batches)[self._next :]
+        dataset = numbers.map(self._make_batch).to_iter_dataset(options)
+        if not self._num_workers:
+            return dataset
+        _parse_absl_flags()
+        return dataset.mp_prefetch(grain.MultiprocessingOptions(num_workers=self._num_workers))
+
+
+def train_batches(
+    source: Source,
+    *,
+    batch_size: int,
+    preprocessing: Preprocessing,
+    seed: int,
+    augment: str | Augment = "none",
+    process_index: int = 0,
+    process_count: int = 1,
+    num_workers: int = 0,
+    num_threads: int | None = None,
+    skip_unreadable: bool = False,
+) -> Batches:
+    """Returns endless batches for training: every epoch shuffled anew, every example once in each.
+
+    The epochs follow each other without a gap, so a batch can hold the end of one and the start of
+    the next, and no example is left out. Together the processes read the same global batches
+    however many they are: process p of P has the examples p, p + P, p + 2P, ... of each.
+
+    Args:
+        source: The examples.
+        batch_size: Size B of the global batch.
+        preprocessing: The target's; pictures are cropped to its size. Nothing is normalised here.
+        seed: Of the order and the augmentation, at least 0.
+        augment: Name in :data:`~jaxpath.data.augment.AUGMENTATIONS`, or a function as described there.
+        process_index: This process's number p, ``jax.process_index()``.
+        process_count: Number P of processes, ``jax.process_count()``.
+        num_workers: Number of worker processes; 0 uses threads, which share the work nearly as well
+            because PIL decodes outside Python's lock. With workers the main script must be guarded
+            by ``if __name__ == "__main__"``.
+        num_threads: Number of threads without workers, and of batches made ahead; by default one per
+            core, 16 at most. 0 makes each batch when it is asked for.
+        skip_unreadable: Whether an example that holds no picture is replaced by the next one in the
+            source, and counted in :attr:`Batches.unreadable`.
+
+    Returns:
+        The batches, with ``get_state`` and ``set_state``.
+
+    Raises:
+        InputError: An argument is out of range, or (when its batch is asked for) an example holds
+            no picture.
+    """
+    maker = _make_maker(
+        source,
+        preprocessing=preprocessing,
+        augment=make_augmentation(augment),
+        batch_size=batch_size,
+        shard=Shard(process_index, process_count),
+        seed=seed,
+        skip_unreadable=skip_unreadable,
+    )
+    return Batches(
+        maker.train,
+        source,
+        num_batches=sys.maxsize // batch_size,
+        num_workers=num_workers,
+        num_threads=num_threads,
+    )
+
+
+def eval_batches(
+    source: Source,
+    *,
+    batch_size: int,
+    preprocessing: Preprocessing,
+    process_index: int = 0,
+    process_count: int = 1,
+    num_workers: int = 0,
+    num_threads: int | None = None,
+    skip_unreadable: bool = False,
+) -> Batches:
+    """Returns the batches of one pass over ``source`` in its order, without augmentation.
+
+    Every example comes once over all processes. The last batch is filled up with zeros of weight 0,
+    so that every process has the same number of batches of the same size.
+
+    Args:
+        source: The examples.
+        batch_size: Size B of the global batch.
+        preprocessing: The target's; pictures are resized and cropped by it.
+        process_index: This process's number p, ``jax.process_index()``.
+        process_count: Number P of processes, ``jax.process_count()``.
+        num_workers: As for :func:`train_batches`.
+        num_threads: As for :func:`train_batches`.
+        skip_unreadable: Whether an example that holds no picture gets the weight 0 and is counted
+            in :attr:`Batches.unreadable`.
+
+    Raises:
+        InputError: An argument is out of range, or (when its batch is asked for) an example holds
+            no picture.
+    """
+    maker = _make_maker(
+        source,
+        preprocessing=preprocessing,
+        augment=no_augmentation,
+        batch_size=batch_size,
+        shard=Shard(process_index, process_count),
+        seed=0,
+        skip_unreadable=skip_unreadable,
+    )
+    return Batches(
+        maker.evaluation,
+        source,
+        num_batches=-(-len(source) // batch_size),
+        num_workers=num_workers,
+        num_threads=num_threads,
+    )
+
+
+def _make_maker(
+    source: Source,
+    *,
+    preprocessing: Preprocessing,
+    augment: Augment,
+    batch_size: int,
+    shard: Shard,
+    seed: int,
+    skip_unreadable: bool,
+) -> BatchMaker:
+    if not len(source):
+        raise InputError("the data set has no examples; at least one is needed")
+    if not 0 <= shard.index < shard.count:
+        raise InputError(f"the process is number {shard.index} of {shard.count}, but numbers start from 0")
+    if batch_size < 1 or batch_size % shard.count:
+        raise InputError(
+            f"the batch size is {batch_size}, but it must be a multiple of the {shard.count} processes that "
+            f"share a batch; take {max(batch_size // shard.count, 1) * shard.count}"
+        )
+    if seed < 0:
+        raise InputError(f"the seed is {seed}, but it must be 0 or more")
+    return BatchMaker(
+        source=source,
+        preprocessing=preprocessing,
+        augment=augment,
+        batch_size=batch_size,
+        shard=shard,
+        seed=seed,
+        skip_unreadable=skip_unreadable,
+    )
+
+
+def _num_cores() -> int:
+    return min(os.cpu_count() or 1, MAX_THREADS)
+
+
+def _parse_absl_flags() -> None:
+    """Grain's worker processes read absl flags, which only an absl main program has parsed."""
+    from absl import flags
+
+    if not flags.FLAGS.is_parsed():
+        flags.FLAGS.mark_as_parsed()

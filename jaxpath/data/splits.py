@@ -1,0 +1,87 @@
+"""Parts of data sets: named splits, views of some examples, random divisions."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from jaxpath.data.source import Example, Source
+from jaxpath.types import InputError
+
+SPLIT_NAMES = ("train", "test", "val", "validation", "valid")
+"""Names under which the parts of a data set are looked for in files and folders."""
+
+
+def choose_split(names: tuple[str, ...], split: str | None, origin: str) -> str:
+    """Returns the name of the split to take: ``split``, or by default train or the only one.
+
+    Args:
+        names: Names of the splits that there are; "" is a part without a name.
+        split: What was asked for, or None.
+        origin: What to call the data set in messages.
+
+    Raises:
+        InputError: There is no such split, or none was asked for and none is the natural choice.
+    """
+    if split in names:
+        return split
+    if split is None and ("train" in names or len(names) == 1):
+        return "train" if "train" in names else names[0]
+    listed = ", ".join(name for name in names if name)
+    if not listed:
+        raise InputError(f'there is no split "{split}" in {origin}, which is in one part; ask for no split')
+    if split is None:
+        raise InputError(f"{origin} has the splits {listed}; choose one of them")
+    raise InputError(f'there is no split "{split}" in {origin}; choose one of {listed}')
+
+
+class Subset(Source):
+    """The examples of ``source`` at ``indices`` [n], in that order.
+
+    A subset of a subset refers to the first source, so ``subset.indices`` are always places there.
+    """
+
+    def __init__(self, source: Source, indices: Sequence[int] | np.ndarray):
+        indices = np.asarray(indices, np.int64)
+        if isinstance(source, Subset):
+            source, indices = source.source, source.indices[indices]
+        self.source = source
+        self.indices = indices
+        self.class_names = source.class_names
+        self.labels = None if source.labels is None else source.labels[indices]
+        self.labels_are_ranks = source.labels_are_ranks
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> Example:
+        return self.source[int(self.indices[index])]
+
+    def name(self, index: int) -> str:
+        return self.source.name(int(self.indices[index]))
+
+
+def split(source: Source, fraction: float, seed: int) -> tuple[Subset, Subset]:
+    """Divides ``source`` at random into two disjoint parts that together are all of it.
+
+    The division is not stratified: a class may have a single picture.
+
+    Args:
+        source: What to divide, at least two examples.
+        fraction: Part that is held out, between 0 and 1; at least one example goes to each side.
+        seed: The same seed gives the same division.
+
+    Returns:
+        The rest and the held-out part, each in the order of ``source``.
+
+    Raises:
+        InputError: ``fraction`` is not between 0 and 1, or there are fewer than two examples.
+    """
+    if not 0 < fraction < 1:
+        raise InputError(f"the held-out fraction is {fraction}, but it must lie between 0 and 1; take 0.2")
+    size = len(source)
+    if size < 2:
+        raise InputError(f"a data set of {size} example(s) cannot be divided in two; at least 2 are needed")
+    num_held_out = min(max(round(fraction * size), 1), size - 1)
+    order = np.random.default_rng(seed).permutation(size)
+    held_out, rest = np.sort(order[:num_held_out]), np.sort(order[num_held_out:])
+    return Subset(source, rest), Subset(source, held_out)

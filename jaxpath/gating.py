@@ -1,0 +1,63 @@
+"""How masks meet activations. Gates are data, not a mode: no hooks, no patched relu."""
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+from jax import Array
+
+from jaxpath.types import Gates, InputError, Site
+
+
+def gate(activation: Array, mask: Array, *, site: str = "this site") -> Array:
+    """Closes the neurons of ``activation`` where ``mask`` is 0.
+
+    Args:
+        activation: [B, H, W, C], or [B, C] at a dense site.
+        mask: [B, C] (one value per channel; 1 in place of B serves every image), or the
+            activation's shape (one value per unit).
+        site: Name used in the error.
+
+    Raises:
+        InputError: If the mask has another shape.
+    """
+    batch, channels = activation.shape[0], activation.shape[-1]
+    if mask.ndim == 2 and mask.shape[1] == channels and mask.shape[0] in (1, batch):
+        if activation.ndim == 4:
+            mask = mask[:, None, None, :]
+    elif mask.shape != activation.shape:
+        raise InputError(
+            f"the gate for site {site!r} has shape {tuple(mask.shape)}; expected "
+            f"({batch}, {channels}) for one value per channel or {tuple(activation.shape)} for "
+            "one value per unit: give one row per image and one column per channel"
+        )
+    return activation * mask.astype(activation.dtype)
+
+
+def check_gates(gates: Gates | None, sites: Sequence[Site]) -> None:
+    """Raises an :class:`InputError` that lists the valid names if a gate names no site."""
+    unknown = sorted(set(gates or ()) - {site.name for site in sites})
+    if unknown:
+        raise InputError(
+            f"gates were given for unknown sites {unknown}; this target's sites are "
+            f"{[site.name for site in sites]}"
+        )
+
+
+class Taps:
+    """Names, gates and records every activation call of one forward pass, in forward order.
+
+    A model makes one of these per call, passes every activation through it, and returns
+    ``taps.features``; jit prunes what nobody uses.
+    """
+
+    def __init__(self, gates: Gates | None) -> None:
+        self._gates = gates or {}
+        self.features: dict[str, Array] = {}
+
+    def __call__(self, place: str, activation: Array) -> Array:
+        """Records ``activation`` under the next zero-padded name, after its gate if it has one."""
+        name = f"{len(self.features):03d}.{place}"
+        if name in self._gates:
+            activation = gate(activation, jnp.asarray(self._gates[name]), site=name)
+        self.features[name] = activation
+        return activation

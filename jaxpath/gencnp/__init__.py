@@ -1,0 +1,18 @@
+"""GEN-CNP: pathways predicted by a generator (arXiv 2309.09887, our reading)."""
+
+from jaxpath.gencnp.daq import daq, straight_through
+from jaxpath.gencnp.explainer import make_gencnp
+from jaxpath.gencnp.generator import Generator, GeneratorOutput
+from jaxpath.gencnp.objective import ObjectiveOptions, Sparsity, init_sparsity, make_objective
+
+__all__ = [
+    "Generator",
+    "GeneratorOutput",
+    "ObjectiveOptions",
+    "Sparsity",
+    "daq",
+    "init_sparsity",
+    "make_gencnp",
+    "make_objective",
+    "straight_through",
+]

@@ -1,0 +1,118 @@
+"""What a pathway is made of: densities, overlaps, thresholds, class pathways.
+
+Everything works on the flat form [..., N]: a pathway's sites side by side in forward order.
+"""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxpath.types import Site
+
+
+def flatten(values: Mapping[str, Array], sites: Sequence[Site]) -> Array:
+    """Concatenates per-site values in forward order: {site: [B, ...]} -> [B, N].
+
+    By ``sites``, never by ``jax.tree.leaves``: a dict pytree is ordered by key.
+    """
+    return jnp.concatenate([values[site.name].reshape(values[site.name].shape[0], -1) for site in sites], axis=1)
+
+
+def unflatten(flat: Array, sites: Sequence[Site], like: Mapping[str, Array] | None = None) -> dict[str, Array]:
+    """Splits the flat form into sites: [..., N] -> {site: [..., C]}, the inverse of :func:`flatten`.
+
+    Args:
+        flat: One value per channel, or per unit if ``like`` has units.
+        sites: The target's sites.
+        like: Values by site whose shapes to take, such as scores at unit granularity; None: channels.
+    """
+    if like is None:
+        shapes = {site.name: (*flat.shape[:-1], site.channels) for site in sites}
+    else:
+        shapes = {site.name: like[site.name].shape for site in sites}
+    sizes = [math.prod(shapes[site.name][flat.ndim - 1 :]) for site in sites]
+    edges = list(itertools.accumulate(sizes, initial=0))
+    return {
+        site.name: flat[..., start:stop].reshape(shapes[site.name])
+        for site, (start, stop) in zip(sites, itertools.pairwise(edges), strict=True)
+    }
+
+
+def offsets(sites: Sequence[Site]) -> list[int]:
+    """Where each site's channels start in the flat form, and N at the end.
+
+    >>> offsets([Site("000.a", 2, None), Site("001.b", 3, None)])
+    [0, 2, 5]
+    """
+    return list(itertools.accumulate((site.channels for site in sites), initial=0))
+
+
+def density(masks: Array) -> Array:
+    """Fraction of neurons that are open, [..., N] -> [...]."""
+    return masks.astype(jnp.float32).mean(axis=-1)
+
+
+def iou(first: Array, second: Array) -> Array:
+    """Intersection over union of two sets of masks, pair by pair, [..., N] -> [...].
+
+    Two empty pathways are equal: their IoU is 1.
+
+    >>> import jax.numpy as jnp
+    >>> float(iou(jnp.array([1, 1, 0, 0]), jnp.array([1, 0, 1, 0])))
+    0.3333333432674408
+    """
+    both = jnp.minimum(first, second).astype(jnp.float32).sum(axis=-1)
+    either = jnp.maximum(first, second).astype(jnp.float32).sum(axis=-1)
+    return jnp.where(either > 0, both / jnp.maximum(either, 1), 1.0)
+
+
+def top_fraction(scores: Array, density: Array | float) -> Array:
+    """Opens the highest-scoring neurons of each image until ``density`` is reached, exactly.
+
+    One threshold over all sites. Ties are broken by position, because a threshold alone opens too
+    many (or too few) neurons when scores tie.
+
+    Args:
+        scores: [B, N].
+        density: Fraction to open, a number or [B]; the count is rounded to the nearest neuron.
+
+    Returns:
+        0/1 masks [B, N], float32.
+    """
+    num_open = jnp.round(jnp.broadcast_to(jnp.asarray(density), scores.shape[:1]) * scores.shape[1])
+    return (ranks(scores) < num_open[:, None]).astype(jnp.float32)
+
+
+def ranks(scores: Array) -> Array:
+    """Position of each score from the highest (0) down, ties by position: [B, N] -> [B, N] int32.
+
+    >>> import jax.numpy as jnp
+    >>> ranks(jnp.array([[0.1, 0.7, 0.7]])).tolist()
+    [[2, 0, 1]]
+    """
+    order = jnp.argsort(scores, axis=-1, descending=True, stable=True)
+    return jnp.argsort(order, axis=-1)
+
+
+def class_frequencies(masks: Array, classes: Array, num_classes: int) -> Array:
+    """Share of each class's images whose pathway keeps each neuron.
+
+    Args:
+        masks: [B, N], 0/1.
+        classes: [B] int, the class of each image.
+        num_classes: K.
+
+    Returns:
+        [K, N] in [0, 1]; NaN for a class without images.
+    """
+    member = jax.nn.one_hot(classes, num_classes, axis=0)  # [K, B]
+    return (member @ masks.astype(jnp.float32)) / member.sum(axis=1, keepdims=True)
+
+
+def class_pathways(frequencies: Array, threshold: float) -> Array:
+    """Class pathways [K, N]: the neurons kept by at least ``threshold`` of the class's images."""
+    return (frequencies >= threshold).astype(jnp.float32)

@@ -1,0 +1,46 @@
+"""Colours, sizes and text of the figures; blue is always an open channel."""
+
+from matplotlib.colors import LinearSegmentedColormap
+
+OPEN = "#0b4f8a"
+PARTLY = "#7fb2dd"
+CLOSED = "#e9ecef"
+CLEAN = "#a3aab2"
+WRONG = "#b8430a"
+INK = "#1f2933"
+MUTED = "#66707a"
+
+CHANNEL_MAP = LinearSegmentedColormap.from_list("channel", [CLOSED, PARTLY, OPEN])
+"""Closed to open; one hue, so that it reads without colour vision and in print."""
+
+TITLE = 12
+TEXT = 9
+SMALL = 7.5
+
+_MAX_NAME = 24
+
+
+def literal(text: object) -> str:
+    """Text on one line that matplotlib draws as it stands: two dollar signs start no formula."""
+    return " ".join(str(text).split()).replace("$", r"\$")
+
+
+def short(name: object) -> str:
+    """A name as one short line of literal text.
+
+    >>> short("tench, Tinca tinca (a freshwater fish)")
+    'tench, Tinca tinca (a...'
+    """
+    text = " ".join(str(name).split())
+    if len(text) > _MAX_NAME:
+        text = text[: _MAX_NAME - 3].rstrip() + "..."
+    return literal(text)
+
+
+def percent(share: float) -> str:
+    """A share in percent, with a decimal where a whole number says too little.
+
+    >>> percent(0.237), percent(0.004), percent(1.0)
+    ('24 %', '0.4 %', '100 %')
+    """
+    return f"{100 * share:.1f} %" if 0 < share < 0.095 else f"{100 * share:.0f} %"

@@ -1,0 +1,118 @@
+"""Classifiers to explain: Flax ports behind pure functions, each a :class:`~jaxpath.types.Target`.
+
+Every maker takes the same keywords:
+
+- ``num_classes``: K; 1000 for the ImageNet families, 10 for the CIFAR ResNets.
+- ``dtype``: the type it computes in, ``"float32"`` or ``"bfloat16"``.
+- ``image_size``: (H, W) or the side of a square, of images that are used without resizing; by
+  default 224 after a resize to 256, and 32 for the CIFAR ResNets.
+- ``channels``: of an image; 3.
+
+The VGGs also take ``hidden`` (width of the two dense layers, 4096) and ``pool_size`` (side of the grid
+before them, 7); small images want less of both.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from jaxpath.targets.linen import from_linen, make_preprocessing, normalize
+from jaxpath.targets.resnet import (
+    resnet8,
+    resnet18,
+    resnet20,
+    resnet32,
+    resnet34,
+    resnet44,
+    resnet50,
+    resnet56,
+    resnet101,
+    resnet110,
+    resnet152,
+)
+from jaxpath.targets.vgg import (
+    vgg11,
+    vgg11_bn,
+    vgg13,
+    vgg13_bn,
+    vgg16,
+    vgg16_bn,
+    vgg19,
+    vgg19_bn,
+)
+from jaxpath.targets.weights import load_weights, save_weights, weights_hash
+from jaxpath.types import InputError, Target
+
+__all__ = [
+    "from_linen",
+    "load_weights",
+    "make_preprocessing",
+    "make_target",
+    "names",
+    "normalize",
+    "resnet8",
+    "resnet18",
+    "resnet20",
+    "resnet32",
+    "resnet34",
+    "resnet44",
+    "resnet50",
+    "resnet56",
+    "resnet101",
+    "resnet110",
+    "resnet152",
+    "save_weights",
+    "vgg11",
+    "vgg11_bn",
+    "vgg13",
+    "vgg13_bn",
+    "vgg16",
+    "vgg16_bn",
+    "vgg19",
+    "vgg19_bn",
+    "weights_hash",
+]
+
+_MAKERS: dict[str, Callable[..., Target]] = {
+    "resnet18": resnet18,
+    "resnet34": resnet34,
+    "resnet50": resnet50,
+    "resnet101": resnet101,
+    "resnet152": resnet152,
+    "resnet8": resnet8,
+    "resnet20": resnet20,
+    "resnet32": resnet32,
+    "resnet44": resnet44,
+    "resnet56": resnet56,
+    "resnet110": resnet110,
+    "vgg11": vgg11,
+    "vgg13": vgg13,
+    "vgg16": vgg16,
+    "vgg19": vgg19,
+    "vgg11_bn": vgg11_bn,
+    "vgg13_bn": vgg13_bn,
+    "vgg16_bn": vgg16_bn,
+    "vgg19_bn": vgg19_bn,
+}
+
+
+def names() -> tuple[str, ...]:
+    """Returns the names that :func:`make_target` knows: ImageNet ResNets, CIFAR ResNets, VGGs."""
+    return tuple(_MAKERS)
+
+
+def make_target(name: str, **options: Any) -> Target:
+    """Makes a target by its name.
+
+    Args:
+        name: One of :func:`names`.
+        **options: Keywords of its maker, such as ``num_classes`` and ``dtype``.
+
+    Raises:
+        InputError: There is no target of that name.
+
+    >>> len(make_target("resnet20").sites)
+    19
+    """
+    if name not in _MAKERS:
+        raise InputError(f"there is no target named {name!r}; choose one of {', '.join(names())}")
+    return _MAKERS[name](**options)

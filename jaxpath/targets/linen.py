@@ -1,0 +1,137 @@
+"""A Linen classifier as a :class:`~jaxpath.types.Target`: pure functions around one module."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+from jax import Array
+from jax.typing import DTypeLike
+
+from jaxpath.gating import check_gates
+from jaxpath.types import Gates, InputError, Params, Preprocessing, Site, Target, TargetOutput
+
+IMAGENET = Preprocessing(resize=256, crop=(224, 224), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+"""torchvision's and timm's preprocessing of their ResNets and VGGs."""
+
+
+def make_preprocessing(image_size: int | tuple[int, int] | None = None, channels: int = 3) -> Preprocessing:
+    """Makes the preprocessing for a target that takes images of another size or number of channels.
+
+    Args:
+        image_size: (H, W), or the side of a square, of images that are used as they are; None for
+            ImageNet's photographs (shorter side to 256, central 224 x 224 crop).
+        channels: Three get ImageNet's colour statistics, which the published CIFAR weights use as
+            well; any other number gets their average over the colours.
+
+    Raises:
+        InputError: The size or the number of channels is not positive.
+
+    >>> make_preprocessing(28, 1)
+    Preprocessing(resize=None, crop=(28, 28), mean=(0.449,), std=(0.226,))
+    """
+    size = (image_size, image_size) if isinstance(image_size, int) else image_size
+    if channels < 1 or (size is not None and (len(size) != 2 or min(size) < 1)):
+        raise InputError(
+            f"image_size={image_size} and channels={channels} were given; expected a positive side or "
+            "(height, width) and at least one channel"
+        )
+    preprocessing = IMAGENET if size is None else IMAGENET._replace(resize=None, crop=size)
+    if channels != 3:
+        preprocessing = preprocessing._replace(mean=(0.449,) * channels, std=(0.226,) * channels)
+    return preprocessing
+
+
+def compute_dtype(dtype: DTypeLike) -> np.dtype:
+    """Checks the type in which a target computes; parameters and logits are float32 in any case.
+
+    Raises:
+        InputError: It is neither float32 nor bfloat16.
+
+    >>> compute_dtype("bfloat16")
+    dtype(bfloat16)
+    """
+    try:
+        found = jnp.dtype(dtype)
+    except TypeError:
+        found = None
+    if found not in (jnp.float32, jnp.bfloat16):
+        raise InputError(f"the compute type is {dtype!r}; expected 'float32' or 'bfloat16'")
+    return found
+
+
+def normalize(images: Array, preprocessing: Preprocessing) -> Array:
+    """Raw uint8 images [B, H, W, C] as a target's floating-point input, float32."""
+    mean = jnp.asarray(preprocessing.mean, jnp.float32)
+    std = jnp.asarray(preprocessing.std, jnp.float32)
+    # One multiply-add per pixel: (x / 255 - mean) / std.
+    scale, offset = 1 / (255 * std), mean / std
+    return images.astype(jnp.float32) * scale[None, None, None] - offset[None, None, None]
+
+
+def from_linen(module: nn.Module, *, name: str, num_classes: int, preprocessing: Preprocessing) -> Target:
+    """Wraps a Linen module as a target.
+
+    Args:
+        module: Called as ``module(images, gates, train=...)``, returns ``(logits, features)``:
+            it passes each activation through one :class:`jaxpath.gating.Taps`. It has an
+            ``axis_name`` attribute for its BatchNorms and uses the ``dropout`` random stream.
+        name: Name of the target.
+        num_classes: K.
+        preprocessing: How pictures become inputs; its crop and mean give the input's shape.
+    """
+    channels = len(preprocessing.mean)
+    example = jax.ShapeDtypeStruct((1, *preprocessing.crop, channels), jnp.float32)
+
+    def init(key: Array) -> Params:
+        # jit: initialisation runs as one program instead of op by op.
+        return jax.jit(module.init)(key, jnp.zeros(example.shape, example.dtype))
+
+    shapes = jax.eval_shape(lambda x: module.init_with_output(jax.random.key(0), x)[0][1], example)
+    sites = tuple(
+        Site(site, feature.shape[-1], feature.shape[1:3] if feature.ndim == 4 else None)
+        for site, feature in shapes.items()
+    )
+
+    def as_input(images: Array) -> Array:
+        if images.ndim != 4 or images.shape[-1] != channels:
+            raise InputError(
+                f"{name} was given images of shape {tuple(images.shape)}; expected [B, H, W, {channels}]"
+            )
+        if images.dtype == jnp.uint8:
+            return normalize(images, preprocessing)
+        if not jnp.issubdtype(images.dtype, jnp.floating):
+            raise InputError(
+                f"{name} was given images of type {images.dtype}; expected uint8 (0 to 255) or normalised floats"
+            )
+        return images
+
+    def apply(params: Params, images: Array, gates: Gates | None = None) -> TargetOutput:
+        check_gates(gates, sites)
+        logits, features = module.apply(params, as_input(images), gates)
+        return TargetOutput(logits.astype(jnp.float32), features)
+
+    def train_apply(
+        params: Params, images: Array, *, key: Array, axis_name: str | None = None
+    ) -> tuple[TargetOutput, Params]:
+        synced = module.clone(axis_name=axis_name)
+        output, updates = synced.apply(
+            params, as_input(images), None, train=True, rngs={"dropout": key}, mutable=["batch_stats"]
+        )
+        logits, features = output
+        return TargetOutput(logits.astype(jnp.float32), features), {**params, **updates}
+
+    return Target(name, sites, num_classes, preprocessing, init, apply, train_apply)
+
+
+def batch_norm(*, train: bool, axis_name: str | None, dtype: Any, name: str) -> nn.BatchNorm:
+    """PyTorch's BatchNorm: eps 1e-5, momentum 0.1 (Flax counts the other way round)."""
+    return nn.BatchNorm(
+        use_running_average=not train,
+        momentum=0.9,
+        epsilon=1e-5,
+        dtype=dtype,
+        axis_name=axis_name if train else None,
+        name=name,
+    )

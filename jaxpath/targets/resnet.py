@@ -1,0 +1,194 @@
+"""ResNets as frozen, gateable classifiers.
+
+ImageNet ResNets (He et al. 2016, "Deep Residual Learning", v1 with torchvision's stride on the
+3x3 convolution) and the CIFAR family of the same paper's section 4.2 (depth 6n + 2, parameter-free
+"option A" shortcuts). Submodules carry torchvision's names, with ``_`` before an index.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import jax.numpy as jnp
+from flax import linen as nn
+from jax import Array
+from jax.typing import DTypeLike
+
+from jaxpath.conv import Conv
+from jaxpath.gating import Taps
+from jaxpath.targets.linen import batch_norm, compute_dtype, from_linen, make_preprocessing
+from jaxpath.types import Gates, Target
+
+_kaiming = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
+
+
+class _Block(nn.Module):
+    """What both residual blocks share: layers that know the mode, and the shortcut."""
+
+    place: str
+    width: int
+    stride: int
+    option_a: bool
+    train: bool
+    axis_name: str | None
+    dtype: Any
+
+    def conv_bn(self, x: Array, features: int, kernel: int, stride: int, names: tuple[str, str]) -> Array:
+        conv = Conv(
+            features,
+            (kernel, kernel),
+            (stride, stride),
+            padding=kernel // 2,
+            use_bias=False,
+            dtype=self.dtype,
+            kernel_init=_kaiming,
+            name=names[0],
+        )
+        return batch_norm(train=self.train, axis_name=self.axis_name, dtype=self.dtype, name=names[1])(conv(x))
+
+    def shortcut(self, x: Array, features: int) -> Array:
+        if self.stride == 1 and x.shape[-1] == features:
+            return x
+        if self.option_a:
+            # Every second pixel; zeros for the new channels, half in front and half behind.
+            missing = features - x.shape[-1]
+            pad = (missing // 2, missing - missing // 2)
+            return jnp.pad(x[:, :: self.stride, :: self.stride], ((0, 0), (0, 0), (0, 0), pad))
+        return self.conv_bn(x, features, 1, self.stride, ("downsample_0", "downsample_1"))
+
+
+class BasicBlock(_Block):
+    """conv3x3, conv3x3: two sites."""
+
+    @nn.compact
+    def __call__(self, x: Array, taps: Taps) -> Array:
+        y = self.conv_bn(x, self.width, 3, self.stride, ("conv1", "bn1"))
+        y = taps(f"{self.place}.relu1", nn.relu(y))
+        y = self.conv_bn(y, self.width, 3, 1, ("conv2", "bn2"))
+        return taps(f"{self.place}.relu2", nn.relu(y + self.shortcut(x, self.width)))
+
+
+class Bottleneck(_Block):
+    """conv1x1, conv3x3 (strided), conv1x1 to four times the width: three sites."""
+
+    @nn.compact
+    def __call__(self, x: Array, taps: Taps) -> Array:
+        y = self.conv_bn(x, self.width, 1, 1, ("conv1", "bn1"))
+        y = taps(f"{self.place}.relu1", nn.relu(y))
+        y = self.conv_bn(y, self.width, 3, self.stride, ("conv2", "bn2"))
+        y = taps(f"{self.place}.relu2", nn.relu(y))
+        y = self.conv_bn(y, 4 * self.width, 1, 1, ("conv3", "bn3"))
+        return taps(f"{self.place}.relu3", nn.relu(y + self.shortcut(x, 4 * self.width)))
+
+
+class ResNet(nn.Module):
+    """Stem, stages of residual blocks, global average pool, linear classifier.
+
+    Attributes:
+        block: :class:`BasicBlock` or :class:`Bottleneck`.
+        stage_sizes: Number of blocks in each stage; the width doubles from stage to stage.
+        width: Width of the first stage.
+        imagenet_stem: 7x7 stride 2 and a max pool; otherwise 3x3 stride 1.
+        option_a: Parameter-free shortcuts.
+        head: Name of the classifier.
+    """
+
+    block: Callable[..., _Block]
+    stage_sizes: Sequence[int]
+    num_classes: int
+    width: int = 64
+    imagenet_stem: bool = True
+    option_a: bool = False
+    head: str = "fc"
+    dtype: Any = jnp.float32
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(
+        self, images: Array, gates: Gates | None = None, *, train: bool = False
+    ) -> tuple[Array, dict[str, Array]]:
+        taps = Taps(gates)
+        kernel, stride = (7, 2) if self.imagenet_stem else (3, 1)
+        x = Conv(
+            self.width,
+            (kernel, kernel),
+            (stride, stride),
+            padding=kernel // 2,
+            use_bias=False,
+            dtype=self.dtype,
+            kernel_init=_kaiming,
+            name="conv1",
+        )(images)
+        x = batch_norm(train=train, axis_name=self.axis_name, dtype=self.dtype, name="bn1")(x)
+        x = taps("relu", nn.relu(x))  # [B, H/2, W/2, 64]
+        if self.imagenet_stem:
+            x = nn.max_pool(x, (3, 3), (2, 2), ((1, 1), (1, 1)))  # [B, H/4, W/4, 64]
+        for stage, size in enumerate(self.stage_sizes):
+            for index in range(size):
+                block = self.block(
+                    place=f"layer{stage + 1}.{index}",
+                    width=self.width * 2**stage,
+                    stride=2 if stage > 0 and index == 0 else 1,
+                    option_a=self.option_a,
+                    train=train,
+                    axis_name=self.axis_name,
+                    dtype=self.dtype,
+                    name=f"layer{stage + 1}_{index}",
+                )
+                x = block(x, taps)
+        x = x.mean(axis=(1, 2), dtype=jnp.float32)  # [B, C]
+        # In float32 whatever the blocks compute in: bfloat16 logits of size 10 are steps of 1/16.
+        logits = nn.Dense(self.num_classes, dtype=jnp.float32, name=self.head)(x)
+        return logits, taps.features
+
+
+def _imagenet_resnet(
+    name: str,
+    block: type[_Block],
+    stage_sizes: Sequence[int],
+    *,
+    num_classes: int = 1000,
+    dtype: DTypeLike = "float32",
+    image_size: int | tuple[int, int] | None = None,
+    channels: int = 3,
+) -> Target:
+    module = ResNet(block, stage_sizes, num_classes, dtype=compute_dtype(dtype))
+    preprocessing = make_preprocessing(image_size, channels)
+    return from_linen(module, name=name, num_classes=num_classes, preprocessing=preprocessing)
+
+
+def _cifar_resnet(
+    name: str,
+    blocks_per_stage: int,
+    *,
+    num_classes: int = 10,
+    dtype: DTypeLike = "float32",
+    image_size: int | tuple[int, int] = 32,
+    channels: int = 3,
+) -> Target:
+    module = ResNet(
+        BasicBlock,
+        (blocks_per_stage,) * 3,
+        num_classes,
+        width=16,
+        imagenet_stem=False,
+        option_a=True,
+        head="linear",
+        dtype=compute_dtype(dtype),
+    )
+    preprocessing = make_preprocessing(image_size, channels)
+    return from_linen(module, name=name, num_classes=num_classes, preprocessing=preprocessing)
+
+
+resnet18 = partial(_imagenet_resnet, "resnet18", BasicBlock, (2, 2, 2, 2))
+resnet34 = partial(_imagenet_resnet, "resnet34", BasicBlock, (3, 4, 6, 3))
+resnet50 = partial(_imagenet_resnet, "resnet50", Bottleneck, (3, 4, 6, 3))
+resnet101 = partial(_imagenet_resnet, "resnet101", Bottleneck, (3, 4, 23, 3))
+resnet152 = partial(_imagenet_resnet, "resnet152", Bottleneck, (3, 8, 36, 3))
+
+resnet8 = partial(_cifar_resnet, "resnet8", 1)
+resnet20 = partial(_cifar_resnet, "resnet20", 3)
+resnet32 = partial(_cifar_resnet, "resnet32", 5)
+resnet44 = partial(_cifar_resnet, "resnet44", 7)
+resnet56 = partial(_cifar_resnet, "resnet56", 9)
+resnet110 = partial(_cifar_resnet, "resnet110", 18)

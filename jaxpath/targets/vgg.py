@@ -1,0 +1,143 @@
+"""VGG-11/13/16/19 with and without BatchNorm as frozen, gateable classifiers.
+
+Simonyan and Zisserman 2015, configurations A, B, D, E, in torchvision's layout: the convolutions are
+``features.N``, then an adaptive average pool and three fully connected layers with dropout.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+from jax import Array
+from jax.typing import DTypeLike
+
+from jaxpath.conv import Conv
+from jaxpath.gating import Taps
+from jaxpath.targets.linen import batch_norm, compute_dtype, from_linen, make_preprocessing
+from jaxpath.types import Gates, Target
+
+_CONVOLUTIONS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+"""Convolutions per stage; every stage ends in a max pool."""
+
+_WIDTHS = (64, 128, 256, 512, 512)
+
+
+def adaptive_average_pool(x: Array, size: tuple[int, int]) -> Array:
+    """PyTorch's adaptive average pool: bin i covers [floor(i n / size), ceil((i + 1) n / size)).
+
+    Bins overlap where ``size`` does not divide the input. [B, H, W, C] -> [B, *size, C]. Sums are
+    kept in float32 whatever the input's type.
+    """
+    if x.shape[1:3] == size:
+        return x
+
+    def bins(length: int, parts: int) -> Array:
+        matrix = np.zeros((parts, length), np.float32)
+        for i in range(parts):
+            start, stop = i * length // parts, -(-(i + 1) * length // parts)
+            matrix[i, start:stop] = 1 / (stop - start)
+        return jnp.asarray(matrix)
+
+    rows, columns = bins(x.shape[1], size[0]), bins(x.shape[2], size[1])
+    # Accelerators multiply float32 matrices in fewer bits unless told not to.
+    pooled = jnp.einsum("ih,jw,bhwc->bijc", rows, columns, x.astype(jnp.float32), precision="highest")
+    return pooled.astype(x.dtype)
+
+
+class VGG(nn.Module):
+    """Convolution stages with max pools, adaptive average pool, two hidden dense layers, classifier.
+
+    Attributes:
+        stages: Convolutions per stage.
+        batch_norm: A BatchNorm after each convolution.
+        hidden: Width of the two hidden dense layers.
+        pool_size: Side of the grid that the adaptive pool leaves.
+    """
+
+    stages: Sequence[int]
+    num_classes: int
+    batch_norm: bool
+    hidden: int = 4096
+    pool_size: int = 7
+    dtype: Any = jnp.float32
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(
+        self, images: Array, gates: Gates | None = None, *, train: bool = False
+    ) -> tuple[Array, dict[str, Array]]:
+        taps = Taps(gates)
+        x = images
+        index = 0  # of torchvision's features.N: convolutions, norms, relus and pools all count
+        for width, count in zip(_WIDTHS, self.stages, strict=True):
+            for _ in range(count):
+                x = Conv(
+                    width,
+                    (3, 3),
+                    padding=1,
+                    dtype=self.dtype,
+                    kernel_init=nn.initializers.variance_scaling(2.0, "fan_out", "normal"),
+                    name=f"features_{index}",
+                )(x)
+                index += 1
+                if self.batch_norm:
+                    name = f"features_{index}"
+                    x = batch_norm(train=train, axis_name=self.axis_name, dtype=self.dtype, name=name)(x)
+                    index += 1
+                x = taps(f"features.{index}", nn.relu(x))
+                index += 1
+            # One row or column is left as it is, so that images below 32 pixels pass as well.
+            window = (min(2, x.shape[1]), min(2, x.shape[2]))
+            x = nn.max_pool(x, window, window)
+            index += 1
+        x = adaptive_average_pool(x, (self.pool_size, self.pool_size))
+        x = x.reshape(x.shape[0], -1)
+        for layer in (0, 3):
+            x = nn.Dense(
+                self.hidden,
+                dtype=self.dtype,
+                kernel_init=nn.initializers.normal(0.01),
+                name=f"classifier_{layer}",
+            )(x)
+            x = taps(f"classifier.{layer + 1}", nn.relu(x))
+            x = nn.Dropout(0.5, deterministic=not train)(x)
+        # In float32 whatever the layers compute in: bfloat16 logits of size 10 are steps of 1/16.
+        logits = nn.Dense(
+            self.num_classes,
+            dtype=jnp.float32,
+            kernel_init=nn.initializers.normal(0.01),
+            name="classifier_6",
+        )(x)
+        return logits, taps.features
+
+
+def _vgg(
+    depth: int,
+    batch_norm: bool,
+    *,
+    num_classes: int = 1000,
+    dtype: DTypeLike = "float32",
+    image_size: int | tuple[int, int] | None = None,
+    channels: int = 3,
+    hidden: int = 4096,
+    pool_size: int = 7,
+) -> Target:
+    name = f"vgg{depth}_bn" if batch_norm else f"vgg{depth}"
+    module = VGG(
+        _CONVOLUTIONS[depth], num_classes, batch_norm, hidden, pool_size, dtype=compute_dtype(dtype)
+    )
+    preprocessing = make_preprocessing(image_size, channels)
+    return from_linen(module, name=name, num_classes=num_classes, preprocessing=preprocessing)
+
+
+vgg11 = partial(_vgg, 11, False)
+vgg13 = partial(_vgg, 13, False)
+vgg16 = partial(_vgg, 16, False)
+vgg19 = partial(_vgg, 19, False)
+vgg11_bn = partial(_vgg, 11, True)
+vgg13_bn = partial(_vgg, 13, True)
+vgg16_bn = partial(_vgg, 16, True)
+vgg19_bn = partial(_vgg, 19, True)

@@ -1,0 +1,25 @@
+"""Training on any number of devices; :mod:`jaxpath.training.checkpoints` is imported by itself."""
+
+from jaxpath.training.evaluate import collect
+from jaxpath.training.logs import MetricLog
+from jaxpath.training.loop import FitResult, TrainingDiverged, fit
+from jaxpath.training.sharding import AXIS, check_batch_size, make_mesh, replicate, shard_batch
+from jaxpath.training.state import TrainState, create_state
+from jaxpath.training.step import make_eval_step, make_train_step
+
+__all__ = [
+    "AXIS",
+    "FitResult",
+    "MetricLog",
+    "TrainState",
+    "TrainingDiverged",
+    "check_batch_size",
+    "collect",
+    "create_state",
+    "fit",
+    "make_eval_step",
+    "make_mesh",
+    "make_train_step",
+    "replicate",
+    "shard_batch",
+]

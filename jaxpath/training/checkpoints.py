@@ -1,0 +1,281 @@
+"""Checkpoints of a run: the only file that knows Orbax."""
+
+import base64
+import math
+import os
+import sys
+import zlib
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from etils import epath
+from jax.experimental import multihost_utils
+from orbax.checkpoint.checkpoint_managers import PreservationContext, PreservationPolicy
+
+from jaxpath.training.run_config import check_config, write_config
+from jaxpath.training.state import TrainState
+from jaxpath.types import InputError
+
+_PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint")
+
+
+class Restored(NamedTuple):
+    """What a checkpoint gives back.
+
+    Attributes:
+        step: Number of steps done when it was written.
+        state: Placed on devices as the abstract state asked.
+        data: State of the data iterator, for its ``set_state``; None if none was saved.
+    """
+
+    step: int
+    state: TrainState
+    data: Any
+
+
+class Checkpoints:
+    """The newest checkpoints of one run, and its best, in one folder.
+
+    A checkpoint holds the train state, the data iterator's state and, as JSON, the configuration,
+    the versions of the packages and a checksum per array. Weights that a run does not change are
+    not in it: put :func:`~jaxpath.training.run_config.file_hash` of their file into the
+    configuration. Writing goes on in the background; a checkpoint that was not finished when the
+    program died does not count.
+
+    Every process of a run makes one, with the same arguments, on a folder that all of them see.
+
+    Args:
+        directory: Folder, made if needed; an object store (``gs://...``) works as well.
+        config: Everything that decides the run's result. Leave out what may change when a run is
+            continued, such as the place of the logs.
+        save_every: Steps between two checkpoints.
+        max_to_keep: How many of the newest stay.
+        best_metric: Metric whose best checkpoint stays too, among those saved with it.
+        best_is_high: Whether high values of ``best_metric`` are good.
+
+    Raises:
+        InputError: The folder holds a run of another configuration; the message names every field
+            that differs. Or the folder cannot be made.
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike,
+        *,
+        config: Mapping[str, Any],
+        save_every: int,
+        max_to_keep: int = 3,
+        best_metric: str | None = None,
+        best_is_high: bool = True,
+    ):
+        self.directory = _absolute(directory)
+        self._config, self._save_every = dict(config), save_every
+        self._best_metric, self._sign = best_metric, 1 if best_is_high else -1
+        self._keep = _NewestAndBest(max_to_keep)
+        self._claim()
+        self._manager = ocp.CheckpointManager(
+            self.directory,
+            options=ocp.CheckpointManagerOptions(
+                preservation_policy=self._keep,
+                cleanup_tmp_directories=True,
+                enable_async_checkpointing=True,
+            ),
+            item_names=("state", "data", "meta"),
+        )
+
+    @property
+    def latest_step(self) -> int | None:
+        """Step of the newest finished checkpoint, None if there is none."""
+        return self._manager.latest_step()
+
+    @property
+    def best_step(self) -> int | None:
+        """Step of the best checkpoint so far by ``best_metric``, None if there is none."""
+        return None if self._keep.best is None else self._keep.best[0]
+
+    def due(self, step: int) -> bool:
+        """Whether a checkpoint is written after ``step``."""
+        return step % self._save_every == 0
+
+    def save(
+        self, step: int, state: TrainState, *, data: Any = None, metrics: Mapping[str, float] | None = None
+    ) -> None:
+        """Starts writing a checkpoint; returns as soon as ``state`` may be donated or changed.
+
+        Args:
+            step: Number of steps done. A checkpoint of this step that exists already stays.
+            state: What to save.
+            data: The data iterator's state, JSON's types or bytes; the same on every process.
+            metrics: May hold ``best_metric``.
+        """
+        if step in self._manager.all_steps():
+            return
+        self._note_best(step, metrics or {})
+        meta = {
+            "config": self._config,
+            "versions": {name: version(name) for name in _PACKAGES},
+            "checksums": _checksums(state),
+            "best": self._keep.best,
+        }
+        items = ocp.args.Composite(
+            state=ocp.args.StandardSave(state),
+            data=ocp.args.JsonSave(_encode(data)),
+            meta=ocp.args.JsonSave(meta),
+        )
+        self._manager.save(step, args=items, force=True)
+
+    def restore(self, abstract_state: TrainState) -> Restored | None:
+        """Returns the newest checkpoint that can be read, None if the folder has none.
+
+        A newer one that is truncated or garbled is set aside (renamed to ``unreadable-STEP``), and
+        a line on stderr says so.
+
+        Args:
+            abstract_state: A state of the same structure whose arrays say shape, type and
+                sharding; arrays and ``jax.ShapeDtypeStruct`` both do. Devices may be others than
+                those that wrote.
+
+        Raises:
+            InputError: There are checkpoints and none of them can be read.
+        """
+        failures = []
+        for step in sorted(self._manager.all_steps(), reverse=True):
+            try:
+                return self._read(step, abstract_state)
+            except Exception as error:
+                if not _unreadable(error):
+                    raise
+                reason = (str(error) or type(error).__name__).splitlines()[0]
+                failures.append(f"step {step}: {reason[:200]}")
+                print(f"checkpoint of {failures[-1]}; trying the one before", file=sys.stderr)
+                self._set_aside(step)
+        if failures:
+            raise InputError(
+                f"no checkpoint in {self.directory} can be read ({'; '.join(failures)}); take another folder "
+                "to start again"
+            )
+        return None
+
+    def restore_best(self, abstract_state: TrainState) -> Restored | None:
+        """Returns the best checkpoint by ``best_metric``, None if there is none."""
+        step = self.best_step
+        return None if step is None else self._read(step, abstract_state)
+
+    def wait(self) -> None:
+        """Returns when everything is on the disk; raises what went wrong while writing."""
+        self._manager.wait_until_finished()
+
+    def close(self) -> None:
+        """Waits, and ends the background writer."""
+        self._manager.close()
+
+    def _claim(self) -> None:
+        check_config(self.directory, self._config)
+        _barrier("checked the configuration")
+        if jax.process_index() == 0:
+            try:
+                write_config(self.directory, self._config)
+            except OSError as error:
+                raise InputError(
+                    f"cannot write to the folder {self.directory} ({error.strerror or error}); choose a "
+                    "folder that can be written to"
+                ) from error
+        _barrier("wrote the configuration")
+
+    def _read(self, step: int, abstract_state: TrainState) -> Restored:
+        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, abstract_state)
+        items = self._manager.restore(
+            step,
+            args=ocp.args.Composite(
+                state=ocp.args.StandardRestore(abstract),
+                data=ocp.args.JsonRestore(),
+                meta=ocp.args.JsonRestore(),
+            ),
+        )
+        found = _checksums(items["state"])
+        changed = [name for name, expected in items["meta"]["checksums"].items() if found[name] != expected]
+        if changed:
+            raise ValueError(f"the contents of {', '.join(changed)} changed after they were written")
+        best = items["meta"]["best"]
+        self._keep.best = None if best is None else (int(best[0]), float(best[1]))
+        return Restored(step, items["state"], _decode(items["data"]))
+
+    def _note_best(self, step: int, metrics: Mapping[str, float]) -> None:
+        if self._best_metric is None or self._best_metric not in metrics:
+            return
+        score = self._sign * float(metrics[self._best_metric])
+        if math.isfinite(score) and (self._keep.best is None or score > self._keep.best[1]):
+            self._keep.best = (step, score)
+
+    def _set_aside(self, step: int) -> None:
+        _barrier(f"gave up checkpoint {step}")
+        if jax.process_index() == 0:
+            aside = self.directory / f"unreadable-{step}"
+            if aside.exists():
+                aside.rmtree()
+            (self.directory / str(step)).rename(aside)
+        _barrier(f"set checkpoint {step} aside")
+        # Otherwise Orbax would take the step for a finished one and save nothing up to it.
+        self._manager.reload()
+
+
+class _NewestAndBest(PreservationPolicy):
+    """Keeps the newest checkpoints and the best one, whose (step, score) is ``best``."""
+
+    def __init__(self, num_newest: int):
+        self._num_newest = num_newest
+        self.best: tuple[int, float] | None = None
+
+    def should_preserve(self, checkpoints: Sequence[Any], *, context: PreservationContext) -> list[bool]:
+        del context
+        kept = set(sorted(info.step for info in checkpoints)[-self._num_newest :])
+        if self.best is not None:
+            kept.add(self.best[0])
+        return [info.step in kept for info in checkpoints]
+
+
+def _unreadable(error: Exception) -> bool:
+    """Whether ``error`` is one of those that a truncated, missing or garbled file causes."""
+    # Orbax wraps what goes wrong while it reads an array in a bare Exception.
+    return type(error) is Exception or isinstance(error, (ValueError, OSError, KeyError, TypeError))
+
+
+def _absolute(directory: str | os.PathLike) -> epath.Path:
+    path = epath.Path(directory)
+    return path if "://" in os.fspath(path) else epath.Path(os.path.abspath(path))
+
+
+def _barrier(name: str) -> None:
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(name)
+
+
+def _checksums(state: Any) -> dict[str, int]:
+    """CRC-32 of every array that is whole on this process, by its path in the tree."""
+    leaves = jax.tree.leaves_with_path(state)
+    whole = {jax.tree_util.keystr(path): leaf for path, leaf in leaves if leaf.is_fully_replicated}
+    local = {name: _raw(leaf).addressable_data(0) for name, leaf in whole.items()}
+    # As bytes: NumPy's buffers do not know bfloat16.
+    return {
+        name: zlib.crc32(np.ascontiguousarray(leaf).reshape(-1).view(np.uint8).data)
+        for name, leaf in jax.device_get(local).items()
+    }
+
+
+def _raw(leaf: jax.Array) -> jax.Array:
+    return jax.random.key_data(leaf) if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
+
+
+def _encode(data: Any) -> dict[str, Any]:
+    """An iterator's state as JSON: bytes are not part of JSON, and neither is a bare value for Orbax."""
+    if isinstance(data, bytes):
+        return {"base64": base64.b64encode(data).decode()}
+    return {"json": data}
+
+
+def _decode(item: Mapping[str, Any]) -> Any:
+    return base64.b64decode(item["base64"]) if "base64" in item else item["json"]

@@ -1,0 +1,303 @@
+"""The training loop: steps, logs, evaluation, checkpoints, and stopping well."""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from jaxpath.training.evaluate import serial_dispatch
+from jaxpath.training.logs import MetricLog, Progress
+from jaxpath.training.sharding import replicate, shard_batch
+from jaxpath.training.signals import StopSignals
+from jaxpath.training.state import TrainState
+from jaxpath.training.step import RESERVED, Batch, Metrics, Step
+from jaxpath.types import InputError
+
+Evaluate = Callable[[TrainState], Mapping[str, float]]
+
+
+class BatchIterator(Protocol):
+    """Endless batches of this process whose place in the data can be saved."""
+
+    def __next__(self) -> Mapping[str, np.ndarray]: ...
+
+    def get_state(self) -> Any:
+        """Returns what :meth:`set_state` takes, JSON's types or bytes, alike on every process."""
+        ...
+
+    def set_state(self, state: Any) -> None: ...
+
+
+class Saver(Protocol):
+    """What the loop needs of :class:`~jaxpath.training.checkpoints.Checkpoints`."""
+
+    @property
+    def latest_step(self) -> int | None: ...
+    def due(self, step: int) -> bool: ...
+    def save(
+        self, step: int, state: TrainState, *, data: Any, metrics: Mapping[str, float] | None
+    ) -> None: ...
+    def restore(self, abstract_state: TrainState) -> Any: ...
+    def wait(self) -> None: ...
+
+
+class FitResult(NamedTuple):
+    """A finished run.
+
+    Attributes:
+        state: After the last step.
+        metrics: Of the last step; empty if none was left to do.
+        first_step: Step that this call continued after, 0 for a fresh run.
+        seconds: Wall time of this call's steps, with evaluation and saving, without compilation.
+        compile_seconds: Tracing and compiling the step.
+        images_per_second: Global batch size times this call's steps over ``seconds``.
+    """
+
+    state: TrainState
+    metrics: dict[str, float]
+    first_step: int
+    seconds: float
+    compile_seconds: float
+    images_per_second: float
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss, the gradient or the update is no longer a finite number."""
+
+
+def fit(
+    state: TrainState,
+    step: Step,
+    batches: BatchIterator,
+    frozen: Any,
+    *,
+    num_steps: int,
+    mesh: Mesh,
+    checkpoints: Saver | None = None,
+    log: MetricLog | None = None,
+    log_every: int = 10,
+    evaluate: Evaluate | None = None,
+    eval_every: int | None = None,
+    title: str = "train",
+) -> FitResult:
+    """Trains until ``num_steps`` steps are done, continuing after the newest checkpoint.
+
+    The next batch is read and sent while a step runs, and a step's metrics are looked at while the
+    next one runs. A checkpoint is written only after the metrics of its step were seen to be
+    finite, and holds the data iterator as it stood after that step's batch: a run that was killed
+    and started again ends with the same bits.
+
+    SIGTERM and Ctrl-C end the run after the step under way: it saves and raises ``SystemExit``
+    with status 0 or 130.
+
+    Args:
+        state: From :func:`~jaxpath.training.state.create_state`. Its arrays are donated.
+        step: From :func:`~jaxpath.training.step.make_train_step`.
+        batches: This process's part of the global batches.
+        frozen: Second argument of ``step``.
+        num_steps: Number of steps of the whole run, those before a restart included.
+        mesh: The devices of ``step``.
+        checkpoints: Where to continue from and save to; nothing is saved without.
+        log: Gets the metrics of every ``log_every``-th step, and of each evaluation.
+        log_every: Steps between two logged ones. The last step is logged as well.
+        evaluate: Returns further metrics of a state. It must keep no reference to the state.
+        eval_every: Steps between two evaluations; after the last step as well. None: never.
+        title: Name of the run in the terminal.
+
+    Raises:
+        TrainingDiverged: Loss, gradient or update is not finite; the checkpoints before stay.
+        InputError: The data ended, or the newest checkpoint is past ``num_steps``.
+    """
+    state, frozen = replicate((state, frozen), mesh)
+    first, state = _resume(state, batches, checkpoints, num_steps)
+    run = _Run(first, num_steps, log, log_every, title, _describe(checkpoints))
+    feed = _Feed(batches, mesh)
+    try:
+        with StopSignals() as stop:
+            for k in range(first + 1, num_steps + 1):
+                state, metrics = run.timed(step, state, frozen, feed.take(k))
+                if serial_dispatch(mesh):
+                    jax.block_until_ready((state, metrics))
+                if k < num_steps:
+                    feed.load(k + 1)
+                run.done(k, metrics)
+                status = stop.exit_status(k)
+                evaluating = _eval_due(k, num_steps, evaluate, eval_every)
+                saving = checkpoints is not None and (
+                    checkpoints.due(k) or k == num_steps or status is not None
+                )
+                if evaluating or saving:
+                    run.catch_up()
+                if evaluating and evaluate is not None:
+                    run.evaluated(k, evaluate(state))
+                if saving and checkpoints is not None:
+                    checkpoints.save(k, state, data=feed.state, metrics=run.evaluation(k))
+                if status is not None:
+                    run.stopped(k, checkpoints)
+                    raise SystemExit(status)
+            run.catch_up()
+    finally:
+        run.close()
+        if checkpoints is not None:
+            checkpoints.wait()
+    return run.result(state, feed.batch_size)
+
+
+def _resume(
+    state: TrainState, batches: BatchIterator, checkpoints: Saver | None, num_steps: int
+) -> tuple[int, TrainState]:
+    restored = None if checkpoints is None else checkpoints.restore(state)
+    if restored is None:
+        return 0, state
+    if restored.step > num_steps:
+        raise InputError(
+            f"the newest checkpoint has {restored.step} steps, but the run is to have {num_steps}; ask for "
+            f"{restored.step} steps or more, or take another folder"
+        )
+    if restored.data is not None:
+        batches.set_state(restored.data)
+    return restored.step, restored.state
+
+
+def _describe(checkpoints: Saver | None) -> Callable[[], str]:
+    def last_good() -> str:
+        if checkpoints is None or checkpoints.latest_step is None:
+            return "no checkpoint was written before"
+        return f"the last good checkpoint, of step {checkpoints.latest_step}, stays"
+
+    return last_good
+
+
+def _eval_due(k: int, num_steps: int, evaluate: Evaluate | None, eval_every: int | None) -> bool:
+    return evaluate is not None and eval_every is not None and (k % eval_every == 0 or k == num_steps)
+
+
+class _Feed:
+    """Reads one batch ahead, and knows the iterator's state after the last batch taken."""
+
+    def __init__(self, batches: BatchIterator, mesh: Mesh):
+        self._batches, self._mesh = batches, mesh
+        self._ahead: tuple[Batch, Any] | None = None
+        self.state: Any = None
+        self.batch_size = 0
+
+    def load(self, step: int) -> None:
+        """Reads the batch of ``step`` and starts sending it to the devices."""
+        try:
+            batch = next(self._batches)
+        except StopIteration:
+            raise InputError(
+                f"the data ended before step {step}; give batches that repeat without end"
+            ) from None
+        self._ahead = shard_batch(batch, self._mesh), self._batches.get_state()
+
+    def take(self, step: int) -> Batch:
+        """Returns the batch of ``step``."""
+        if self._ahead is None:
+            self.load(step)
+        assert self._ahead is not None  # for the type checker
+        (batch, self.state), self._ahead = self._ahead, None
+        self.batch_size = len(next(iter(batch.values())))
+        return batch
+
+
+class _Run:
+    """The numbers of a run: times, the metrics under way, what was logged."""
+
+    def __init__(
+        self,
+        first: int,
+        num_steps: int,
+        log: MetricLog | None,
+        log_every: int,
+        title: str,
+        last_good: Callable[[], str],
+    ):
+        self._first, self._num_steps = first, num_steps
+        self._log, self._log_every, self._last_good = log, log_every, last_good
+        self._progress = Progress(num_steps, start=first, title=title)
+        self._pending: tuple[int, Metrics] | None = None
+        self._metrics: dict[str, float] = {}
+        self._evaluation: tuple[int, dict[str, float]] = (first, {})
+        self._began, self._compile_seconds = time.perf_counter(), 0.0
+        self._seconds = 0.0
+        if log is not None:
+            log.start(first)
+        if first:
+            self._progress.say(f"continues after step {first}")
+
+    def timed(self, step: Step, *args: Any) -> tuple[TrainState, Metrics]:
+        """Calls ``step``; the first call compiles, and returns when the step has started."""
+        if self._compile_seconds:
+            return step(*args)
+        start = time.perf_counter()
+        out = step(*args)
+        self._compile_seconds = time.perf_counter() - start
+        return out
+
+    def done(self, k: int, metrics: Metrics) -> None:
+        """Looks at the step before ``k``; ``k`` itself may still be running."""
+        self.catch_up()
+        self._pending = k, metrics
+
+    def catch_up(self) -> None:
+        """Waits for the step under way and looks at its metrics."""
+        if self._pending is None:
+            return
+        (k, metrics), self._pending = self._pending, None
+        self._metrics = {name: float(value) for name, value in jax.device_get(metrics).items()}
+        bad = [f"{name} is {self._metrics[name]}" for name in RESERVED if not _finite(self._metrics, name)]
+        if bad:
+            raise TrainingDiverged(
+                f"training diverged at step {k}: {', '.join(bad)}; {self._last_good()}; lower the learning "
+                "rate or clip the gradient"
+            )
+        self._progress.step()
+        if k % self._log_every == 0 or k == self._num_steps:
+            self._write(k, self._metrics)
+
+    def evaluated(self, k: int, metrics: Mapping[str, float]) -> None:
+        self._evaluation = k, {name: float(value) for name, value in metrics.items()}
+        self._write(k, self._evaluation[1])
+
+    def evaluation(self, k: int) -> dict[str, float] | None:
+        """Returns the evaluation made after step ``k``, None if there was none."""
+        step, metrics = self._evaluation
+        return metrics if step == k and metrics else None
+
+    def stopped(self, k: int, checkpoints: Saver | None) -> None:
+        if checkpoints is None:
+            self._progress.say(f"stopped after step {k}; nothing was saved, as no checkpoints were asked for")
+            return
+        checkpoints.wait()
+        self._progress.say(f"stopped and saved after step {k}; the same command continues from there")
+
+    def close(self) -> None:
+        self._seconds = time.perf_counter() - self._began - self._compile_seconds
+        self._progress.close()
+        if self._log is not None:
+            self._log.close()
+
+    def result(self, state: TrainState, batch_size: int) -> FitResult:
+        images = batch_size * (self._num_steps - self._first)
+        return FitResult(
+            state=state,
+            metrics=self._metrics,
+            first_step=self._first,
+            seconds=self._seconds,
+            compile_seconds=self._compile_seconds,
+            images_per_second=images / self._seconds if images else 0.0,
+        )
+
+    def _write(self, k: int, metrics: Mapping[str, float]) -> None:
+        self._progress.show(k, metrics)
+        if self._log is not None:
+            self._log.write(k, metrics)
+
+
+def _finite(metrics: Mapping[str, float], name: str) -> bool:
+    return math.isfinite(metrics[name]) if name in metrics else True

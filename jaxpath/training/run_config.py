@@ -1,0 +1,70 @@
+"""Which run a folder belongs to: its configuration, compared before anything is overwritten."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jaxpath.types import InputError
+
+FILE = "config.json"
+_MISSING = "nothing"
+
+
+def file_hash(path: str | os.PathLike) -> str:
+    """Returns ``"sha256:..."`` of a file: what a configuration holds in place of a target's weights."""
+    with open(path, "rb") as file:
+        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_config(directory: Path, config: Mapping[str, Any]) -> None:
+    """Raises an error if ``directory`` belongs to a run of another configuration.
+
+    Args:
+        directory: Folder whose :data:`FILE`, if there is one, says which run it holds.
+        config: Everything that decides the run's result; nested, of JSON's types (others are
+            compared by their text).
+
+    Raises:
+        InputError: Names every field that differs, with both values.
+    """
+    file = directory / FILE
+    if not file.exists():
+        return
+    found, expected = _flat(json.loads(file.read_text())), _flat(_as_json(config))
+    differing = [
+        f"{name} is {found.get(name, _MISSING)} there and {expected.get(name, _MISSING)} here"
+        for name in sorted(found.keys() | expected.keys())
+        if found.get(name, _MISSING) != expected.get(name, _MISSING)
+    ]
+    if differing:
+        raise InputError(
+            f"the folder {directory} holds a run of another configuration: {'; '.join(differing)}; "
+            "give the same options to continue it, or take another folder"
+        )
+
+
+def write_config(directory: Path, config: Mapping[str, Any]) -> None:
+    """Makes ``directory`` the folder of the run with ``config``."""
+    directory.mkdir(parents=True, exist_ok=True)
+    temporary = directory / (FILE + ".tmp")
+    temporary.write_text(json.dumps(_as_json(config), indent=2) + "\n")
+    temporary.replace(directory / FILE)
+
+
+def _as_json(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration as it reads back from a file: tuples are lists, keys are text."""
+    return json.loads(json.dumps(dict(config), default=str))
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Dotted names -> values as text: ``{"a": {"b": 1}}`` becomes ``{"a.b": "1"}``."""
+    flat: dict[str, str] = {}
+    for name, value in config.items():
+        if isinstance(value, Mapping) and value:
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = json.dumps(value)
+    return flat

@@ -1,0 +1,143 @@
+"""One training step on all devices at once, and the evaluation step beside it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array, lax
+from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as P
+
+from jaxpath.training.sharding import AXIS, POSITION
+from jaxpath.training.state import TrainState
+from jaxpath.types import Mean, Params
+
+Batch = Mapping[str, Array]
+"""Arrays with the leading axis B: ``image``, ``label``, ``weight`` (0 for padding), ``position``."""
+
+Metrics = dict[str, Array]
+Step = Callable[[TrainState, Any, Batch], tuple[TrainState, Metrics]]
+EvalStep = Callable[[Params, Any, Batch], dict[str, Array]]
+
+RESERVED = ("loss", "grad_norm", "update_norm")
+"""Metrics of every step. If one is not finite, neither are the parameters after that step."""
+
+
+class Objective(Protocol):
+    """What is minimised. Each device calls it on its own part of the batch."""
+
+    def __call__(
+        self, params: Params, extra: Any, frozen: Any, batch: Batch, keys: Array
+    ) -> tuple[Array, tuple[Any, Mapping[str, Array | Mean]]]:
+        """Returns per-example losses [b] and, not differentiated, the next ``extra`` and metrics.
+
+        Args:
+            params: What is trained; the only argument that is differentiated.
+            extra: State carried from the step before. The returned one must be the same on every
+                device: average what depends on the batch with ``lax.pmean(..., AXIS)``.
+            frozen: Arrays that are used and not trained, such as a target's weights.
+            batch: This device's part, arrays [b, ...].
+            keys: Typed random keys [b], one per example.
+
+        The metrics are per-example arrays [b]; or [] where they are the same on all devices (a
+        dual variable); or a :class:`~jaxpath.types.Mean` where only some examples count.
+        """
+        ...
+
+
+def make_train_step(objective: Objective, optimizer: optax.GradientTransformation, mesh: Mesh) -> Step:
+    """Compiles objective, gradients, their sum over the devices and the update into one program.
+
+    The loss is the mean of the per-example losses over the global batch, weighted by
+    ``batch["weight"]`` where the batch has it. A random key belongs to an example's position in
+    the global batch, so results do not depend on the number of devices or processes.
+
+    Args:
+        objective: See :class:`Objective`.
+        optimizer: Called with the mean gradients, the same on every device.
+        mesh: From :func:`~jaxpath.training.sharding.make_mesh`.
+
+    Returns:
+        ``step(state, frozen, batch) -> (state, metrics)``. The state passed in is donated: its
+        arrays are deleted. ``batch`` comes from
+        :func:`~jaxpath.training.sharding.shard_batch`. ``metrics`` holds scalars: exact means of
+        the objective's metrics, ``loss``, ``grad_norm`` and ``update_norm`` (Euclidean norms of
+        the mean gradient and of the change of the parameters).
+    """
+
+    def step(state: TrainState, frozen: Any, batch: Batch) -> tuple[TrainState, Metrics]:
+        keys = _example_keys(state, batch)
+        weight = _weight(batch)
+
+        def total_loss(params):
+            losses, aux = objective(params, state.extra, frozen, batch, keys)
+            _check_per_example("losses", losses, weight)
+            return Mean.of(losses, weight).total, (losses, aux)
+
+        grads, (losses, (extra, metrics)) = jax.grad(total_loss, has_aux=True)(state.params)
+        means = {name: _as_mean(name, values, weight) for name, values in metrics.items()}
+        # Sums travel, and one division follows: devices may hold different numbers of real examples.
+        # Gradients are added up here and only here, hence check_vma=False below: with it, JAX adds
+        # up the gradients of replicated parameters by itself, and they would be counted twice.
+        grads, loss, means = lax.psum((grads, Mean.of(losses, weight), means), AXIS)
+        grads = jax.tree.map(lambda g: g / loss.count.astype(g.dtype), grads)
+        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        new = TrainState(
+            step=state.step + 1,
+            params=optax.apply_updates(state.params, updates),
+            opt_state=opt_state,
+            extra=extra,
+            key=state.key,
+        )
+        return new, {
+            **{name: mean.value for name, mean in means.items()},
+            "loss": loss.value,
+            "grad_norm": optax.tree.norm(grads),
+            "update_norm": optax.tree.norm(updates),
+        }
+
+    sharded = jax.shard_map(
+        step, mesh=mesh, in_specs=(P(), P(), P(AXIS)), out_specs=(P(), P()), check_vma=False
+    )
+    return jax.jit(sharded, donate_argnums=0)
+
+
+def make_eval_step(fn: EvalStep, mesh: Mesh) -> EvalStep:
+    """Compiles ``fn(params, frozen, batch) -> {name: [b, ...]}`` over the devices of ``mesh``.
+
+    Nothing is reduced: the result holds one entry per example [B, ...], split over the devices.
+    :func:`~jaxpath.training.evaluate.collect` drops the padding and fetches it.
+    """
+    sharded = jax.shard_map(fn, mesh=mesh, in_specs=(P(), P(), P(AXIS)), out_specs=P(AXIS), check_vma=False)
+    return jax.jit(sharded)
+
+
+def _example_keys(state: TrainState, batch: Batch) -> Array:
+    key = jax.random.fold_in(state.key, state.step)
+    return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, batch[POSITION])
+
+
+def _weight(batch: Batch) -> Array:
+    weight = batch.get("weight")
+    return jnp.ones(batch[POSITION].shape, jnp.float32) if weight is None else weight
+
+
+def _as_mean(name: str, values: Array | Mean, weight: Array) -> Mean:
+    if name in RESERVED:
+        raise ValueError(f"the objective returns a metric {name!r}, but the step itself computes {RESERVED}")
+    if isinstance(values, Mean):
+        return values
+    if jnp.ndim(values) == 0:
+        values = jnp.broadcast_to(values, weight.shape)
+    _check_per_example(f"metrics[{name!r}]", values, weight)
+    return Mean.of(values.astype(jnp.float32), weight)
+
+
+def _check_per_example(name: str, values: Array, weight: Array) -> None:
+    if values.shape != weight.shape:
+        raise ValueError(
+            f"the objective returns {name} of shape {values.shape}, but one value per example, shape "
+            f"{weight.shape}, is expected; leave the mean to the step"
+        )

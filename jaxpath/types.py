@@ -1,0 +1,151 @@
+"""The contracts that every room of the library shares.
+
+Shapes are written in brackets with one alphabet: B batch, H and W space, C channels, K classes,
+D width, N all gateable neurons of a target (the sum of its sites' channels).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+import jax
+from jax import Array
+
+Params = Any
+"""A pytree of arrays. For a Flax target: ``{"params": ..., "batch_stats": ...}``."""
+
+Gates = Mapping[str, Array]
+"""Site name -> mask, [B, C] (channel granularity) or the activation's own shape (unit granularity).
+
+A site that is missing is open. An unknown one is an :class:`InputError`."""
+
+
+class InputError(ValueError):
+    """A user's mistake, said in one sentence: what was found, what was expected, what to do.
+
+    Command lines print it without a traceback and end with exit status 2.
+    """
+
+
+class Site(NamedTuple):
+    """One post-ReLU activation *call* of a target: a place where neurons can be closed.
+
+    Attributes:
+        name: Zero-padded position and place, such as ``"004.layer1.1.relu2"``, so that sorting by
+            name is forward order.
+        channels: Number of channels C.
+        spatial: (H, W) at the target's own input size; None for a dense site.
+    """
+
+    name: str
+    channels: int
+    spatial: tuple[int, int] | None
+
+
+class TargetOutput(NamedTuple):
+    """What a classifier returns.
+
+    Attributes:
+        logits: [B, K], float32, never gated.
+        features: Site name -> activation as it flows on (after its gate, if it has one):
+            [B, H, W, C], or [B, C] at a dense site.
+    """
+
+    logits: Array
+    features: dict[str, Array]
+
+
+class Preprocessing(NamedTuple):
+    """How a picture becomes a target's input; it travels with the target.
+
+    Attributes:
+        resize: Length in pixels of the shorter side before the crop; None leaves the size alone.
+        crop: (H, W) of the central crop, which is the target's own input size.
+        mean: Per-channel mean subtracted from values in [0, 1].
+        std: Per-channel standard deviation divided by afterwards.
+    """
+
+    resize: int | None
+    crop: tuple[int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+class Target(NamedTuple):
+    """A classifier as pure functions. Parameters are always an argument, never held.
+
+    Attributes:
+        name: Registry name, such as ``"resnet18"``.
+        sites: Every place where neurons can be closed, in forward order.
+        num_classes: K.
+        preprocessing: How pictures become inputs.
+        init: ``init(key) -> params``, freshly initialised.
+        apply: ``apply(params, images, gates=None) -> TargetOutput``, the frozen classifier
+            (BatchNorm by its running statistics, no dropout). ``images`` [B, H, W, C] are either
+            uint8 (raw; normalised here with ``preprocessing``) or floating point (already
+            normalised). ``gates=None`` equals all-ones gates bit for bit.
+        train_apply: ``train_apply(params, images, *, key, axis_name=None) ->
+            (TargetOutput, params)``, the same classifier while it is being trained: batch
+            statistics (averaged over the devices of ``axis_name``), dropout by ``key``; the
+            returned parameters carry the updated running statistics.
+    """
+
+    name: str
+    sites: tuple[Site, ...]
+    num_classes: int
+    preprocessing: Preprocessing
+    init: Callable[[Array], Params]
+    apply: Callable[..., TargetOutput]
+    train_apply: Callable[..., tuple[TargetOutput, Params]]
+
+
+class Pathway(NamedTuple):
+    """The neurons that carry a decision.
+
+    Attributes:
+        scores: Site name -> importance, [B, C] or the activation's shape. Higher is kept longer.
+        masks: Site name -> 0/1 of the same shape; these are gates.
+
+    Without the leading batch axis it is a class pathway.
+    """
+
+    scores: dict[str, Array]
+    masks: dict[str, Array]
+
+
+class Explainer(Protocol):
+    """Explains a batch of images by one pathway each; the flagship and every baseline alike."""
+
+    def __call__(self, params: Params, images: Array, labels: Array, *, key: Array) -> Pathway:
+        """Returns the pathways of ``images`` [B, H, W, C] for the classes ``labels`` [B]."""
+        ...
+
+
+class Mean(NamedTuple):
+    """An exact mean over batches, shards and padded examples: two sums, divided once at the end.
+
+    >>> import jax.numpy as jnp
+    >>> a = Mean.of(jnp.array([1.0, 1.0, 1.0, 1.0]))
+    >>> b = Mean.of(jnp.array([0.0, 9.0]), weight=jnp.array([1.0, 0.0]))
+    >>> float((a + b).value)
+    0.800000011920929
+    """
+
+    total: Array
+    count: Array
+
+    @classmethod
+    def of(cls, values: Array, weight: Array | None = None) -> "Mean":
+        """Sums per-example ``values`` [B]; an example of ``weight`` 0 [B] is padding."""
+        if weight is None:
+            weight = jax.numpy.ones_like(values)
+        # where, not a product: a padded example may hold a NaN, and NaN * 0 is NaN.
+        values = jax.numpy.where(weight > 0, values, 0)
+        return cls(total=(values * weight).sum(), count=weight.sum())
+
+    def __add__(self, other: "Mean") -> "Mean":  # type: ignore[override]
+        return Mean(self.total + other.total, self.count + other.count)
+
+    @property
+    def value(self) -> Array:
+        """The mean; NaN where nothing was counted."""
+        return self.total / self.count

@@ -1,0 +1,30 @@
+"""What every test shares: eight virtual CPU devices, strict ranks, the path of the real data."""
+
+import os
+from pathlib import Path
+
+# Before JAX is imported: with fewer threads than virtual devices, a collective can wait for ever.
+os.environ["NPROC"] = "8"
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import jax
+import pytest
+
+jax.config.update("jax_num_cpu_devices", 8)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture
+def key() -> jax.Array:
+    """A random key, the same in every test."""
+    return jax.random.key(0)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the real weights and images: $JAXPATH_TEST_DATA, or ``../shared/data``."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("JAXPATH_TEST_DATA", beside))
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder}; set JAXPATH_TEST_DATA to its folder")
+    return folder

@@ -1,0 +1,262 @@
+"""What every target promises, one suite over representatives of all families; a new one enters TARGETS."""
+
+import functools
+import inspect
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxpath import targets
+from jaxpath.types import InputError, Params, Target
+
+SMALL_VGG = {"hidden": 16, "pool_size": 1}
+TARGETS = {
+    "resnet18": {"image_size": (24, 20), "num_classes": 3},
+    "resnet50": {"image_size": 16, "num_classes": 3},
+    "resnet8": {"image_size": 8, "num_classes": 3, "channels": 1},
+    "vgg11": {"image_size": 32, "num_classes": 3, **SMALL_VGG},
+    "vgg11_bn": {"image_size": 28, "num_classes": 3, "channels": 1, **SMALL_VGG},
+}
+BATCH = 3
+
+each_target = pytest.mark.parametrize("name", TARGETS)
+
+
+@functools.cache
+def make(name: str) -> tuple[Target, Params]:
+    """A target none of whose biases and running statistics is at its neutral value."""
+    target = targets.make_target(name, **TARGETS[name])
+    random = np.random.default_rng(0)
+
+    def disturbed(leaf):
+        return leaf + random.uniform(0, 0.2, leaf.shape).astype(np.float32) if leaf.ndim == 1 else leaf
+
+    return target, jax.tree.map(disturbed, target.init(jax.random.key(0)))
+
+
+@functools.cache
+def compiled(name: str):
+    """One jitted ``apply`` per target, so that tests share its programs."""
+    return jax.jit(make(name)[0].apply)
+
+
+def make_images(target: Target) -> np.ndarray:
+    shape = (BATCH, *target.preprocessing.crop, len(target.preprocessing.mean))
+    return np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
+
+
+def make_floats(target: Target) -> np.ndarray:
+    """The same images, normalised by hand."""
+    mean, std = (np.asarray(values) for values in target.preprocessing[2:])
+    return ((make_images(target) / 255 - mean) / std).astype(np.float32)
+
+
+def open_gates(target: Target, batch: int = BATCH) -> dict[str, np.ndarray]:
+    return {site.name: np.ones((batch, site.channels), np.float32) for site in target.sites}
+
+
+def unit_shape(site, batch: int = BATCH) -> tuple[int, ...]:
+    return (batch, *(site.spatial or ()), site.channels)
+
+
+def assert_close(found, expected, tolerance=1e-5):
+    """Equal up to a share of the largest value."""
+    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * float(np.abs(expected).max()))
+
+
+@each_target
+def test_all_ones_gates_reproduce_everything_bit_for_bit(name):
+    target, params = make(name)
+    images = make_images(target)
+    clean = compiled(name)(params, images)
+    gated = compiled(name)(params, images, open_gates(target))
+    np.testing.assert_array_equal(clean.logits, gated.logits)
+    for site in target.sites:
+        np.testing.assert_array_equal(clean.features[site.name], gated.features[site.name])
+    assert np.isfinite(clean.logits).all() and np.ptp(clean.logits) > 0
+
+
+@each_target
+def test_the_features_are_the_sites_in_forward_order(name):
+    target, params = make(name)
+    # Traced inside, because a dict that crosses jit's border comes back sorted.
+    order = []
+
+    def run(params, images):
+        output = target.apply(params, images)
+        order.extend(output.features)
+        return output
+
+    shapes = jax.eval_shape(run, params, make_images(target)).features
+    assert order == [site.name for site in target.sites] == sorted(order)
+    for site in target.sites:
+        assert shapes[site.name].shape == unit_shape(site)
+
+
+@each_target
+def test_sites_are_found_where_the_forward_pass_reaches_them_in_time(name):
+    target, params = make(name)
+    images, gates = make_images(target), open_gates(target)
+    middle = len(target.sites) // 2
+    gates[target.sites[middle].name][:] = 0
+    clean = compiled(name)(params, images).features
+    gated = compiled(name)(params, images, gates).features
+    for position, site in enumerate(target.sites):
+        if position < middle:
+            np.testing.assert_array_equal(clean[site.name], gated[site.name])
+    assert not np.any(gated[target.sites[middle].name])
+    after = target.sites[middle + 1].name
+    assert np.any(clean[after] != gated[after])
+
+
+@each_target
+def test_a_closed_channel_is_zero_for_its_image_only(name):
+    target, params = make(name)
+    images = make_images(target)
+    clean = compiled(name)(params, images).features
+    site = target.sites[1].name
+    channel = int(np.argmax(np.abs(clean[site]).reshape(-1, target.sites[1].channels).max(axis=0)))
+    gates = open_gates(target)
+    gates[site][1, channel] = 0
+    gated = compiled(name)(params, images, gates).features
+    expected = np.array(clean[site])
+    expected[1, ..., channel] = 0
+    np.testing.assert_array_equal(gated[site], expected)
+
+
+@each_target
+def test_unit_gates_on_normalised_floats_agree_with_raw_images(name):
+    target, params = make(name)
+    gates = {site.name: np.ones(unit_shape(site), np.float32) for site in target.sites}
+    last = [site for site in target.sites if site.spatial][-1]
+    raw = compiled(name)(params, make_images(target))
+    floats = compiled(name)(params, make_floats(target), gates)
+    assert_close(floats.logits, raw.logits)
+    gates[last.name][:, 0, 0, :] = 0
+    closed = compiled(name)(params, make_floats(target), gates).features[last.name]
+    expected = np.array(floats.features[last.name])
+    expected[:, 0, 0, :] = 0
+    np.testing.assert_array_equal(closed, expected)
+
+
+@each_target
+def test_a_batch_gives_what_its_images_give_alone(name):
+    target, params = make(name)
+    images = make_images(target)
+    together = compiled(name)(params, images)
+    for index in range(BATCH):
+        # In a batch of copies, which takes no other program.
+        alone = compiled(name)(params, np.repeat(images[index : index + 1], BATCH, axis=0))
+        assert_close(alone.logits[0], np.asarray(together.logits[index]))
+
+
+@each_target
+def test_a_gate_for_an_unknown_site_lists_the_sites(name):
+    target, params = make(name)
+    with pytest.raises(InputError, match="nowhere") as error:
+        target.apply(params, make_images(target), {"nowhere": jnp.ones((BATCH, 1))})
+    assert all(site.name in str(error.value) for site in target.sites)
+
+
+@each_target
+def test_a_gate_of_another_shape_names_site_and_shapes(name):
+    target, params = make(name)
+    site = target.sites[0]
+    with pytest.raises(InputError) as error:
+        target.apply(params, make_images(target), {site.name: jnp.ones((BATCH, site.channels + 1))})
+    for part in (site.name, str((BATCH, site.channels + 1)), str((BATCH, site.channels))):
+        assert part in str(error.value)
+
+
+@each_target
+def test_images_of_another_number_of_channels_or_type_are_refused(name):
+    target, params = make(name)
+    with pytest.raises(InputError, match="expected"):
+        target.apply(params, np.zeros((BATCH, *target.preprocessing.crop, 2), np.uint8))
+    with pytest.raises(InputError, match="int32"):
+        target.apply(params, make_images(target).astype(np.int32))
+
+
+@each_target
+def test_gradients_reach_the_gates_of_every_site(name):
+    target, params = make(name)
+
+    def loss(gates):
+        return jax.nn.log_softmax(target.apply(params, make_images(target), gates).logits)[:, 0].sum()
+
+    # A constant argument would be folded into the program; the weights are one on purpose elsewhere.
+    gradients = jax.jit(jax.grad(loss))(open_gates(target))
+    for site in target.sites:
+        assert np.isfinite(gradients[site.name]).all()
+        assert np.abs(gradients[site.name]).max() > 0
+
+
+@each_target
+def test_bfloat16_computes_in_bfloat16_and_returns_float32_logits(name):
+    target, params = make(name)
+    half = targets.make_target(name, **TARGETS[name], dtype="bfloat16")
+    output = jax.jit(half.apply)(params, make_images(target))
+    assert output.logits.dtype == jnp.float32
+    assert {feature.dtype for feature in output.features.values()} == {jnp.dtype(jnp.bfloat16)}
+    # Eight bits of mantissa, rounded in every layer.
+    assert_close(output.logits, np.asarray(compiled(name)(params, make_images(target)).logits), tolerance=0.1)
+    assert half.sites == target.sites
+    dtypes = jax.tree.map(lambda leaf: leaf.dtype, jax.eval_shape(half.init, jax.random.key(0)))
+    assert set(jax.tree.leaves(dtypes)) == {jnp.dtype(jnp.float32)}
+
+
+@each_target
+def test_training_returns_the_same_structure_and_moves_only_the_statistics(name):
+    target, params = make(name)
+    output, updated = jax.jit(target.train_apply)(params, make_images(target), key=jax.random.key(0))
+    assert output.logits.shape == (BATCH, target.num_classes)
+    assert jax.tree.map(jnp.shape, updated) == jax.tree.map(jnp.shape, params)
+    jax.tree.map(np.testing.assert_array_equal, updated["params"], params["params"])
+    statistics = params.get("batch_stats", {})
+    assert ("batch_stats" in params) == (name != "vgg11")
+    for before, after in zip(jax.tree.leaves(statistics), jax.tree.leaves(updated.get("batch_stats", {})), strict=True):
+        assert np.any(before != after)
+
+
+@pytest.mark.parametrize(
+    ("name", "num_sites"),
+    [
+        ("resnet18", 1 + 2 * 8),
+        ("resnet34", 1 + 2 * 16),
+        ("resnet50", 1 + 3 * 16),
+        ("resnet101", 1 + 3 * 33),
+        ("resnet152", 1 + 3 * 50),
+        ("resnet8", 1 + 2 * 3),
+        ("resnet20", 1 + 2 * 9),
+        ("resnet32", 1 + 2 * 15),
+        ("resnet44", 1 + 2 * 21),
+        ("resnet56", 1 + 2 * 27),
+        ("resnet110", 1 + 2 * 54),
+        ("vgg11", 8 + 2),
+        ("vgg13", 10 + 2),
+        ("vgg16", 13 + 2),
+        ("vgg19", 16 + 2),
+        ("vgg11_bn", 8 + 2),
+        ("vgg13_bn", 10 + 2),
+        ("vgg16_bn", 13 + 2),
+        ("vgg19_bn", 16 + 2),
+    ],
+)
+def test_every_activation_call_is_a_site(name, num_sites):
+    target = targets.make_target(name)
+    assert target.name == name
+    assert len(target.sites) == num_sites
+    assert inspect.signature(target.apply).parameters["gates"].default is None
+
+
+def test_all_names_are_counted_here():
+    marks = test_every_activation_call_is_a_site.pytestmark[0]
+    assert {name for name, _ in marks.args[1]} == set(targets.names())
+
+
+def test_an_unknown_name_lists_the_valid_ones():
+    with pytest.raises(InputError, match="resnet19") as error:
+        targets.make_target("resnet19")
+    assert all(name in str(error.value) for name in targets.names())

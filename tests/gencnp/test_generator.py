@@ -1,0 +1,127 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxpath import targets
+from jaxpath.gencnp import Generator
+
+TARGET = targets.resnet8(num_classes=3)
+IMAGES = np.random.default_rng(0).normal(size=(2, 16, 16, 3)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def features():
+    return TARGET.apply(TARGET.init(jax.random.key(0)), IMAGES).features
+
+
+def make(features, **options):
+    generator = Generator(TARGET.sites, TARGET.num_classes, width=8, **options)
+    return generator, generator.init(jax.random.key(1), features)
+
+
+def perturbed(params):
+    """Parameters without zeros, so that no path through the generator is closed."""
+    leaves, tree = jax.tree.flatten(params)
+    keys = jax.random.split(jax.random.key(2), len(leaves))
+    moved = [leaf + 0.1 * jax.random.normal(key, leaf.shape) for leaf, key in zip(leaves, keys, strict=True)]
+    return jax.tree.unflatten(tree, moved)
+
+
+def influences(features, site_in, site_out, **options):
+    """Whether the scores of one site depend on the features of another."""
+    generator, params = make(features, modulate=False, **options)
+    params = perturbed(params)
+
+    def score(value):
+        return generator.apply(params, {**features, site_in: value}).logits[site_out].sum()
+
+    return bool(jnp.abs(jax.grad(score)(features[site_in])).max() > 0)
+
+
+FIRST, LAST = TARGET.sites[0].name, TARGET.sites[-1].name
+
+
+def test_every_site_gets_one_logit_per_channel_and_every_image_class_logits(features):
+    generator, params = make(features)
+    output = generator.apply(params, features)
+    assert {name: value.shape for name, value in output.logits.items()} == {
+        site.name: (2, site.channels) for site in TARGET.sites
+    }
+    assert output.class_logits.shape == (2, 3)
+
+
+def test_training_starts_from_the_almost_complete_network(features):
+    generator, params = make(features, initial_logit=4.0)
+    logits = jnp.concatenate(list(generator.apply(params, features).logits.values()), axis=1)
+    assert float((logits > 0).mean()) > 0.95
+
+
+def test_unit_scores_have_the_shape_of_the_activations_and_stay_below_the_channel_score(features):
+    generator, params = make(features, granularity="unit")
+    logits = generator.apply(perturbed(params), features).logits
+    assert {name: value.shape for name, value in logits.items()} == {
+        name: value.shape for name, value in features.items()
+    }
+    channel = Generator(TARGET.sites, TARGET.num_classes, width=8)
+    plain = channel.apply(perturbed(params), features).logits[FIRST]
+    assert bool((logits[FIRST] <= plain[:, None, None, :] + 1e-5).all())
+
+
+def test_with_recursion_every_site_reads_every_other(features):
+    assert influences(features, FIRST, LAST)
+    assert influences(features, LAST, FIRST)
+
+
+def test_without_recursion_or_distillation_a_site_does_not_read_a_deeper_one_but_the_deepest(features):
+    middle = TARGET.sites[3].name
+    options = {"recursive": False, "distill": False}
+    assert not influences(features, middle, FIRST, **options)
+    assert influences(features, LAST, FIRST, **options)
+
+
+def test_a_decoder_that_sees_only_the_embedding_reads_no_shallower_site_without_recursion(features):
+    options = {"recursive": False, "decoder_sees": "embedding"}
+    assert not influences(features, FIRST, LAST, **options)
+    assert influences(features, LAST, LAST, **options)
+
+
+def test_a_decoder_that_sees_only_the_distillate_reads_its_site_through_the_distillate_alone(features):
+    options = {"recursive": False, "distill": False, "decoder_sees": "distilled"}
+    assert not influences(features, FIRST, FIRST, **options)
+    assert influences(features, LAST, FIRST, **options)
+
+
+def test_modulation_lets_a_brighter_channel_change_its_own_score_only_by_its_gain(features):
+    options = {"recursive": False, "distill": False, "decoder_sees": "distilled"}
+    generator, params = make(features, modulate=True, **options)
+    params = perturbed(params)
+
+    def scores(value):
+        return generator.apply(params, {**features, FIRST: value}).logits[FIRST]
+
+    brighter = features[FIRST].at[..., 0].mul(3)
+    assert not np.allclose(scores(features[FIRST])[:, 0], scores(brighter)[:, 0])
+
+
+def test_a_batch_equals_its_images_one_by_one(features):
+    generator, params = make(features)
+    params = perturbed(params)
+    together = generator.apply(params, features).logits
+    for index in range(2):
+        alone = generator.apply(params, {name: f[index : index + 1] for name, f in features.items()}).logits
+        for name in together:
+            np.testing.assert_allclose(together[name][index], alone[name][0], rtol=1e-4, atol=1e-5)
+
+
+def test_the_generator_costs_at_most_15_percent_of_the_targets_forward():
+    def flops(function, *args):
+        return jax.jit(function).lower(*args).compile().cost_analysis()["flops"]
+
+    target = targets.resnet20()
+    params = target.init(jax.random.key(0))
+    images = jnp.zeros((1, 32, 32, 3))
+    features = target.apply(params, images).features
+    generator = Generator(target.sites, target.num_classes)
+    generator_params = generator.init(jax.random.key(0), features)
+    assert flops(generator.apply, generator_params, features) < 0.15 * flops(target.apply, params, images)

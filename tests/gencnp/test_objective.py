@@ -1,0 +1,132 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from planted import planted_images, planted_target, truth
+
+from jaxpath.gencnp import Generator, ObjectiveOptions, init_sparsity, make_gencnp, make_objective
+from jaxpath.gencnp.objective import threshold_for
+from jaxpath.pathways import flatten, iou
+from jaxpath.training import create_state, make_mesh, make_train_step, replicate, shard_batch
+from jaxpath.types import InputError
+
+TARGET = planted_target()
+FROZEN = TARGET.init(jax.random.key(0))
+
+
+def make_generator(**options):
+    generator = Generator(TARGET.sites, TARGET.num_classes, width=32, **options)
+    images, _ = planted_images(np.random.default_rng(0), 2)
+    return generator, generator.init(jax.random.key(1), TARGET.apply(FROZEN, images).features)
+
+
+def train(generator, params, options, *, steps, devices=1, batch_size=32, learning_rate=3e-3):
+    mesh = make_mesh(jax.devices()[:devices])
+    optimizer = optax.adam(learning_rate)
+    step = make_train_step(make_objective(TARGET, generator, options), optimizer, mesh)
+    state = replicate(create_state(params, optimizer, key=jax.random.key(7), extra=init_sparsity(options)), mesh)
+    frozen = replicate(FROZEN, mesh)
+    rng = np.random.default_rng(3)
+    history = []
+    for _ in range(steps):
+        images, labels = planted_images(rng, batch_size)
+        state, metrics = step(state, frozen, shard_batch({"image": images, "label": labels}, mesh))
+        history.append({name: float(value) for name, value in jax.block_until_ready(metrics).items()})
+    return jax.device_get(state), history
+
+
+@pytest.mark.parametrize("quantizer", ["daq", "straight_through"])
+def test_the_generator_recovers_the_planted_pathways_and_closes_the_rest(quantizer):
+    options = ObjectiveOptions(faithfulness=0.01, quantizer=quantizer)
+    generator, params = make_generator()
+    state, _ = train(generator, params, options, steps=400)
+    images, labels = planted_images(np.random.default_rng(11), 64)
+    explain = make_gencnp(TARGET, generator, state.params)
+    masks = flatten(explain(FROZEN, images, labels, key=jax.random.key(0)).masks, TARGET.sites)
+    overlap = iou(masks, jnp.asarray(truth(labels)))
+    assert float(overlap.mean()) >= 0.9
+    assert float(jnp.where(truth(labels) == 0, masks, 0).mean()) < 0.02
+
+
+def test_the_gradient_reaches_every_parameter_of_the_generator():
+    options = ObjectiveOptions(faithfulness=None, leakage_weight=0.5)
+    generator, params = make_generator(initial_logit=0.0)
+    # Gains start at zero, which closes no path to them but closes the ones behind them.
+    params = jax.tree.map(lambda leaf: leaf + 0.02, params)
+    images, labels = planted_images(np.random.default_rng(0), 8)
+    objective = make_objective(TARGET, generator, options)
+    keys = jax.random.split(jax.random.key(0), 8)
+
+    def loss(params):
+        return objective(params, init_sparsity(options), FROZEN, {"image": images, "label": labels}, keys)[0].mean()
+
+    for path, gradient in jax.tree_util.tree_leaves_with_path(jax.grad(loss)(params)):
+        assert float(jnp.abs(gradient).max()) > 0, jax.tree_util.keystr(path)
+
+
+def test_eight_devices_train_the_same_parameters_as_one():
+    options = ObjectiveOptions(leakage_weight=0.3)
+    generator, params = make_generator()
+    one, _ = train(generator, params, options, steps=5)
+    eight, _ = train(generator, params, options, steps=5, devices=8)
+    for a, b in zip(jax.tree.leaves(one.params), jax.tree.leaves(eight.params), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+    np.testing.assert_allclose(one.extra.weight, eight.extra.weight, rtol=1e-5)
+
+
+def test_the_dual_variable_rises_while_the_pathway_is_more_faithful_than_asked_and_falls_otherwise():
+    generator, params = make_generator()
+    _, easy = train(generator, params, ObjectiveOptions(faithfulness=50.0), steps=4)
+    _, hard = train(generator, params, ObjectiveOptions(faithfulness=1e-6), steps=4)
+    weights = [[metrics["sparsity_weight"] for metrics in history] for history in (easy, hard)]
+    assert weights[0] == sorted(weights[0]) and weights[0][-1] > weights[0][0]
+    assert weights[1] == sorted(weights[1], reverse=True) and weights[1][-1] < weights[1][0]
+
+
+def test_a_fixed_sparsity_weight_warms_up_from_zero_and_stays():
+    options = ObjectiveOptions(faithfulness=None, sparsity_weight=0.6, warmup_steps=3)
+    generator, params = make_generator()
+    _, history = train(generator, params, options, steps=6)
+    assert [metrics["sparsity_weight"] for metrics in history] == pytest.approx([0, 0.2, 0.4, 0.6, 0.6, 0.6])
+
+
+def test_the_leakage_term_compares_each_image_with_its_neighbour_of_another_class():
+    options = ObjectiveOptions(leakage_weight=1.0, random_density_share=0.0)
+    generator, params = make_generator()
+    params = jax.tree.map(lambda leaf: leaf, params)
+    images, labels = planted_images(np.random.default_rng(5), 8)
+    objective = make_objective(TARGET, generator, options)
+    mesh = make_mesh(jax.devices()[:1])
+    step = make_train_step(objective, optax.sgd(0.0), mesh)
+    state = create_state(params, optax.sgd(0.0), key=jax.random.key(0), extra=init_sparsity(options))
+    _, metrics = step(state, FROZEN, shard_batch({"image": images, "label": labels}, mesh))
+
+    # The same by hand: every image's mask on its neighbour, log-probabilities in NumPy.
+    masks = make_gencnp(TARGET, generator, params)(FROZEN, images, labels, key=jax.random.key(0)).masks
+    gains = []
+    for i in range(8):
+        j = i + 1 if i % 2 == 0 else i - 1
+        if labels[i] == labels[j]:
+            continue
+        gate = {name: mask[i : i + 1] for name, mask in masks.items()}
+        clean = np.asarray(TARGET.apply(FROZEN, images[j : j + 1]).logits[0], np.float64)
+        masked = np.asarray(TARGET.apply(FROZEN, images[j : j + 1], gate).logits[0], np.float64)
+        log_p = [z[labels[i]] - np.log(np.exp(z).sum()) for z in (masked, clean)]
+        gains.append(max(0.0, log_p[0] - log_p[1]))
+    assert 0 < len(gains) < 8
+    assert float(metrics["evidence_leak"]) == pytest.approx(np.mean(gains), rel=1e-4, abs=1e-6)
+
+
+def test_an_odd_number_of_images_cannot_be_paired():
+    options = ObjectiveOptions(leakage_weight=1.0)
+    generator, params = make_generator()
+    with pytest.raises(InputError, match="even number"):
+        train(generator, params, options, steps=1, batch_size=3)
+
+
+def test_the_threshold_leaves_exactly_the_requested_fraction_above_it():
+    logits = jnp.asarray(np.random.default_rng(0).normal(size=(5, 40)), jnp.float32)
+    density = jnp.array([0.025, 0.1, 0.5, 0.75, 0.975])
+    above = logits > threshold_for(logits, density)[:, None]
+    assert above.sum(axis=1).tolist() == [1, 4, 20, 30, 39]
