@@ -11,12 +11,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-BASE = {"types", "gating", "conv", "pathways", "losses", "training.sharding"}
+BASE = {"types", "gating", "layers", "pathways", "losses", "training.sharding"}
 
 MAY_IMPORT = {
     "types": set(),
     "gating": {"types"},
-    "conv": {"types"},
+    "layers": {"types"},
     "pathways": {"types"},
     "losses": {"types"},
     "training.sharding": {"types"},

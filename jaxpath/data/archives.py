@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxpath.data.class_index import class_labels
+from jaxpath.data.class_index import Labelling, label_folders
 from jaxpath.data.index import ImageIndex, cached_index, is_image_name
 from jaxpath.data.source import Example, Source, UnreadableImage
 from jaxpath.data.splits import SPLIT_NAMES, choose_split
@@ -20,12 +20,13 @@ class TarSource(Source):
     Examples hold the bytes of the files, read at their place in the archive.
     """
 
-    def __init__(self, path: Path, index: ImageIndex, labels: np.ndarray, class_names: tuple[str, ...]):
+    def __init__(self, path: Path, index: ImageIndex, labelling: Labelling):
         self.path = path
         self.index = index
-        self.class_names = class_names
-        self.labels = index.labels(labels)
-        self._opened: tuple[int, int] | None = None
+        self.class_names = labelling.class_names
+        self.labels: np.ndarray = index.labels(labelling.labels)
+        self.labels_are_ranks = labelling.are_ranks
+        self._file = os.open(path, os.O_RDONLY)
 
     def __len__(self) -> int:
         return len(self.index.names)
@@ -34,7 +35,8 @@ class TarSource(Source):
         assert self.index.spans is not None
         offset, size = (int(value) for value in self.index.spans[index])
         try:
-            data = os.pread(self._descriptor(), size, offset)
+            # Unlike seek and read this leaves no position behind, so threads can share the file.
+            data = os.pread(self._file, size, offset)
         except OSError as error:
             raise UnreadableImage(f"it cannot be read: {error.strerror}") from error
         return {"image": data, "label": np.int32(self.labels[index])}
@@ -42,20 +44,16 @@ class TarSource(Source):
     def name(self, index: int) -> str:
         return f"{os.fsdecode(bytes(self.index.names[index]))} in {self.path}"
 
-    def _descriptor(self) -> int:
-        # A number of an open file means nothing in another process; pread leaves no position
-        # behind, so the threads of one process can share it.
-        if self._opened is None or self._opened[0] != os.getpid():
-            self._opened = os.getpid(), os.open(self.path, os.O_RDONLY)
-        return self._opened[1]
-
     def __getstate__(self):
-        return {**self.__dict__, "_opened": None}
+        return {**self.__dict__, "_file": None}
+
+    def __setstate__(self, state):
+        # The number of an open file means nothing in another process.
+        self.__dict__.update(state, _file=os.open(state["path"], os.O_RDONLY))
 
     def __del__(self):
-        opened = self.__dict__.get("_opened")
-        if opened is not None and opened[0] == os.getpid():
-            os.close(opened[1])
+        if self.__dict__.get("_file") is not None:
+            os.close(self._file)
 
 
 def tar(path: str | Path, split: str | None = None, class_index: Sequence[str] | None = None) -> TarSource:
@@ -78,12 +76,8 @@ def tar(path: str | Path, split: str | None = None, class_index: Sequence[str] |
     stat = path.stat()
     key = ["tar", str(path), stat.st_mtime_ns, stat.st_size, split]
     index = cached_index(key, lambda: _list_members(path, split))
-    labels, names, are_ranks = class_labels(
-        index.classes, class_index=class_index, beside=(path.parent,), origin=str(path)
-    )
-    source = TarSource(path, index, labels, names)
-    source.labels_are_ranks = are_ranks
-    return source
+    labelling = label_folders(index.classes, class_index=class_index, beside=(path.parent,), origin=str(path))
+    return TarSource(path, index, labelling)
 
 
 def tar_splits(path: str | Path) -> tuple[str, ...]:
@@ -114,7 +108,7 @@ def _members_by_split(path: Path) -> dict[str, list[tuple[str, bytes, int, int]]
         with tarfile.open(path, "r:") as archive:
             while (member := archive.next()) is not None:
                 # The archive would keep a record of every member it has passed.
-                archive.members = []
+                archive.members = []  # type: ignore[attr-defined]
                 *parents, name = member.name.split("/")
                 if not parents or not member.isreg() or member.sparse or not is_image_name(os.fsencode(name)):
                     continue

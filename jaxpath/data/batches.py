@@ -21,10 +21,10 @@ _BUFFER_EMPTY = 4
 
 
 class Shard(NamedTuple):
-    """Which part of every global batch a process reads: number ``index`` of ``count`` processes."""
+    """Which part of every global batch a process reads: number ``process`` of ``processes``."""
 
-    index: int
-    count: int
+    process: int
+    processes: int
 
 
 @functools.lru_cache(maxsize=2)
@@ -61,7 +61,7 @@ class BatchMaker:
         preprocessing: Gives the shape of the pictures.
         augment: Makes a picture of an example.
         batch_size: Size of the global batch, B.
-        shard: The process reads the positions ``shard.index``, ``+ shard.count`` and so on of each
+        shard: The process reads the positions ``shard.process``, ``+ shard.processes`` and so on of each
             global batch.
         seed: Of the order and of the augmentation.
         skip_unreadable: Whether an example that holds no picture is passed over.
@@ -104,11 +104,13 @@ class BatchMaker:
     def _positions(self, number: int) -> range:
         """Places of this process's examples in the stream that all processes share."""
         return range(
-            number * self.batch_size + self.shard.index, (number + 1) * self.batch_size, self.shard.count
+            number * self.batch_size + self.shard.process,
+            (number + 1) * self.batch_size,
+            self.shard.processes,
         )
 
     def _empty(self) -> Batch:
-        size = self.batch_size // self.shard.count
+        size = self.batch_size // self.shard.processes
         return {
             "image": np.zeros((size, *self._shape), np.uint8),
             "label": np.zeros(size, np.int32),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxpath.data.class_index import class_labels
+from jaxpath.data.class_index import Labelling, label_folders
 from jaxpath.data.index import IMAGE_SUFFIXES, ImageIndex, cached_index, is_image_name
 from jaxpath.data.source import Example, Source, UnreadableImage
 from jaxpath.data.splits import SPLIT_NAMES
@@ -16,11 +16,12 @@ from jaxpath.types import InputError
 class FolderSource(Source):
     """Image files in class folders; :func:`folder` makes it. Examples hold the bytes of the files."""
 
-    def __init__(self, path: Path, index: ImageIndex, labels: np.ndarray, class_names: tuple[str, ...]):
+    def __init__(self, path: Path, index: ImageIndex, labelling: Labelling):
         self.path = path
         self.index = index
-        self.class_names = class_names
-        self.labels = index.labels(labels)
+        self.class_names = labelling.class_names
+        self.labels: np.ndarray = index.labels(labelling.labels)
+        self.labels_are_ranks = labelling.are_ranks
 
     def __len__(self) -> int:
         return len(self.index.names)
@@ -70,12 +71,8 @@ def folder(path: str | Path, class_index: Sequence[str] | None = None) -> Folder
             f"there are no images in {path}: its {len(classes)} folders hold no file that ends in "
             f"{', '.join(IMAGE_SUFFIXES)}; give a folder that holds one folder of images per class"
         )
-    labels, names, are_ranks = class_labels(
-        classes, class_index=class_index, beside=(path, path.parent), origin=str(path)
-    )
-    source = FolderSource(path, index, labels, names)
-    source.labels_are_ranks = are_ranks
-    return source
+    labelling = label_folders(classes, class_index=class_index, beside=(path, path.parent), origin=str(path))
+    return FolderSource(path, index, labelling)
 
 
 def folder_splits(path: str | Path) -> tuple[str, ...]:

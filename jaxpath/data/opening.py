@@ -84,4 +84,4 @@ def _parse(spec: str) -> tuple[str, str]:
         return _SUFFIXES[suffix], path
     if os.path.isdir(path):
         return "folder", path
-    raise InputError(f'the data set "{spec}" is of no known form; take one of {FORMS}')
+    raise InputError(f'the data set "{spec}" is no folder and of no known form; take one of {FORMS}')

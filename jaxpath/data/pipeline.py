@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from jaxpath.data.augment import Augment, make_augmentation, no_augmentation
 from jaxpath.data.batches import UNREADABLE, Batch, BatchMaker, Shard
@@ -19,7 +20,7 @@ class Batches(Iterator[Batch]):
 
     - ``image``: uint8 [b, H, W, C]; it is normalised on the device,
     - ``label``: int32 [b],
-    - ``index``: int64 [b], place in the source; -1 in padding,
+    - ``index``: int64 [b], place in the source; -1 where the weight is 0,
     - ``weight``: float32 [b], 1 for an example, 0 for padding or one that was passed over.
     """
 
@@ -38,7 +39,7 @@ class Batches(Iterator[Batch]):
         self._num_workers = num_workers
         self._num_threads = _num_cores() if num_threads is None else num_threads
         self._next = 0
-        self._batches = None
+        self._batches: Any = None
         self._unreadable: set[int] = set()
 
     def __next__(self) -> Batch:
@@ -227,12 +228,14 @@ def _make_maker(
 ) -> BatchMaker:
     if not len(source):
         raise InputError("the data set has no examples; at least one is needed")
-    if not 0 <= shard.index < shard.count:
-        raise InputError(f"the process is number {shard.index} of {shard.count}, but numbers start from 0")
-    if batch_size < 1 or batch_size % shard.count:
+    if not 0 <= shard.process < shard.processes:
         raise InputError(
-            f"the batch size is {batch_size}, but it must be a multiple of the {shard.count} processes that "
-            f"share a batch; take {max(batch_size // shard.count, 1) * shard.count}"
+            f"the process is number {shard.process} of {shard.processes}, but numbers start from 0"
+        )
+    if batch_size < 1 or batch_size % shard.processes:
+        raise InputError(
+            f"the batch size is {batch_size}, but it must be a multiple of the {shard.processes} processes "
+            f"that share a batch; take {max(batch_size // shard.processes, 1) * shard.processes}"
         )
     if seed < 0:
         raise InputError(f"the seed is {seed}, but it must be 0 or more")

@@ -68,7 +68,8 @@ def check_labels(source: Source, num_classes: int) -> None:
             first = int(outside[0])
             raise InputError(
                 f"{source.name(first)} has the label {source.labels[first]}, but the target's "
-                f"{num_classes} classes have the labels 0 to {num_classes - 1}; take the target that belongs to these data"
+                f"{num_classes} classes have the labels 0 to {num_classes - 1}; take the target that belongs "
+                "to these data"
             )
     if source.labels is None and source.num_classes != num_classes:
         raise InputError(

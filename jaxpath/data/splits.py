@@ -41,13 +41,12 @@ class Subset(Source):
     """
 
     def __init__(self, source: Source, indices: Sequence[int] | np.ndarray):
-        indices = np.asarray(indices, np.int64)
+        self.indices: np.ndarray = np.asarray(indices, np.int64)
+        self.source: Source = source
         if isinstance(source, Subset):
-            source, indices = source.source, source.indices[indices]
-        self.source = source
-        self.indices = indices
+            self.source, self.indices = source.source, source.indices[self.indices]
         self.class_names = source.class_names
-        self.labels = None if source.labels is None else source.labels[indices]
+        self.labels = None if self.source.labels is None else self.source.labels[self.indices]
         self.labels_are_ranks = source.labels_are_ranks
 
     def __len__(self) -> int:

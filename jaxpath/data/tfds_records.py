@@ -57,6 +57,7 @@ def tfds(name: str, split: str = "train", data_dir: str | Path | None = None) ->
     """
     import tensorflow_datasets
 
+    records: Any
     try:
         records = tensorflow_datasets.data_source(name, split=split, data_dir=data_dir, download=False)
     except (ValueError, NotImplementedError, FileNotFoundError, AssertionError) as error:
@@ -96,8 +97,8 @@ def _first_key(features: Any, kind: type, name: str) -> str:
     keys = [key for key, feature in features.items() if isinstance(feature, kind)]
     if not keys:
         raise InputError(
-            f'the TFDS data set "{name}" has no {kind.__name__} feature among {", ".join(features)}; choose a data '
-            "set for image classification"
+            f'the TFDS data set "{name}" has no {kind.__name__} feature among {", ".join(features)}; '
+            "choose a data set for image classification"
         )
     return keys[0]
 

@@ -13,9 +13,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import Array
 
-from jaxpath.conv import Conv
+from jaxpath.layers import Conv, adaptive_average_pool
 from jaxpath.pathways import flatten
-from jaxpath.targets.vgg import adaptive_average_pool
 from jaxpath.types import Site
 
 

@@ -15,7 +15,7 @@ before them, 7); small images want less of both.
 from collections.abc import Callable
 from typing import Any
 
-from jaxpath.targets.linen import from_linen, make_preprocessing, normalize
+from jaxpath.targets.linen import compute_dtype, from_linen, make_preprocessing, normalize
 from jaxpath.targets.resnet import (
     resnet8,
     resnet18,
@@ -43,6 +43,7 @@ from jaxpath.targets.weights import load_weights, save_weights, weights_hash
 from jaxpath.types import InputError, Target
 
 __all__ = [
+    "compute_dtype",
     "from_linen",
     "load_weights",
     "make_preprocessing",

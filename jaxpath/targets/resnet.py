@@ -14,8 +14,8 @@ from flax import linen as nn
 from jax import Array
 from jax.typing import DTypeLike
 
-from jaxpath.conv import Conv
 from jaxpath.gating import Taps
+from jaxpath.layers import Conv
 from jaxpath.targets.linen import batch_norm, compute_dtype, from_linen, make_preprocessing
 from jaxpath.types import Gates, Target
 
@@ -44,7 +44,9 @@ class _Block(nn.Module):
             kernel_init=_kaiming,
             name=names[0],
         )
-        return batch_norm(train=self.train, axis_name=self.axis_name, dtype=self.dtype, name=names[1])(conv(x))
+        return batch_norm(train=self.train, axis_name=self.axis_name, dtype=self.dtype, name=names[1])(
+            conv(x)
+        )
 
     def shortcut(self, x: Array, features: int) -> Array:
         if self.stride == 1 and x.shape[-1] == features:

@@ -14,9 +14,19 @@ from flax.traverse_util import flatten_dict
 
 from jaxpath.types import Target
 
-_LEAVES = {"kernel": "weight", "scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
+_LEAVES = {
+    "kernel": "weight",
+    "scale": "weight",
+    "bias": "bias",
+    "mean": "running_mean",
+    "var": "running_var",
+}
 
-_TIMM_VGG = {"pre_logits.fc1.": "classifier.0.", "pre_logits.fc2.": "classifier.3.", "head.fc.": "classifier.6."}
+_TIMM_VGG = {
+    "pre_logits.fc1.": "classifier.0.",
+    "pre_logits.fc2.": "classifier.3.",
+    "head.fc.": "classifier.6.",
+}
 """timm's names of the dense layers of a VGG -> torchvision's."""
 
 _AFTER_FLATTENING = "classifier.0.weight"

@@ -9,13 +9,12 @@ from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 from flax import linen as nn
 from jax import Array
 from jax.typing import DTypeLike
 
-from jaxpath.conv import Conv
 from jaxpath.gating import Taps
+from jaxpath.layers import Conv, adaptive_average_pool
 from jaxpath.targets.linen import batch_norm, compute_dtype, from_linen, make_preprocessing
 from jaxpath.types import Gates, Target
 
@@ -23,28 +22,6 @@ _CONVOLUTIONS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 
 """Convolutions per stage; every stage ends in a max pool."""
 
 _WIDTHS = (64, 128, 256, 512, 512)
-
-
-def adaptive_average_pool(x: Array, size: tuple[int, int]) -> Array:
-    """PyTorch's adaptive average pool: bin i covers [floor(i n / size), ceil((i + 1) n / size)).
-
-    Bins overlap where ``size`` does not divide the input. [B, H, W, C] -> [B, *size, C]. Sums are
-    kept in float32 whatever the input's type.
-    """
-    if x.shape[1:3] == size:
-        return x
-
-    def bins(length: int, parts: int) -> Array:
-        matrix = np.zeros((parts, length), np.float32)
-        for i in range(parts):
-            start, stop = i * length // parts, -(-(i + 1) * length // parts)
-            matrix[i, start:stop] = 1 / (stop - start)
-        return jnp.asarray(matrix)
-
-    rows, columns = bins(x.shape[1], size[0]), bins(x.shape[2], size[1])
-    # Accelerators multiply float32 matrices in fewer bits unless told not to.
-    pooled = jnp.einsum("ih,jw,bhwc->bijc", rows, columns, x.astype(jnp.float32), precision="highest")
-    return pooled.astype(x.dtype)
 
 
 class VGG(nn.Module):
@@ -126,9 +103,7 @@ def _vgg(
     pool_size: int = 7,
 ) -> Target:
     name = f"vgg{depth}_bn" if batch_norm else f"vgg{depth}"
-    module = VGG(
-        _CONVOLUTIONS[depth], num_classes, batch_norm, hidden, pool_size, dtype=compute_dtype(dtype)
-    )
+    module = VGG(_CONVOLUTIONS[depth], num_classes, batch_norm, hidden, pool_size, dtype=compute_dtype(dtype))
     preprocessing = make_preprocessing(image_size, channels)
     return from_linen(module, name=name, num_classes=num_classes, preprocessing=preprocessing)
 

@@ -103,7 +103,9 @@ def _read_torch(file: Path) -> dict[str, np.ndarray]:
             state = state[wrapper]
     if not isinstance(state, Mapping) or not any(torch.is_tensor(value) for value in state.values()):
         found = f"the keys {list(state)[:8]}" if isinstance(state, Mapping) else f"a {type(state).__name__}"
-        raise InputError(f"{file} holds {found}; expected a state dict, alone or under 'state_dict' or 'model'")
+        raise InputError(
+            f"{file} holds {found}; expected a state dict, alone or under 'state_dict' or 'model'"
+        )
     return {str(key): _as_numpy(value) for key, value in state.items() if torch.is_tensor(value)}
 
 

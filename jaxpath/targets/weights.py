@@ -100,7 +100,9 @@ def _check_tensors(
             hint = f"they look like the weights of {name}: make that target, or {hint}"
     elif len(classes := {_classes(tensors[slot.key], slot, target.num_classes) for slot in misfits}) == 1:
         if (found := classes.pop()) is not None:
-            hint = f"they were trained for {found} classes: make the target with num_classes={found}, or {hint}"
+            hint = (
+                f"they were trained for {found} classes: make the target with num_classes={found}, or {hint}"
+            )
     raise InputError(
         f"the weights in {str(path)!r} do not fit {target.name} with {target.num_classes} classes: "
         f"{'; '.join(problem for problem in problems if problem)}; {hint}"

@@ -114,7 +114,7 @@ def fit(
     """
     state, frozen = replicate((state, frozen), mesh)
     first, state = _resume(state, batches, checkpoints, num_steps)
-    run = _Run(first, num_steps, log, log_every, title, _describe(checkpoints))
+    run = _Run(first, num_steps, checkpoints, log, log_every, title)
     feed = _Feed(batches, mesh)
     try:
         with StopSignals() as stop:
@@ -126,18 +126,12 @@ def fit(
                     feed.load(k + 1)
                 run.done(k, metrics)
                 status = stop.exit_status(k)
-                evaluating = _eval_due(k, num_steps, evaluate, eval_every)
-                saving = checkpoints is not None and (
-                    checkpoints.due(k) or k == num_steps or status is not None
-                )
-                if evaluating or saving:
-                    run.catch_up()
-                if evaluating and evaluate is not None:
-                    run.evaluated(k, evaluate(state))
-                if saving and checkpoints is not None:
-                    checkpoints.save(k, state, data=feed.state, metrics=run.evaluation(k))
+                if evaluate and eval_every and (k % eval_every == 0 or k == num_steps):
+                    run.evaluate(k, evaluate, state)
+                if checkpoints and (checkpoints.due(k) or k == num_steps or status is not None):
+                    run.save(k, state, feed.state)
                 if status is not None:
-                    run.stopped(k, checkpoints)
+                    run.stopped(k)
                     raise SystemExit(status)
             run.catch_up()
     finally:
@@ -161,19 +155,6 @@ def _resume(
     if restored.data is not None:
         batches.set_state(restored.data)
     return restored.step, restored.state
-
-
-def _describe(checkpoints: Saver | None) -> Callable[[], str]:
-    def last_good() -> str:
-        if checkpoints is None or checkpoints.latest_step is None:
-            return "no checkpoint was written before"
-        return f"the last good checkpoint, of step {checkpoints.latest_step}, stays"
-
-    return last_good
-
-
-def _eval_due(k: int, num_steps: int, evaluate: Evaluate | None, eval_every: int | None) -> bool:
-    return evaluate is not None and eval_every is not None and (k % eval_every == 0 or k == num_steps)
 
 
 class _Feed:
@@ -212,17 +193,17 @@ class _Run:
         self,
         first: int,
         num_steps: int,
+        checkpoints: Saver | None,
         log: MetricLog | None,
         log_every: int,
         title: str,
-        last_good: Callable[[], str],
     ):
-        self._first, self._num_steps = first, num_steps
-        self._log, self._log_every, self._last_good = log, log_every, last_good
+        self._first, self._num_steps, self._checkpoints = first, num_steps, checkpoints
+        self._log, self._log_every = log, log_every
         self._progress = Progress(num_steps, start=first, title=title)
         self._pending: tuple[int, Metrics] | None = None
         self._metrics: dict[str, float] = {}
-        self._evaluation: tuple[int, dict[str, float]] = (first, {})
+        self._evaluation: dict[int, dict[str, float]] = {}
         self._began, self._compile_seconds = time.perf_counter(), 0.0
         self._seconds = 0.0
         if log is not None:
@@ -250,30 +231,35 @@ class _Run:
             return
         (k, metrics), self._pending = self._pending, None
         self._metrics = {name: float(value) for name, value in jax.device_get(metrics).items()}
-        bad = [f"{name} is {self._metrics[name]}" for name in RESERVED if not _finite(self._metrics, name)]
+        watched = {name: self._metrics[name] for name in RESERVED if name in self._metrics}
+        bad = [f"{name} is {value}" for name, value in watched.items() if not math.isfinite(value)]
         if bad:
             raise TrainingDiverged(
-                f"training diverged at step {k}: {', '.join(bad)}; {self._last_good()}; lower the learning "
+                f"training diverged at step {k}: {', '.join(bad)}; {self._last_good}; lower the learning "
                 "rate or clip the gradient"
             )
         self._progress.step()
         if k % self._log_every == 0 or k == self._num_steps:
             self._write(k, self._metrics)
 
-    def evaluated(self, k: int, metrics: Mapping[str, float]) -> None:
-        self._evaluation = k, {name: float(value) for name, value in metrics.items()}
-        self._write(k, self._evaluation[1])
+    def evaluate(self, k: int, evaluate: Evaluate, state: TrainState) -> None:
+        self.catch_up()
+        metrics = {name: float(value) for name, value in evaluate(state).items()}
+        self._evaluation = {k: metrics}
+        self._write(k, metrics)
 
-    def evaluation(self, k: int) -> dict[str, float] | None:
-        """Returns the evaluation made after step ``k``, None if there was none."""
-        step, metrics = self._evaluation
-        return metrics if step == k and metrics else None
+    def save(self, k: int, state: TrainState, data: Any) -> None:
+        """Saves what is known to be good: the metrics of step ``k`` are looked at first."""
+        self.catch_up()
+        if self._checkpoints is not None:
+            self._checkpoints.save(k, state, data=data, metrics=self._evaluation.get(k))
 
-    def stopped(self, k: int, checkpoints: Saver | None) -> None:
-        if checkpoints is None:
+    def stopped(self, k: int) -> None:
+        """Tells how to go on after step ``k``, once everything is on the disk."""
+        if self._checkpoints is None:
             self._progress.say(f"stopped after step {k}; nothing was saved, as no checkpoints were asked for")
             return
-        checkpoints.wait()
+        self._checkpoints.wait()
         self._progress.say(f"stopped and saved after step {k}; the same command continues from there")
 
     def close(self) -> None:
@@ -293,11 +279,13 @@ class _Run:
             images_per_second=images / self._seconds if images else 0.0,
         )
 
+    @property
+    def _last_good(self) -> str:
+        if self._checkpoints is None or self._checkpoints.latest_step is None:
+            return "no checkpoint was written before"
+        return f"the last good checkpoint, of step {self._checkpoints.latest_step}, stays"
+
     def _write(self, k: int, metrics: Mapping[str, float]) -> None:
         self._progress.show(k, metrics)
         if self._log is not None:
             self._log.write(k, metrics)
-
-
-def _finite(metrics: Mapping[str, float], name: str) -> bool:
-    return math.isfinite(metrics[name]) if name in metrics else True

@@ -29,7 +29,7 @@ def compilation_cache(tmp_path_factory):
 
 def start(folder):
     path = os.pathsep.join([str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, HERE / "run_tiny.py", folder, str(NUM_STEPS), str(SECONDS_PER_BATCH)]
+    command = [sys.executable, HERE / "tiny_program.py", folder, str(NUM_STEPS), str(SECONDS_PER_BATCH)]
     environment = {**os.environ, "PYTHONPATH": path, "JAX_PLATFORMS": "cpu"}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-import tiny
+import tiny_training as tiny
 
 from jaxpath.training import MetricLog, TrainingDiverged, create_state, fit, make_train_step
 from jaxpath.training.checkpoints import Checkpoints
@@ -72,7 +72,8 @@ def test_a_resumed_run_reads_grains_shuffled_batches_where_it_stopped(run):
         for i, example in enumerate(examples):
             example["image"] = np.full((2, 2, 1), i, np.uint8)
         dataset = grain.MapDataset.source(examples).seed(1).shuffle().repeat(None)
-        return iter(dataset.batch(tiny.BATCH).to_iter_dataset())
+        options = grain.ReadOptions(num_threads=1, prefetch_buffer_size=2)
+        return iter(dataset.batch(tiny.BATCH).to_iter_dataset(options))
 
     straight = run(7, folder="straight", batches=batches())
     run(5, batches=batches())

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-import tiny
+import tiny_training as tiny
 
 from jaxpath.training import create_state, make_mesh, make_train_step, replicate, shard_batch
 

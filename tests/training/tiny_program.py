@@ -1,4 +1,4 @@
-"""A program that runs the tiny training: ``run_tiny.py FOLDER NUM_STEPS [SECONDS_PER_BATCH]``."""
+"""A program that runs the tiny training: ``tiny_program.py FOLDER NUM_STEPS [SECONDS_PER_BATCH]``."""
 
 import sys
 import time
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
-import tiny
+import tiny_training as tiny
 
 from jaxpath.training import MetricLog, fit, make_mesh
 from jaxpath.training.checkpoints import Checkpoints

@@ -1,0 +1,444 @@
+"""What the experiments share: the command line, training, evaluation, and what a run leaves behind."""
+
+import dataclasses
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import tyro
+
+from jaxpath import data, gencnp, metrics, report, training
+from jaxpath.pathways import unflatten
+from jaxpath.targets.objective import make_classifier_objective
+from jaxpath.training.checkpoints import Checkpoints
+from jaxpath.types import InputError, Params, Target
+
+Options = TypeVar("Options")
+_PACKAGES = ("jaxpath", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain")
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassifierOptions:
+    """How a classifier is trained.
+
+    Attributes:
+        train_steps: Number of steps.
+        train_batch_size: Images per step, over all devices.
+        train_learning_rate: Peak; it warms up over a tenth of the steps and falls by a cosine to 0.
+        optimizer: SGD with Nesterov momentum 0.9, or AdamW.
+        train_weight_decay: Decoupled for AdamW, added to the gradient for SGD.
+        label_smoothing: Share of the target distribution spread over all classes.
+        train_augment: Random view of each image: none, shift, shift_flip or crop_flip.
+    """
+
+    train_steps: int = 300
+    train_batch_size: int = 128
+    train_learning_rate: float = 3e-3
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    train_weight_decay: float = 1e-3
+    label_smoothing: float = 0.0
+    train_augment: str = "shift"
+
+
+@dataclasses.dataclass(frozen=True)
+class GeneratorOptions:
+    """How a generator is built and trained.
+
+    Attributes:
+        steps: Number of steps.
+        batch_size: Images per step, over all devices.
+        learning_rate: Peak; it warms up over a tenth of the steps and falls by a cosine to 0.
+        weight_decay: AdamW's.
+        augment: Random view of each image: none, shift, shift_flip or crop_flip.
+        width: Width of the generator's embeddings.
+        grid: Feature maps are averaged to grid x grid before anything else.
+        initial_logit: Score logit of every neuron at the start.
+        recursive: Embedders and decoders read their neighbour.
+        distill: Condense all embeddings before decoding.
+        decoder_sees: What a decoder reads beside its neighbour.
+        modulate: Let a decoder weigh the channels' mean activations.
+        granularity: One gate per channel or per unit.
+        precision: Type in which target and generator compute; parameters stay float32.
+        checkpoint_every: Steps between two checkpoints.
+        num_workers: Processes that read images; 0 uses threads.
+        skip_unreadable: Pass over files that are no images, and count them.
+    """
+
+    steps: int = 1500
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    augment: str = "none"
+    width: int = 128
+    grid: int = 4
+    initial_logit: float = 2.0
+    recursive: bool = True
+    distill: bool = True
+    decoder_sees: Literal["both", "distilled", "embedding"] = "both"
+    modulate: bool = True
+    granularity: Literal["channel", "unit"] = "channel"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    checkpoint_every: int = 100
+    num_workers: int = 0
+    skip_unreadable: bool = False
+    objective: gencnp.ObjectiveOptions = dataclasses.field(default_factory=gencnp.ObjectiveOptions)
+
+
+class Trained(NamedTuple):
+    """A trained generator.
+
+    Attributes:
+        generator: The module.
+        params: Its parameters.
+        fit: The finished run.
+    """
+
+    generator: gencnp.Generator
+    params: Params
+    fit: training.FitResult
+
+
+def main(run: Callable[[Options], None], options: type[Options], description: str) -> None:
+    """Reads the command line and runs; a user's mistake is one line on stderr and exit status 2."""
+    parsed = tyro.cli(options, description=description, config=(tyro.conf.OmitArgPrefixes,))
+    try:
+        run(parsed)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except training.TrainingDiverged as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def say(message: str) -> None:
+    """Prints one line of the run's story, on process 0 only."""
+    if jax.process_index() == 0:
+        print(message, flush=True)
+
+
+def as_config(options: Any, **more: Any) -> dict[str, Any]:
+    """What decides a run's result: all options but the place of its output, as JSON's types."""
+    values = {name: value for name, value in dataclasses.asdict(options).items() if name != "out"}
+    return json.loads(json.dumps({**values, **more}, default=str))
+
+
+def train_batches(
+    source: data.Source,
+    target: Target,
+    *,
+    batch_size: int,
+    seed: int,
+    augment: str,
+    num_workers: int = 0,
+    skip_unreadable: bool = False,
+) -> data.Batches:
+    """Endless batches of this process for training ``target``, checked against its classes."""
+    data.check_labels(source, target.num_classes)
+    return data.train_batches(
+        source,
+        batch_size=batch_size,
+        preprocessing=target.preprocessing,
+        seed=seed,
+        augment=augment,
+        num_workers=num_workers,
+        skip_unreadable=skip_unreadable,
+        process_index=jax.process_index(),
+        process_count=jax.process_count(),
+    )
+
+
+def eval_passes(
+    source: data.Source, target: Target, *, batch_size: int, num_workers: int = 0, skip_unreadable: bool = False
+) -> metrics.Batches:
+    """Starts one pass over ``source`` per call, in its order."""
+    data.check_labels(source, target.num_classes)
+
+    def start() -> data.Batches:
+        return data.eval_batches(
+            source,
+            batch_size=batch_size,
+            preprocessing=target.preprocessing,
+            num_workers=num_workers,
+            skip_unreadable=skip_unreadable,
+            process_index=jax.process_index(),
+            process_count=jax.process_count(),
+        )
+
+    return start
+
+
+def train_classifier(
+    target: Target, source: data.Source, options: ClassifierOptions, *, out: Path, seed: int, config: Mapping
+) -> Params:
+    """Trains ``target`` from scratch on ``source``; continues what ``out`` holds. Returns its parameters."""
+    mesh = training.make_mesh()
+    training.check_batch_size(options.train_batch_size, mesh)
+    schedule = _schedule(options.train_learning_rate, options.train_steps)
+    if options.optimizer == "adamw":
+        optimizer = optax.adamw(schedule, weight_decay=options.train_weight_decay)
+    else:
+        optimizer = optax.chain(
+            optax.add_decayed_weights(options.train_weight_decay),
+            optax.sgd(schedule, momentum=0.9, nesterov=True),
+        )
+    variables = dict(target.init(jax.random.key(seed)))
+    params = variables.pop("params")
+    state = training.create_state(params, optimizer, key=jax.random.key(seed + 1), extra=variables)
+    objective = make_classifier_objective(target, label_smoothing=options.label_smoothing)
+    result = _fit(
+        state,
+        training.make_train_step(objective, optimizer, mesh),
+        train_batches(
+            source, target, batch_size=options.train_batch_size, seed=seed, augment=options.train_augment
+        ),
+        {},
+        num_steps=options.train_steps,
+        mesh=mesh,
+        out=out,
+        config=config,
+        checkpoint_every=max(100, options.train_steps // 5),
+        title="target",
+    )
+    return {**result.state.extra, "params": result.state.params}
+
+
+def train_generator(
+    target: Target,
+    target_params: Params,
+    source: data.Source,
+    options: GeneratorOptions,
+    *,
+    out: Path,
+    seed: int,
+    config: Mapping,
+) -> Trained:
+    """Trains a generator for the frozen ``target`` on ``source``; continues what ``out`` holds."""
+    mesh = training.make_mesh()
+    training.check_batch_size(options.batch_size, mesh)
+    generator = make_generator(target, options)
+    params = init_generator(generator, target, target_params, seed=seed)
+    schedule = _schedule(options.learning_rate, options.steps)
+    optimizer = optax.chain(
+        optax.clip_by_global_norm(1.0), optax.adamw(schedule, weight_decay=options.weight_decay)
+    )
+    extra = gencnp.init_sparsity(options.objective)
+    state = training.create_state(params, optimizer, key=jax.random.key(seed + 1), extra=extra)
+    objective = gencnp.make_objective(target, generator, options.objective)
+    batches = train_batches(
+        source,
+        target,
+        batch_size=options.batch_size,
+        seed=seed,
+        augment=options.augment,
+        num_workers=options.num_workers,
+        skip_unreadable=options.skip_unreadable,
+    )
+    result = _fit(
+        state,
+        training.make_train_step(objective, optimizer, mesh),
+        batches,
+        target_params,
+        num_steps=options.steps,
+        mesh=mesh,
+        out=out,
+        config=config,
+        checkpoint_every=options.checkpoint_every,
+        title="generator",
+    )
+    if batches.unreadable:
+        say(f"{len(batches.unreadable)} unreadable images were passed over: {', '.join(batches.unreadable[:5])}")
+    return Trained(generator, result.state.params, result)
+
+
+def make_generator(target: Target, options: GeneratorOptions) -> gencnp.Generator:
+    """The generator that ``options`` describe."""
+    return gencnp.Generator(
+        target.sites,
+        target.num_classes,
+        width=options.width,
+        grid=options.grid,
+        initial_logit=options.initial_logit,
+        recursive=options.recursive,
+        distill=options.distill,
+        decoder_sees=options.decoder_sees,
+        modulate=options.modulate,
+        granularity=options.granularity,
+        dtype=jnp.dtype(options.precision),
+    )
+
+
+def init_generator(
+    generator: gencnp.Generator, target: Target, target_params: Params, *, seed: int
+) -> Params:
+    """Fresh parameters of a generator for ``target``."""
+    shape = (1, *target.preprocessing.crop, len(target.preprocessing.mean))
+
+    @jax.jit
+    def init(key, target_params):
+        features = target.apply(target_params, jnp.zeros(shape, jnp.uint8)).features
+        return generator.init(key, features)
+
+    return init(jax.random.key(seed), target_params)
+
+
+def evaluate_generator(
+    target: Target,
+    target_params: Params,
+    trained: Trained,
+    held_out: metrics.Batches,
+    source: metrics.Batches | None,
+    *,
+    seed: int,
+    images_per_class: int = 50,
+) -> tuple[dict[str, Any], metrics.Records, np.ndarray | None]:
+    """Explains the held-out images, and transfers class pathways learned from ``source`` to them.
+
+    Returns:
+        The metrics, the held-out images' records, and the class frequencies [K, N] (None without
+        ``source``).
+    """
+    mesh = training.make_mesh()
+
+    def explain(batches: metrics.Batches) -> metrics.Records:
+        def make_explainer(params: Params):
+            return gencnp.make_gencnp(target, trained.generator, params)
+
+        return metrics.explain_all(target, target_params, make_explainer, trained.params, batches, mesh=mesh)
+
+    records = explain(held_out)
+    found: dict[str, Any] = metrics.evaluate_records(
+        target, target_params, records, held_out, mesh=mesh, seed=seed
+    )
+    if source is None:
+        return found, records, None
+    frequencies = metrics.source_frequencies(
+        explain(source), target.num_classes, images_per_class=images_per_class
+    )
+    found["transfer"] = metrics.transfer(
+        target, target_params, frequencies, records, held_out, mesh=mesh, seed=seed
+    )
+    return found, records, frequencies
+
+
+def write_results(
+    out: Path, found: Mapping[str, Any], *, config: Mapping[str, Any], began: float, fit: training.FitResult
+) -> None:
+    """Writes ``results.json``: metrics, configuration, versions, device, seconds, images per second."""
+    results = {
+        **found,
+        "seconds": time.perf_counter() - began,
+        "images_per_second": fit.images_per_second,
+        "compile_seconds": fit.compile_seconds,
+        "config": dict(config),
+        "versions": {name: version(name) for name in _PACKAGES} | {"python": platform.python_version()},
+        "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
+    }
+    if jax.process_index() == 0:
+        (out / "results.json").write_text(json.dumps(_without_nan(results), indent=2) + "\n")
+    for name in ("target_accuracy", "fidelity", "density", "leakage", "retention", "aciou", "between_iou", "mdc"):
+        if name in found:
+            say(f"  {name:>16} {found[name]:.3f}")
+    say(f"results: {out / 'results.json'}")
+
+
+def write_pathways(
+    out: Path,
+    target: Target,
+    records: metrics.Records,
+    frequencies: np.ndarray | None,
+    examples: Mapping[str, np.ndarray],
+    class_names: tuple[str, ...],
+) -> None:
+    """Writes ``pathways.npz`` and the figures: instances, class pathways and density per site.
+
+    Args:
+        out: Folder of the run.
+        target: The classifier.
+        records: The explained images.
+        frequencies: Class frequencies [K, N], or None.
+        examples: A first batch of the explained images, in their order.
+        class_names: Of the K classes.
+    """
+    if jax.process_index() != 0:
+        return
+    arrays = {"sites": np.array([site.name for site in target.sites])}
+    arrays |= {"channels": np.array([site.channels for site in target.sites])}
+    if frequencies is not None:
+        arrays["class_frequencies"] = frequencies
+    np.savez_compressed(out / "pathways.npz", **arrays, **records._asdict())
+
+    chosen = _one_per_class(records.predicted[: len(examples["image"])], limit=8)
+    masks = unflatten(records.masks.astype(np.float32), target.sites)
+    figure = report.plot_pathways(
+        examples["image"][chosen],
+        {name: mask[chosen] for name, mask in masks.items()},
+        target.sites,
+        labels=records.labels[chosen].tolist(),
+        predictions=records.predicted[chosen].tolist(),
+        clean=records.clean_confidence[chosen].tolist(),
+        masked=records.masked_confidence[chosen].tolist(),
+        class_names=class_names,
+    )
+    report.save_figure(figure, out / "pathways.png")
+    report.save_figure(report.plot_density_per_site(masks, target.sites), out / "density_per_site.png")
+    if frequencies is not None:
+        known = [label for label in range(len(frequencies)) if np.isfinite(frequencies[label]).all()]
+        similarity = metrics.class_similarity(records.masks, records.predicted, target.num_classes)
+        figure = report.plot_class_pathways(
+            {label: unflatten(frequencies[label], target.sites) for label in known[:12]},
+            target.sites,
+            class_names,
+            iou=similarity.matrix[np.ix_(known[:12], known[:12])],
+        )
+        report.save_figure(figure, out / "class_pathways.png")
+    say(f"figures: {out / 'pathways.png'}")
+
+
+def _fit(state, step, batches, frozen, *, num_steps, mesh, out, config, checkpoint_every, title):
+    checkpoints = Checkpoints(out / "checkpoints", config=config, save_every=checkpoint_every)
+    try:
+        return training.fit(
+            state,
+            step,
+            batches,
+            frozen,
+            num_steps=num_steps,
+            mesh=mesh,
+            checkpoints=checkpoints,
+            log=training.MetricLog(out),
+            title=title,
+        )
+    finally:
+        batches.close()
+        checkpoints.close()
+
+
+def _schedule(peak: float, steps: int) -> optax.Schedule:
+    return optax.warmup_cosine_decay_schedule(0.0, peak, max(1, steps // 10), max(2, steps))
+
+
+def _one_per_class(classes: np.ndarray, *, limit: int) -> np.ndarray:
+    """Positions of the first image of each class, in the order of the classes."""
+    _, first = np.unique(classes, return_index=True)
+    return first[:limit]
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON has no NaN: a figure that does not exist is null."""
+    if isinstance(value, Mapping):
+        return {name: _without_nan(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value

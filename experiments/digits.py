@@ -1,0 +1,73 @@
+"""Trains a small classifier on scikit-learn's digits, then a generator of its pathways, and evaluates it.
+
+    python experiments/digits.py --out runs/digits
+
+About two minutes on two CPU cores, under 2 GB of memory. Ends with results.json, pathways.png (held-out
+digits and their pathways) and class_pathways.png in the output folder. Expected on held-out digits:
+target accuracy at least 0.97, fidelity at least 0.95 at density at most 0.3.
+"""
+
+import dataclasses
+import time
+from pathlib import Path
+
+import common
+from common import ClassifierOptions, GeneratorOptions
+
+from jaxpath import data, targets
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """A run of the demonstration.
+
+    Attributes:
+        out: Folder of the run; the same command continues a run that was stopped.
+        seed: Of initialisation, order and draws.
+    """
+
+    out: Path = Path("runs/digits")
+    seed: int = 0
+    classifier: ClassifierOptions = dataclasses.field(default_factory=ClassifierOptions)
+    generator: GeneratorOptions = dataclasses.field(
+        default_factory=lambda: GeneratorOptions(
+            steps=500, width=32, grid=2, augment="shift", checkpoint_every=250
+        )
+    )
+
+
+def run(options: Options) -> None:
+    """Set-up, target, generator, report."""
+    began = time.perf_counter()
+    config = common.as_config(options)
+    target = targets.resnet8(image_size=8, channels=1)
+    train, held_out = data.open_source("digits", split="train"), data.open_source("digits", split="test")
+
+    common.say(f"target: {target.name} on {len(train)} digits")
+    target_params = common.train_classifier(
+        target, train, options.classifier, out=options.out / "target", seed=options.seed, config=config
+    )
+    targets.save_weights(target, target_params, options.out / "target" / "weights.safetensors")
+
+    common.say("generator: pathways of the frozen target")
+    trained = common.train_generator(
+        target, target_params, train, options.generator, out=options.out, seed=options.seed, config=config
+    )
+
+    common.say(f"evaluation: {len(held_out)} held-out digits")
+    held_out_batches = common.eval_passes(held_out, target, batch_size=128)
+    found, records, frequencies = common.evaluate_generator(
+        target,
+        target_params,
+        trained,
+        held_out_batches,
+        common.eval_passes(train, target, batch_size=128),
+        seed=options.seed,
+    )
+    examples = next(iter(held_out_batches()))
+    common.write_pathways(options.out, target, records, frequencies, examples, train.class_names)
+    common.write_results(options.out, found, config=config, began=began, fit=trained.fit)
+
+
+if __name__ == "__main__":
+    common.main(run, Options, __doc__)

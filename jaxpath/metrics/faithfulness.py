@@ -1,0 +1,49 @@
+"""Does the pathway carry the decision? Exact functions of per-image results on the host."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+
+def confidences(clean_logits: Array, masked_logits: Array) -> dict[str, Array]:
+    """What every faithfulness metric needs of a batch; runs on the device.
+
+    Args:
+        clean_logits: H(x), [B, K].
+        masked_logits: H(x; m), [B, K].
+
+    Returns:
+        ``predicted`` c = argmax H(x) and ``masked_predicted`` argmax H(x; m), int [B];
+        ``clean_confidence`` p = softmax H(x)_c and ``masked_confidence`` o = softmax H(x; m)_c, [B].
+    """
+    predicted = clean_logits.argmax(axis=-1)
+    index = predicted[:, None]
+    return {
+        "predicted": predicted,
+        "masked_predicted": masked_logits.argmax(axis=-1),
+        "clean_confidence": jnp.take_along_axis(jax.nn.softmax(clean_logits), index, axis=1)[:, 0],
+        "masked_confidence": jnp.take_along_axis(jax.nn.softmax(masked_logits), index, axis=1)[:, 0],
+    }
+
+
+def agreement(first: np.ndarray, second: np.ndarray) -> float:
+    """Share of images on which two arrays of classes [N] agree.
+
+    Fidelity compares the masked with the clean prediction, accuracy with the label.
+    """
+    return float(np.mean(np.asarray(first) == np.asarray(second)))
+
+
+def mean_drop(clean: np.ndarray, masked: np.ndarray) -> float:
+    """mDC: mean of max(0, p - o) / p over confidences [N]; 0 is best.
+
+    >>> mean_drop(np.array([0.8, 0.5]), np.array([0.4, 0.9]))
+    0.25
+    """
+    return float(np.mean(np.maximum(0, clean - masked) / clean))
+
+
+def mean_increase(clean: np.ndarray, masked: np.ndarray) -> float:
+    """mIC: share of images whose confidence rises, o > p, over confidences [N]."""
+    return float(np.mean(masked > clean))

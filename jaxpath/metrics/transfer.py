@@ -1,0 +1,91 @@
+"""Class pathways, learned from some images of a class and transferred to others."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jax.sharding import Mesh
+
+from jaxpath.metrics.evaluation import Batches, Records, masked_predictions
+from jaxpath.metrics.faithfulness import agreement, mean_drop, mean_increase
+from jaxpath.types import Params, Target
+
+THRESHOLDS = (0.5, 0.7, 0.9, 1.0)
+
+
+def source_frequencies(source: Records, num_classes: int, *, images_per_class: int) -> np.ndarray:
+    """Share of each class's source images whose pathway keeps each neuron.
+
+    Args:
+        source: Explained images; the first ``images_per_class`` predicted as each class are used.
+        num_classes: K.
+        images_per_class: j.
+
+    Returns:
+        [K, N]; NaN for a class of which there is no image.
+    """
+    frequencies = np.full((num_classes, source.masks.shape[1]), np.nan)
+    for label in range(num_classes):
+        chosen = np.flatnonzero(source.predicted == label)[:images_per_class]
+        if chosen.size:
+            frequencies[label] = source.masks[chosen].mean(axis=0)
+    return frequencies
+
+
+def transfer(
+    target: Target,
+    params: Params,
+    frequencies: np.ndarray,
+    held_out: Records,
+    batches: Batches,
+    *,
+    mesh: Mesh,
+    seed: int = 0,
+    thresholds: Sequence[float] = THRESHOLDS,
+) -> list[dict[str, float]]:
+    """Scores class pathways on held-out images, beside a random mask and another class's pathway.
+
+    Args:
+        target: The classifier.
+        params: Its parameters.
+        frequencies: From :func:`source_frequencies`, [K, N].
+        held_out: The explained held-out images. Those of classes without a source are left out.
+        batches: The held-out images.
+        mesh: The devices.
+        seed: Of the random masks.
+        thresholds: A neuron belongs to the class pathway if at least this share keeps it.
+
+    Returns:
+        One row per threshold: ``threshold, density``, and for the pathways ``class_``, ``random_``
+        (same density as the class's) and ``other_`` (the next class's): ``fidelity``, ``accuracy``,
+        ``mdc`` and ``mic``. Empty if fewer than two classes have a source.
+    """
+    known = np.isfinite(frequencies).all(axis=1)
+    scored = known[held_out.predicted]
+    if known.sum() < 2 or not scored.any():
+        return []
+    num_classes, num_neurons = frequencies.shape
+    classes = np.flatnonzero(known)
+    following = np.arange(num_classes)
+    following[classes] = np.roll(classes, -1)
+    rng = np.random.default_rng(seed)
+    rows = []
+    for threshold in thresholds:
+        pathways = np.where(known[:, None], frequencies >= threshold, False)
+        order = rng.random((num_classes, num_neurons)).argsort(axis=1)
+        random = order < pathways.sum(axis=1, keepdims=True)
+        row = {"threshold": float(threshold), "density": float(pathways[held_out.predicted[scored]].mean())}
+        tables = {
+            "class": (pathways, held_out.predicted),
+            "random": (random, held_out.predicted),
+            "other": (pathways, following[held_out.predicted]),
+        }
+        for name, (table, which) in tables.items():
+            found = masked_predictions(target, params, batches, table, which, mesh=mesh)
+            clean, masked = found["clean_confidence"][scored], found["masked_confidence"][scored]
+            masked_predicted = found["masked_predicted"][scored]
+            row[f"{name}_fidelity"] = agreement(masked_predicted, held_out.predicted[scored])
+            row[f"{name}_accuracy"] = agreement(masked_predicted, held_out.labels[scored])
+            row[f"{name}_mdc"] = mean_drop(clean, masked)
+            row[f"{name}_mic"] = mean_increase(clean, masked)
+        rows.append(row)
+    return rows

@@ -1,0 +1,36 @@
+"""Training a target from scratch, for users who bring no weights."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array
+
+from jaxpath import losses
+from jaxpath.training.sharding import AXIS
+from jaxpath.types import Params, Target
+
+
+def make_classifier_objective(target: Target, *, label_smoothing: float = 0.0) -> Any:
+    """Builds the cross-entropy objective that :func:`jaxpath.training.make_train_step` compiles.
+
+    What is trained is ``params["params"]``; the rest of the target's parameters (BatchNorm's running
+    statistics, averaged over the devices) is carried along as the step's ``extra``.
+
+    Args:
+        target: The classifier to train.
+        label_smoothing: Share of the target distribution that is spread over all classes.
+    """
+
+    def objective(
+        params: Params, extra: Mapping[str, Any], frozen: Any, batch: Mapping[str, Array], keys: Array
+    ) -> tuple[Array, tuple[dict[str, Any], dict[str, Array]]]:
+        del frozen
+        variables = {**extra, "params": params}
+        output, updated = target.train_apply(variables, batch["image"], key=keys[0], axis_name=AXIS)
+        loss = losses.cross_entropy(output.logits, batch["label"], label_smoothing=label_smoothing)
+        correct = (output.logits.argmax(axis=-1) == batch["label"]).astype(jnp.float32)
+        statistics = {name: value for name, value in updated.items() if name != "params"}
+        return loss, (statistics, {"accuracy": correct})
+
+    return objective

@@ -1,0 +1,214 @@
+"""Weights find their place, whatever project named them; a file that does not fit is refused in one go."""
+
+import hashlib
+import importlib.util
+from functools import cache
+
+import jax
+import ml_dtypes
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from jaxpath import targets
+from jaxpath.targets.torch_names import parameter_slots, recognise
+from jaxpath.targets.weight_files import parse_hub_path
+from jaxpath.types import InputError
+
+RESNET = targets.resnet8(num_classes=3)
+VGG = targets.vgg11(num_classes=3, hidden=4, pool_size=2)
+
+
+@cache
+def make_params(target):
+    return target.init(jax.random.key(0))
+
+
+needs_torch = pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="PyTorch is not installed")
+
+
+@pytest.fixture(scope="module")
+def resnet_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "resnet8.safetensors"
+    targets.save_weights(RESNET, make_params(RESNET), path)
+    return path
+
+
+def assert_same(found, expected):
+    assert jax.tree.structure(found) == jax.tree.structure(expected)
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
+
+
+def load_tensors(target, tensors, folder):
+    path = folder / "changed.safetensors"
+    save_file({key: np.ascontiguousarray(tensor) for key, tensor in tensors.items()}, path)
+    return targets.load_weights(target, path)
+
+
+@pytest.mark.parametrize("target", [RESNET, VGG], ids=lambda target: target.name)
+def test_saved_weights_load_bit_for_bit(target, tmp_path):
+    params = make_params(target)
+    targets.save_weights(target, params, tmp_path / "new" / "weights.safetensors")
+    assert_same(targets.load_weights(target, tmp_path / "new" / "weights.safetensors"), params)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["weights.safetensors"]
+
+
+def test_layouts_are_pytorchs(resnet_file):
+    tensors = load_file(resnet_file)
+    params = targets.load_weights(RESNET, resnet_file)["params"]
+    assert tensors["layer2.0.conv1.weight"].shape == (32, 16, 3, 3)
+    kernel = params["layer2_0"]["conv1"]["kernel"]
+    assert kernel[2, 1, 5, 7] == tensors["layer2.0.conv1.weight"][7, 5, 2, 1]
+    assert params["linear"]["kernel"][9, 2] == tensors["linear.weight"][2, 9]
+
+
+def test_the_first_dense_layer_of_a_vgg_reads_channels_before_space(tmp_path):
+    params = make_params(VGG)
+    targets.save_weights(VGG, params, tmp_path / "vgg.safetensors")
+    tensor = load_file(tmp_path / "vgg.safetensors")["classifier.0.weight"]
+    grid = np.random.default_rng(0).normal(size=(2, 2, 512)).astype(np.float32)  # [H, W, C]
+    ours = grid.reshape(-1) @ np.asarray(params["params"]["classifier_0"]["kernel"])
+    theirs = tensor @ grid.transpose(2, 0, 1).reshape(-1)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_timms_vgg_with_convolutions_for_dense_layers_is_the_same(tmp_path):
+    params = make_params(VGG)
+    targets.save_weights(VGG, params, tmp_path / "vgg.safetensors")
+    tensors = load_file(tmp_path / "vgg.safetensors")
+    for ours, theirs, shape in (
+        ("classifier.0", "pre_logits.fc1", (4, 512, 2, 2)),
+        ("classifier.3", "pre_logits.fc2", (4, 4, 1, 1)),
+        ("classifier.6", "head.fc", (3, 4)),
+    ):
+        tensors[f"{theirs}.weight"] = tensors.pop(f"{ours}.weight").reshape(shape)
+        tensors[f"{theirs}.bias"] = tensors.pop(f"{ours}.bias")
+    assert_same(load_tensors(VGG, tensors, tmp_path), params)
+
+
+def test_wrapped_names_counters_and_another_classifiers_name_are_understood(resnet_file, tmp_path):
+    tensors = {
+        "module." + key.replace("linear.", "fc."): value for key, value in load_file(resnet_file).items()
+    }
+    tensors["module.bn1.num_batches_tracked"] = np.array(7)
+    assert_same(load_tensors(RESNET, tensors, tmp_path), targets.load_weights(RESNET, resnet_file))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float64])
+def test_other_precisions_become_float32(dtype, resnet_file, tmp_path):
+    tensors = {key: value.astype(dtype) for key, value in load_file(resnet_file).items()}
+    params = load_tensors(RESNET, tensors, tmp_path)
+    kernel = params["params"]["conv1"]["kernel"]
+    assert kernel.dtype == np.float32
+    np.testing.assert_array_equal(kernel, tensors["conv1.weight"].astype(np.float32).transpose(2, 3, 1, 0))
+
+
+def test_missing_unexpected_and_misshaped_keys_are_one_error(resnet_file, tmp_path):
+    tensors = load_file(resnet_file)
+    del tensors["bn1.bias"], tensors["layer1.0.conv2.weight"]
+    tensors["extra.weight"] = np.zeros(1, np.float32)
+    tensors["conv1.weight"] = np.zeros((16, 1, 3, 3), np.float32)
+    tensors["linear.bias"] = np.zeros(3, np.int32)
+    with pytest.raises(InputError) as error:
+        load_tensors(RESNET, tensors, tmp_path)
+    message = str(error.value)
+    assert "2 missing keys (bn1.bias, layer1.0.conv2.weight)" in message
+    assert "1 unexpected key (extra.weight)" in message
+    assert "conv1.weight is float32 [16, 1, 3, 3], expected [16, 3, 3, 3]" in message
+    assert "linear.bias is int32 [3]" in message
+    assert "\n" not in message
+
+
+def test_weights_of_another_architecture_are_recognised(resnet_file):
+    with pytest.raises(InputError, match=r"and \d+ more.*look like the weights of resnet8"):
+        targets.load_weights(targets.resnet20(), resnet_file)
+
+
+def test_weights_for_other_classes_name_their_number(resnet_file):
+    with pytest.raises(InputError, match="num_classes=3"):
+        targets.load_weights(targets.resnet8(num_classes=10), resnet_file)
+
+
+@pytest.mark.parametrize("name", targets.names())
+def test_every_architecture_is_recognised_by_its_own_keys(name):
+    slots = parameter_slots(targets.make_target(name))
+    assert recognise({slot.key for slot in slots}) == name
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        ("nothing.safetensors", "does not exist"),
+        ("folder", "is a folder"),
+        ("text.safetensors", "no readable safetensors"),
+        ("cut.safetensors", "no readable safetensors"),
+        ("weights.h5", r"\.safetensors, \.pth"),
+    ],
+)
+def test_files_that_are_no_weights_are_refused(file, words, resnet_file, tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "text.safetensors").write_text("not a header at all")
+    (tmp_path / "cut.safetensors").write_bytes(resnet_file.read_bytes()[:-100])
+    (tmp_path / "weights.h5").write_bytes(b"")
+    with pytest.raises(InputError, match=words):
+        targets.load_weights(RESNET, tmp_path / file)
+
+
+def test_the_hash_is_the_files_sha256(tmp_path):
+    (tmp_path / "file").write_bytes(b"abc")
+    # The example of FIPS 180-4.
+    assert targets.weights_hash(tmp_path / "file").startswith("ba7816bf8f01cfea414140de5dae2223")
+    assert targets.weights_hash(tmp_path / "file") == hashlib.sha256(b"abc").hexdigest()
+
+
+def test_only_the_targets_own_parameters_are_saved(tmp_path):
+    with pytest.raises(InputError, match="resnet20"):
+        targets.save_weights(
+            targets.resnet20(num_classes=3), make_params(RESNET), tmp_path / "weights.safetensors"
+        )
+    with pytest.raises(InputError, match="suffix"):
+        targets.save_weights(RESNET, make_params(RESNET), tmp_path / "weights.pth")
+
+
+def test_a_path_on_the_hub_is_a_repository_and_a_file():
+    assert parse_hub_path("hf://timm/vgg11.tv_in1k") == ("timm/vgg11.tv_in1k", "model.safetensors")
+    assert parse_hub_path("hf://me/mine/sub/best.pth") == ("me/mine", "sub/best.pth")
+    with pytest.raises(InputError, match="hf://owner/name"):
+        parse_hub_path("hf://resnet50")
+
+
+@pytest.mark.skipif(bool(importlib.util.find_spec("huggingface_hub")), reason="huggingface_hub is installed")
+def test_without_the_hub_extra_the_error_names_it():
+    with pytest.raises(InputError, match=r"pip install jaxpath\[hub\]"):
+        targets.load_weights(RESNET, "hf://timm/resnet18.tv_in1k")
+
+
+@pytest.mark.skipif(bool(importlib.util.find_spec("torch")), reason="PyTorch is installed")
+def test_without_the_torch_extra_the_error_names_it(tmp_path):
+    (tmp_path / "weights.pth").write_bytes(b"")
+    with pytest.raises(InputError, match=r"pip install jaxpath\[torch\]"):
+        targets.load_weights(RESNET, tmp_path / "weights.pth")
+
+
+@needs_torch
+@pytest.mark.parametrize("wrapper", [None, "state_dict", "model"])
+def test_pytorch_files_load_like_safetensors(wrapper, resnet_file, tmp_path):
+    import torch
+
+    state = {"module." + key: torch.from_numpy(value) for key, value in load_file(resnet_file).items()}
+    torch.save({wrapper: state, "epoch": 3} if wrapper else state, tmp_path / "weights.th")
+    assert_same(
+        targets.load_weights(RESNET, tmp_path / "weights.th"), targets.load_weights(RESNET, resnet_file)
+    )
+
+
+@needs_torch
+def test_pytorch_files_that_hold_no_state_dict_are_refused(tmp_path):
+    import torch
+
+    torch.save(torch.nn.Linear(1, 1), tmp_path / "module.pth")
+    torch.save({"weights_of_run": {}, "epoch": 3}, tmp_path / "other.pth")
+    (tmp_path / "text.pth").write_text("no pickle")
+    for file, words in (("module", "more than tensors"), ("other", "weights_of_run"), ("text", "damaged")):
+        with pytest.raises(InputError, match=words):
+            targets.load_weights(RESNET, tmp_path / f"{file}.pth")
