@@ -158,7 +158,12 @@ def train_batches(
 
 
 def eval_passes(
-    source: data.Source, target: Target, *, batch_size: int, num_workers: int = 0, skip_unreadable: bool = False
+    source: data.Source,
+    target: Target,
+    *,
+    batch_size: int,
+    num_workers: int = 0,
+    skip_unreadable: bool = False,
 ) -> metrics.Batches:
     """Starts one pass over ``source`` per call, in its order."""
     data.check_labels(source, target.num_classes)
@@ -256,7 +261,9 @@ def train_generator(
         title="generator",
     )
     if batches.unreadable:
-        say(f"{len(batches.unreadable)} unreadable images were passed over: {', '.join(batches.unreadable[:5])}")
+        say(
+            f"{len(batches.unreadable)} unreadable images were passed over: {', '.join(batches.unreadable[:5])}"
+        )
     return Trained(generator, result.state.params, result)
 
 
@@ -345,7 +352,16 @@ def write_results(
     }
     if jax.process_index() == 0:
         (out / "results.json").write_text(json.dumps(_without_nan(results), indent=2) + "\n")
-    for name in ("target_accuracy", "fidelity", "density", "leakage", "retention", "aciou", "between_iou", "mdc"):
+    for name in (
+        "target_accuracy",
+        "fidelity",
+        "density",
+        "leakage",
+        "retention",
+        "aciou",
+        "between_iou",
+        "mdc",
+    ):
         if name in found:
             say(f"  {name:>16} {found[name]:.3f}")
     say(f"results: {out / 'results.json'}")

@@ -19,10 +19,14 @@ def flatten(values: Mapping[str, Array], sites: Sequence[Site]) -> Array:
 
     By ``sites``, never by ``jax.tree.leaves``: a dict pytree is ordered by key.
     """
-    return jnp.concatenate([values[site.name].reshape(values[site.name].shape[0], -1) for site in sites], axis=1)
+    return jnp.concatenate(
+        [values[site.name].reshape(values[site.name].shape[0], -1) for site in sites], axis=1
+    )
 
 
-def unflatten(flat: Array, sites: Sequence[Site], like: Mapping[str, Array] | None = None) -> dict[str, Array]:
+def unflatten(
+    flat: Array, sites: Sequence[Site], like: Mapping[str, Array] | None = None
+) -> dict[str, Array]:
     """Splits the flat form into sites: [..., N] -> {site: [..., C]}, the inverse of :func:`flatten`.
 
     Args:

@@ -14,7 +14,6 @@ from flax import linen as nn
 from jax import Array
 
 from jaxpath.layers import Conv, adaptive_average_pool
-from jaxpath.pathways import flatten
 from jaxpath.types import Site
 
 

@@ -25,7 +25,9 @@ def train(generator, params, options, *, steps, devices=1, batch_size=32, learni
     mesh = make_mesh(jax.devices()[:devices])
     optimizer = optax.adam(learning_rate)
     step = make_train_step(make_objective(TARGET, generator, options), optimizer, mesh)
-    state = replicate(create_state(params, optimizer, key=jax.random.key(7), extra=init_sparsity(options)), mesh)
+    state = replicate(
+        create_state(params, optimizer, key=jax.random.key(7), extra=init_sparsity(options)), mesh
+    )
     frozen = replicate(FROZEN, mesh)
     rng = np.random.default_rng(3)
     history = []
@@ -59,7 +61,9 @@ def test_the_gradient_reaches_every_parameter_of_the_generator():
     keys = jax.random.split(jax.random.key(0), 8)
 
     def loss(params):
-        return objective(params, init_sparsity(options), FROZEN, {"image": images, "label": labels}, keys)[0].mean()
+        return objective(params, init_sparsity(options), FROZEN, {"image": images, "label": labels}, keys)[
+            0
+        ].mean()
 
     for path, gradient in jax.tree_util.tree_leaves_with_path(jax.grad(loss)(params)):
         assert float(jnp.abs(gradient).max()) > 0, jax.tree_util.keystr(path)

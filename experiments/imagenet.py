@@ -1,0 +1,112 @@
+"""Trains a generator for an ImageNet ResNet or VGG, on a folder of photographs or on TFDS.
+
+    python experiments/imagenet.py --model resnet50 --weights hf://timm/resnet50.tv_in1k \\
+        --data tfds:imagenet2012 --data-dir gs://bucket/tfds --eval-split validation \\
+        --batch-size 1024 --epochs 5 --precision bfloat16 --out runs/resnet50
+
+    python experiments/imagenet.py --model resnet18 --weights resnet18.safetensors \\
+        --data folder:photographs --eval-fraction 0.2 --batch-size 16 --steps 300 --out runs/resnet18
+
+The same command runs on one CPU, several GPUs or every host of a TPU pod: the batch size is that of all
+devices together. A folder holds one folder per class, named by WordNet id, with wnids.json (all 1000 ids
+in the order of the classes) inside or beside it if classes are missing. Without ``--eval-split``, a seeded
+share of the images is held out.
+"""
+
+import dataclasses
+import time
+from pathlib import Path
+
+import common
+from common import GeneratorOptions
+
+from jaxpath import data, targets
+from jaxpath.types import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """A run on ImageNet or on any photographs of its classes.
+
+    Attributes:
+        data: folder:PATH, tfds:NAME, or another form that jaxpath.data.open_source takes.
+        weights: The target's weights: .safetensors, .pth, or hf://owner/name.
+        out: Folder of the run; the same command continues a run that was stopped.
+        model: Name of the target.
+        data_dir: Where TFDS data sets are prepared.
+        train_split: Split that the generator learns from; by default train, or everything.
+        eval_split: Split that is scored; None holds out a share of the training images.
+        eval_fraction: Share that is held out without an eval split, drawn by the seed.
+        epochs: Passes over the training images, in place of steps.
+        class_pathway_images: Images from which class pathways are learned; 0 learns none.
+        seed: Of initialisation, order, draws and the held-out share.
+    """
+
+    data: str
+    weights: str
+    out: Path = Path("runs/imagenet")
+    model: str = "resnet18"
+    data_dir: Path | None = None
+    train_split: str | None = None
+    eval_split: str | None = None
+    eval_fraction: float = 0.2
+    epochs: float | None = None
+    class_pathway_images: int = 0
+    seed: int = 0
+    generator: GeneratorOptions = dataclasses.field(
+        default_factory=lambda: GeneratorOptions(
+            steps=1000, batch_size=64, width=256, augment="crop_flip", checkpoint_every=100
+        )
+    )
+
+
+def run(options: Options) -> None:
+    """Set-up, generator, report."""
+    began = time.perf_counter()
+    target = targets.make_target(options.model, dtype=options.generator.precision)
+    target_params = targets.load_weights(target, options.weights)
+    train, held_out = open_data(options)
+    generator = options.generator
+    if options.epochs is not None:
+        steps = max(1, round(options.epochs * len(train) / generator.batch_size))
+        generator = dataclasses.replace(generator, steps=steps)
+    config = common.as_config(options, weights=targets.weights_hash(options.weights))
+
+    common.say(f"generator: pathways of the frozen {target.name}, {len(train)} training images")
+    trained = common.train_generator(
+        target, target_params, train, generator, out=options.out, seed=options.seed, config=config
+    )
+
+    common.say(f"evaluation: {len(held_out)} held-out images")
+    source = None
+    if options.class_pathway_images:
+        source = data.Subset(train, range(min(options.class_pathway_images, len(train))))
+    common.report_generator(
+        target,
+        target_params,
+        trained,
+        held_out=held_out,
+        source=source,
+        options=generator,
+        out=options.out,
+        seed=options.seed,
+        config=config,
+        began=began,
+    )
+
+
+def open_data(options: Options) -> tuple[data.Source, data.Source]:
+    """The images to learn from and the images to score."""
+    train = data.open_source(options.data, split=options.train_split, data_dir=options.data_dir)
+    if options.eval_split is not None:
+        return train, data.open_source(options.data, split=options.eval_split, data_dir=options.data_dir)
+    if not 0 < options.eval_fraction < 1:
+        raise InputError(
+            f"--eval-fraction is {options.eval_fraction}; expected a share between 0 and 1, or name a split "
+            "to score with --eval-split"
+        )
+    return data.split(train, options.eval_fraction, options.seed)
+
+
+if __name__ == "__main__":
+    common.main(run, Options, __doc__)

@@ -1,0 +1,104 @@
+"""Trains a target from scratch, for those who bring data and no weights.
+
+    python experiments/train_target.py --model resnet18 --data folder:photographs --epochs 90 \\
+        --optimizer sgd --train-learning-rate 0.4 --train-batch-size 1024 --out runs/target
+
+    python experiments/train_target.py --model vgg11_bn --data mnist.npz --image-size 32 --out runs/vgg
+
+Writes weights.safetensors in torchvision's key names, which every other experiment loads, and results.json.
+BatchNorm statistics are synchronised over all devices.
+"""
+
+import dataclasses
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import common
+import jax
+from common import ClassifierOptions
+
+from jaxpath import data, metrics, targets, training
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """A classifier to train.
+
+    Attributes:
+        data: digits, npz:FILE, folder:PATH, tar:FILE or tfds:NAME.
+        model: Name of the target.
+        out: Folder of the run; the same command continues a run that was stopped.
+        data_dir: Where TFDS data sets are prepared.
+        eval_split: Split that is scored; None holds out a tenth of the training images.
+        image_size: Side of the square images that the target takes; None keeps its own.
+        epochs: Passes over the training images, in place of train_steps.
+        seed: Of initialisation, order and the held-out share.
+    """
+
+    data: str
+    model: str = "resnet20"
+    out: Path = Path("runs/target")
+    data_dir: Path | None = None
+    eval_split: str | None = "test"
+    image_size: int | None = None
+    epochs: float | None = None
+    seed: int = 0
+    classifier: ClassifierOptions = dataclasses.field(default_factory=ClassifierOptions)
+
+
+def run(options: Options) -> None:
+    """Set-up, training, evaluation."""
+    began = time.perf_counter()
+    train = data.open_source(options.data, split=None, data_dir=options.data_dir)
+    if options.eval_split is None:
+        train, held_out = data.split(train, 0.1, options.seed)
+    else:
+        held_out = data.open_source(options.data, split=options.eval_split, data_dir=options.data_dir)
+    target = targets.make_target(options.model, **_target_options(options, train))
+    classifier = options.classifier
+    if options.epochs is not None:
+        steps = max(1, round(options.epochs * len(train) / classifier.train_batch_size))
+        classifier = dataclasses.replace(classifier, train_steps=steps)
+    config = common.as_config(options)
+    params = common.train_classifier(
+        target, train, classifier, out=options.out, seed=options.seed, config=config
+    )
+    weights = options.out / "weights.safetensors"
+    if jax.process_index() == 0:
+        targets.save_weights(target, params, weights)
+    found = {"target_accuracy": _accuracy(target, params, held_out), "seconds": time.perf_counter() - began}
+    if jax.process_index() == 0:
+        (options.out / "results.json").write_text(json.dumps({**found, "config": config}, indent=2) + "\n")
+    common.say(f"accuracy on {len(held_out)} held-out images: {found['target_accuracy']:.4f}")
+    common.say(f"weights: {weights}")
+
+
+def _target_options(options: Options, train: data.Source) -> dict[str, Any]:
+    """The target's classes and input follow the data."""
+    image = train[0]["image"]
+    chosen: dict[str, Any] = {"num_classes": train.num_classes}
+    if not isinstance(image, bytes):
+        chosen["channels"] = image.shape[-1]
+    if options.image_size is not None:
+        chosen["image_size"] = options.image_size
+    elif not isinstance(image, bytes) and image.shape[0] < 64:
+        chosen["image_size"] = image.shape[:2]
+    return chosen
+
+
+def _accuracy(target, params, held_out: data.Source) -> float:
+    mesh = training.make_mesh()
+
+    def correct(_, params, batch):
+        return {"correct": target.apply(params, batch["image"]).logits.argmax(axis=-1) == batch["label"]}
+
+    step = training.make_eval_step(correct, mesh)
+    batches: metrics.Batches = common.eval_passes(held_out, target, batch_size=32 * mesh.size)
+    found = training.collect(step, batches(), {}, training.replicate(params, mesh), mesh=mesh)
+    return float(found["correct"].mean())
+
+
+if __name__ == "__main__":
+    common.main(run, Options, __doc__)
