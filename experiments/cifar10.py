@@ -1,6 +1,6 @@
-"""Trains a generator for a CIFAR ResNet and evaluates it on images that it has not seen.
+r"""Trains a generator for a CIFAR ResNet and evaluates it on images that it has not seen.
 
-    python experiments/cifar10.py --model resnet20 --weights resnet20.safetensors \\
+    python experiments/cifar10.py --model resnet20 --weights resnet20.safetensors \
         --data cifar10.npz --train-images cifar10_train.tar --out runs/cifar10
 
 ``--data`` holds train_images, train_labels, test_images and test_labels (uint8, 32 x 32 x 3). The generator
@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import common
+import outcome
 from common import GeneratorOptions
 
 from jaxpath import data, targets
@@ -61,13 +62,12 @@ def run(options: Options) -> None:
         target, target_params, train, options.generator, out=options.out, seed=options.seed, config=config
     )
 
-    common.say(f"evaluation: {len(held_out)} images of the {options.eval_split} split")
-    common.report_generator(
+    outcome.report_generator(
         target,
         target_params,
         trained,
         held_out=held_out,
-        source=train,
+        train=train,
         options=options.generator,
         out=options.out,
         seed=options.seed,

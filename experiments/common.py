@@ -1,29 +1,25 @@
-"""What the experiments share: the command line, training, evaluation, and what a run leaves behind."""
+"""What the experiments share before there is a result: the command line, options, batches, training."""
 
 import dataclasses
 import json
-import platform
 import sys
-import time
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 import tyro
 
-from jaxpath import data, gencnp, metrics, report, training
-from jaxpath.pathways import unflatten
+from jaxpath import data, gencnp, metrics, training
 from jaxpath.targets.objective import make_classifier_objective
 from jaxpath.training.checkpoints import Checkpoints
 from jaxpath.types import InputError, Params, Target
 
 Options = TypeVar("Options")
-_PACKAGES = ("jaxpath", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain")
+_FREE = ("out", "checkpoint_every", "num_workers")
+"""Options that may change when a run is continued: they do not touch its result."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +67,7 @@ class GeneratorOptions:
         checkpoint_every: Steps between two checkpoints.
         num_workers: Processes that read images; 0 uses threads.
         skip_unreadable: Pass over files that are no images, and count them.
+        class_pathway_images: Training images from which class pathways are learned; 0 learns none.
     """
 
     steps: int = 1500
@@ -90,6 +87,7 @@ class GeneratorOptions:
     checkpoint_every: int = 100
     num_workers: int = 0
     skip_unreadable: bool = False
+    class_pathway_images: int = 1000
     objective: gencnp.ObjectiveOptions = dataclasses.field(default_factory=gencnp.ObjectiveOptions)
 
 
@@ -100,11 +98,13 @@ class Trained(NamedTuple):
         generator: The module.
         params: Its parameters.
         fit: The finished run.
+        unreadable: Files that were passed over because they are no images.
     """
 
     generator: gencnp.Generator
     params: Params
     fit: training.FitResult
+    unreadable: tuple[str, ...]
 
 
 def main(run: Callable[[Options], None], options: type[Options], description: str) -> None:
@@ -127,9 +127,16 @@ def say(message: str) -> None:
 
 
 def as_config(options: Any, **more: Any) -> dict[str, Any]:
-    """What decides a run's result: all options but the place of its output, as JSON's types."""
-    values = {name: value for name, value in dataclasses.asdict(options).items() if name != "out"}
-    return json.loads(json.dumps({**values, **more}, default=str))
+    """What decides a run's result, as JSON's types."""
+
+    def kept(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name: kept(value) if isinstance(value, Mapping) else value
+            for name, value in values.items()
+            if name not in _FREE
+        }
+
+    return json.loads(json.dumps({**kept(dataclasses.asdict(options)), **more}, default=str))
 
 
 def train_batches(
@@ -260,11 +267,10 @@ def train_generator(
         checkpoint_every=options.checkpoint_every,
         title="generator",
     )
-    if batches.unreadable:
-        say(
-            f"{len(batches.unreadable)} unreadable images were passed over: {', '.join(batches.unreadable[:5])}"
-        )
-    return Trained(generator, result.state.params, result)
+    unreadable = batches.unreadable
+    if unreadable:
+        say(f"{len(unreadable)} unreadable images were passed over: {', '.join(unreadable[:5])}")
+    return Trained(generator, result.state.params, result, unreadable)
 
 
 def make_generator(target: Target, options: GeneratorOptions) -> gencnp.Generator:
@@ -298,128 +304,6 @@ def init_generator(
     return init(jax.random.key(seed), target_params)
 
 
-def evaluate_generator(
-    target: Target,
-    target_params: Params,
-    trained: Trained,
-    held_out: metrics.Batches,
-    source: metrics.Batches | None,
-    *,
-    seed: int,
-    images_per_class: int = 50,
-) -> tuple[dict[str, Any], metrics.Records, np.ndarray | None]:
-    """Explains the held-out images, and transfers class pathways learned from ``source`` to them.
-
-    Returns:
-        The metrics, the held-out images' records, and the class frequencies [K, N] (None without
-        ``source``).
-    """
-    mesh = training.make_mesh()
-
-    def explain(batches: metrics.Batches) -> metrics.Records:
-        def make_explainer(params: Params):
-            return gencnp.make_gencnp(target, trained.generator, params)
-
-        return metrics.explain_all(target, target_params, make_explainer, trained.params, batches, mesh=mesh)
-
-    records = explain(held_out)
-    found: dict[str, Any] = metrics.evaluate_records(
-        target, target_params, records, held_out, mesh=mesh, seed=seed
-    )
-    if source is None:
-        return found, records, None
-    frequencies = metrics.source_frequencies(
-        explain(source), target.num_classes, images_per_class=images_per_class
-    )
-    found["transfer"] = metrics.transfer(
-        target, target_params, frequencies, records, held_out, mesh=mesh, seed=seed
-    )
-    return found, records, frequencies
-
-
-def write_results(
-    out: Path, found: Mapping[str, Any], *, config: Mapping[str, Any], began: float, fit: training.FitResult
-) -> None:
-    """Writes ``results.json``: metrics, configuration, versions, device, seconds, images per second."""
-    results = {
-        **found,
-        "seconds": time.perf_counter() - began,
-        "images_per_second": fit.images_per_second,
-        "compile_seconds": fit.compile_seconds,
-        "config": dict(config),
-        "versions": {name: version(name) for name in _PACKAGES} | {"python": platform.python_version()},
-        "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
-    }
-    if jax.process_index() == 0:
-        (out / "results.json").write_text(json.dumps(_without_nan(results), indent=2) + "\n")
-    for name in (
-        "target_accuracy",
-        "fidelity",
-        "density",
-        "leakage",
-        "retention",
-        "aciou",
-        "between_iou",
-        "mdc",
-    ):
-        if name in found:
-            say(f"  {name:>16} {found[name]:.3f}")
-    say(f"results: {out / 'results.json'}")
-
-
-def write_pathways(
-    out: Path,
-    target: Target,
-    records: metrics.Records,
-    frequencies: np.ndarray | None,
-    examples: Mapping[str, np.ndarray],
-    class_names: tuple[str, ...],
-) -> None:
-    """Writes ``pathways.npz`` and the figures: instances, class pathways and density per site.
-
-    Args:
-        out: Folder of the run.
-        target: The classifier.
-        records: The explained images.
-        frequencies: Class frequencies [K, N], or None.
-        examples: A first batch of the explained images, in their order.
-        class_names: Of the K classes.
-    """
-    if jax.process_index() != 0:
-        return
-    arrays = {"sites": np.array([site.name for site in target.sites])}
-    arrays |= {"channels": np.array([site.channels for site in target.sites])}
-    if frequencies is not None:
-        arrays["class_frequencies"] = frequencies
-    np.savez_compressed(out / "pathways.npz", **arrays, **records._asdict())
-
-    chosen = _one_per_class(records.predicted[: len(examples["image"])], limit=8)
-    masks = unflatten(records.masks.astype(np.float32), target.sites)
-    figure = report.plot_pathways(
-        examples["image"][chosen],
-        {name: mask[chosen] for name, mask in masks.items()},
-        target.sites,
-        labels=records.labels[chosen].tolist(),
-        predictions=records.predicted[chosen].tolist(),
-        clean=records.clean_confidence[chosen].tolist(),
-        masked=records.masked_confidence[chosen].tolist(),
-        class_names=class_names,
-    )
-    report.save_figure(figure, out / "pathways.png")
-    report.save_figure(report.plot_density_per_site(masks, target.sites), out / "density_per_site.png")
-    if frequencies is not None:
-        known = [label for label in range(len(frequencies)) if np.isfinite(frequencies[label]).all()]
-        similarity = metrics.class_similarity(records.masks, records.predicted, target.num_classes)
-        figure = report.plot_class_pathways(
-            {label: unflatten(frequencies[label], target.sites) for label in known[:12]},
-            target.sites,
-            class_names,
-            iou=similarity.matrix[np.ix_(known[:12], known[:12])],
-        )
-        report.save_figure(figure, out / "class_pathways.png")
-    say(f"figures: {out / 'pathways.png'}")
-
-
 def _fit(state, step, batches, frozen, *, num_steps, mesh, out, config, checkpoint_every, title):
     checkpoints = Checkpoints(out / "checkpoints", config=config, save_every=checkpoint_every)
     try:
@@ -441,20 +325,3 @@ def _fit(state, step, batches, frozen, *, num_steps, mesh, out, config, checkpoi
 
 def _schedule(peak: float, steps: int) -> optax.Schedule:
     return optax.warmup_cosine_decay_schedule(0.0, peak, max(1, steps // 10), max(2, steps))
-
-
-def _one_per_class(classes: np.ndarray, *, limit: int) -> np.ndarray:
-    """Positions of the first image of each class, in the order of the classes."""
-    _, first = np.unique(classes, return_index=True)
-    return first[:limit]
-
-
-def _without_nan(value: Any) -> Any:
-    """JSON has no NaN: a figure that does not exist is null."""
-    if isinstance(value, Mapping):
-        return {name: _without_nan(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value

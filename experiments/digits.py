@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import common
+import outcome
 from common import ClassifierOptions, GeneratorOptions
 
 from jaxpath import data, targets
@@ -54,19 +55,18 @@ def run(options: Options) -> None:
         target, target_params, train, options.generator, out=options.out, seed=options.seed, config=config
     )
 
-    common.say(f"evaluation: {len(held_out)} held-out digits")
-    held_out_batches = common.eval_passes(held_out, target, batch_size=128)
-    found, records, frequencies = common.evaluate_generator(
+    outcome.report_generator(
         target,
         target_params,
         trained,
-        held_out_batches,
-        common.eval_passes(train, target, batch_size=128),
+        held_out=held_out,
+        train=train,
+        options=options.generator,
+        out=options.out,
         seed=options.seed,
+        config=config,
+        began=began,
     )
-    examples = next(iter(held_out_batches()))
-    common.write_pathways(options.out, target, records, frequencies, examples, train.class_names)
-    common.write_results(options.out, found, config=config, began=began, fit=trained.fit)
 
 
 if __name__ == "__main__":

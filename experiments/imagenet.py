@@ -1,10 +1,10 @@
-"""Trains a generator for an ImageNet ResNet or VGG, on a folder of photographs or on TFDS.
+r"""Trains a generator for an ImageNet ResNet or VGG, on a folder of photographs or on TFDS.
 
-    python experiments/imagenet.py --model resnet50 --weights hf://timm/resnet50.tv_in1k \\
-        --data tfds:imagenet2012 --data-dir gs://bucket/tfds --eval-split validation \\
+    python experiments/imagenet.py --model resnet50 --weights hf://timm/resnet50.tv_in1k \
+        --data tfds:imagenet2012 --data-dir gs://bucket/tfds --eval-split validation \
         --batch-size 1024 --epochs 5 --precision bfloat16 --out runs/resnet50
 
-    python experiments/imagenet.py --model resnet18 --weights resnet18.safetensors \\
+    python experiments/imagenet.py --model resnet18 --weights resnet18.safetensors \
         --data folder:photographs --eval-fraction 0.2 --batch-size 16 --steps 300 --out runs/resnet18
 
 The same command runs on one CPU, several GPUs or every host of a TPU pod: the batch size is that of all
@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 import common
+import outcome
 from common import GeneratorOptions
 
 from jaxpath import data, targets
@@ -38,7 +39,6 @@ class Options:
         eval_split: Split that is scored; None holds out a share of the training images.
         eval_fraction: Share that is held out without an eval split, drawn by the seed.
         epochs: Passes over the training images, in place of steps.
-        class_pathway_images: Images from which class pathways are learned; 0 learns none.
         seed: Of initialisation, order, draws and the held-out share.
     """
 
@@ -51,11 +51,10 @@ class Options:
     eval_split: str | None = None
     eval_fraction: float = 0.2
     epochs: float | None = None
-    class_pathway_images: int = 0
     seed: int = 0
     generator: GeneratorOptions = dataclasses.field(
         default_factory=lambda: GeneratorOptions(
-            steps=1000, batch_size=64, width=256, augment="crop_flip", checkpoint_every=100
+            steps=1000, batch_size=64, width=256, augment="crop_flip", class_pathway_images=0
         )
     )
 
@@ -77,16 +76,12 @@ def run(options: Options) -> None:
         target, target_params, train, generator, out=options.out, seed=options.seed, config=config
     )
 
-    common.say(f"evaluation: {len(held_out)} held-out images")
-    source = None
-    if options.class_pathway_images:
-        source = data.Subset(train, range(min(options.class_pathway_images, len(train))))
-    common.report_generator(
+    outcome.report_generator(
         target,
         target_params,
         trained,
         held_out=held_out,
-        source=source,
+        train=train,
         options=generator,
         out=options.out,
         seed=options.seed,

@@ -1,6 +1,6 @@
-"""Trains a target from scratch, for those who bring data and no weights.
+r"""Trains a target from scratch, for those who bring data and no weights.
 
-    python experiments/train_target.py --model resnet18 --data folder:photographs --epochs 90 \\
+    python experiments/train_target.py --model resnet18 --data folder:photographs --epochs 90 \
         --optimizer sgd --train-learning-rate 0.4 --train-batch-size 1024 --out runs/target
 
     python experiments/train_target.py --model vgg11_bn --data mnist.npz --image-size 32 --out runs/vgg
@@ -51,11 +51,7 @@ class Options:
 def run(options: Options) -> None:
     """Set-up, training, evaluation."""
     began = time.perf_counter()
-    train = data.open_source(options.data, split=None, data_dir=options.data_dir)
-    if options.eval_split is None:
-        train, held_out = data.split(train, 0.1, options.seed)
-    else:
-        held_out = data.open_source(options.data, split=options.eval_split, data_dir=options.data_dir)
+    train, held_out = open_data(options)
     target = targets.make_target(options.model, **_target_options(options, train))
     classifier = options.classifier
     if options.epochs is not None:
@@ -73,6 +69,14 @@ def run(options: Options) -> None:
         (options.out / "results.json").write_text(json.dumps({**found, "config": config}, indent=2) + "\n")
     common.say(f"accuracy on {len(held_out)} held-out images: {found['target_accuracy']:.4f}")
     common.say(f"weights: {weights}")
+
+
+def open_data(options: Options) -> tuple[data.Source, data.Source]:
+    """The images to learn from and the images to score."""
+    train = data.open_source(options.data, data_dir=options.data_dir)
+    if options.eval_split is None:
+        return data.split(train, 0.1, options.seed)
+    return train, data.open_source(options.data, split=options.eval_split, data_dir=options.data_dir)
 
 
 def _target_options(options: Options, train: data.Source) -> dict[str, Any]:

@@ -82,7 +82,8 @@ def _shifted_products(x, kernel, strides, padding, precision) -> Array:
         return lax.slice(x, (0, i, j, 0), stop, (1, *strides, 1))
 
     taps = [(i, j) for i in range(rows) for j in range(columns)]
-    return sum(jnp.einsum("bhwc,cd->bhwd", view(i, j), kernel[i, j], precision=precision) for i, j in taps)
+    products = (jnp.einsum("bhwc,cd->bhwd", view(i, j), kernel[i, j], precision=precision) for i, j in taps)
+    return functools.reduce(jnp.add, products)
 
 
 Conv = functools.partial(nn.Conv, conv_general_dilated=conv_general_dilated)

@@ -6,12 +6,16 @@ Everything works on the flat form [..., N]: a pathway's sites side by side in fo
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from jaxpath.types import Site
+
+AnyArray = TypeVar("AnyArray", Array, np.ndarray)
 
 
 def flatten(values: Mapping[str, Array], sites: Sequence[Site]) -> Array:
@@ -25,8 +29,8 @@ def flatten(values: Mapping[str, Array], sites: Sequence[Site]) -> Array:
 
 
 def unflatten(
-    flat: Array, sites: Sequence[Site], like: Mapping[str, Array] | None = None
-) -> dict[str, Array]:
+    flat: AnyArray, sites: Sequence[Site], like: Mapping[str, Array] | None = None
+) -> dict[str, AnyArray]:
     """Splits the flat form into sites: [..., N] -> {site: [..., C]}, the inverse of :func:`flatten`.
 
     Args:
@@ -63,11 +67,12 @@ def density(masks: Array) -> Array:
 def iou(first: Array, second: Array) -> Array:
     """Intersection over union of two sets of masks, pair by pair, [..., N] -> [...].
 
-    Two empty pathways are equal: their IoU is 1.
+        Two empty pathways are equal: their IoU is 1.
 
-    >>> import jax.numpy as jnp
-    >>> float(iou(jnp.array([1, 1, 0, 0]), jnp.array([1, 0, 1, 0])))
-    0.3333333432674408
+        >>> import jax.numpy as jnp
+    import numpy as np
+        >>> float(iou(jnp.array([1, 1, 0, 0]), jnp.array([1, 0, 1, 0])))
+        0.3333333432674408
     """
     both = jnp.minimum(first, second).astype(jnp.float32).sum(axis=-1)
     either = jnp.maximum(first, second).astype(jnp.float32).sum(axis=-1)
@@ -94,9 +99,10 @@ def top_fraction(scores: Array, density: Array | float) -> Array:
 def ranks(scores: Array) -> Array:
     """Position of each score from the highest (0) down, ties by position: [B, N] -> [B, N] int32.
 
-    >>> import jax.numpy as jnp
-    >>> ranks(jnp.array([[0.1, 0.7, 0.7]])).tolist()
-    [[2, 0, 1]]
+        >>> import jax.numpy as jnp
+    import numpy as np
+        >>> ranks(jnp.array([[0.1, 0.7, 0.7]])).tolist()
+        [[2, 0, 1]]
     """
     order = jnp.argsort(scores, axis=-1, descending=True, stable=True)
     return jnp.argsort(order, axis=-1)

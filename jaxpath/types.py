@@ -131,7 +131,7 @@ class Mean(NamedTuple):
     """
 
     total: Array
-    count: Array
+    count: Array  # type: ignore[assignment]  # tuple.count is not missed here
 
     @classmethod
     def of(cls, values: Array, weight: Array | None = None) -> "Mean":

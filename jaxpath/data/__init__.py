@@ -11,7 +11,7 @@ from jaxpath.data.npz_files import npz
 from jaxpath.data.opening import open_source, split_names
 from jaxpath.data.pipeline import Batches, eval_batches, train_batches
 from jaxpath.data.source import Example, Source, UnreadableImage, check_labels
-from jaxpath.data.splits import Subset, split
+from jaxpath.data.splits import Concatenation, Subset, concatenate, split
 from jaxpath.data.tfds_records import TfdsSource, tfds
 from jaxpath.data.transforms import center_crop, decode, flip, random_resized_crop, random_shift
 
@@ -20,6 +20,7 @@ __all__ = [
     "ArraySource",
     "Augment",
     "Batches",
+    "Concatenation",
     "Example",
     "FolderSource",
     "Source",
@@ -29,6 +30,7 @@ __all__ = [
     "UnreadableImage",
     "center_crop",
     "check_labels",
+    "concatenate",
     "decode",
     "digits",
     "eval_batches",

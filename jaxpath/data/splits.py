@@ -1,5 +1,7 @@
-"""Parts of data sets: named splits, views of some examples, random divisions."""
+"""Parts of data sets and their unions: named splits, views, random divisions, concatenations."""
 
+import bisect
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -57,6 +59,49 @@ class Subset(Source):
 
     def name(self, index: int) -> str:
         return self.source.name(int(self.indices[index]))
+
+
+class Concatenation(Source):
+    """The examples of several sources, one after the other; :func:`concatenate` makes it."""
+
+    def __init__(self, sources: Sequence[Source]):
+        self.sources = tuple(sources)
+        self._ends = tuple(itertools.accumulate(len(source) for source in sources))
+        self.class_names = self.sources[0].class_names
+        labels = [source.labels for source in sources]
+        known = [values for values in labels if values is not None]
+        self.labels = np.concatenate(known) if len(known) == len(labels) else None
+        self.labels_are_ranks = any(source.labels_are_ranks for source in sources)
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    def __getitem__(self, index: int) -> Example:
+        source, place = self._locate(index)
+        return source[place]
+
+    def name(self, index: int) -> str:
+        source, place = self._locate(index)
+        return source.name(place)
+
+    def _locate(self, index: int) -> tuple[Source, int]:
+        number = bisect.bisect_right(self._ends, index)
+        return self.sources[number], index - (self._ends[number - 1] if number else 0)
+
+
+def concatenate(sources: Sequence[Source]) -> Concatenation:
+    """Joins data sets of the same classes; the class names are those of the first.
+
+    Raises:
+        InputError: They differ in their number of classes.
+    """
+    counts = [source.num_classes for source in sources]
+    if len(set(counts)) != 1:
+        raise InputError(
+            f"the data sets to be joined have {', '.join(map(str, counts))} classes; expected the same "
+            "classes in each: leave one of them out"
+        )
+    return Concatenation(sources)
 
 
 def split(source: Source, fraction: float, seed: int) -> tuple[Subset, Subset]:

@@ -3,7 +3,7 @@
 import jax
 from jax import Array
 
-from jaxpath.gencnp.generator import Generator
+from jaxpath.gencnp.generator import Generator, generate
 from jaxpath.pathways import flatten, top_fraction, unflatten
 from jaxpath.types import Explainer, Params, Pathway, Target
 
@@ -28,7 +28,7 @@ def make_gencnp(
 
     def explain(params: Params, images: Array, labels: Array, *, key: Array) -> Pathway:
         del labels, key
-        logits = generator.apply(generator_params, target.apply(params, images).features).logits
+        logits = generate(generator, generator_params, target.apply(params, images).features).logits
         scores = {site: jax.nn.sigmoid(value) for site, value in logits.items()}
         if density is None:
             masks = {site: (value > 0).astype(value.dtype) for site, value in logits.items()}

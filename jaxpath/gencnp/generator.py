@@ -6,7 +6,7 @@ what they found, Recursive Pathway Decoders score the sites from deep to shallow
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ from flax import linen as nn
 from jax import Array
 
 from jaxpath.layers import Conv, adaptive_average_pool
-from jaxpath.types import Site
+from jaxpath.types import Params, Site
 
 
 class GeneratorOutput(NamedTuple):
@@ -145,6 +145,11 @@ class Generator(nn.Module):
         place = jnp.broadcast_to(place, feature.shape)
         # logit(sigmoid(a) sigmoid(b)) = -log(e^-a + e^-b + e^-(a + b)), without overflow.
         return -jnp.logaddexp(jnp.logaddexp(-channel, -place), -channel - place)
+
+
+def generate(generator: Generator, params: Params, features: Mapping[str, Array]) -> GeneratorOutput:
+    """What ``generator`` says of the features of a batch."""
+    return cast(GeneratorOutput, generator.apply(params, features))
 
 
 def pool(feature: Array, grid: int) -> Array:

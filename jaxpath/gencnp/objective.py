@@ -13,7 +13,7 @@ from jax import Array, lax
 
 from jaxpath import losses
 from jaxpath.gencnp.daq import daq, straight_through
-from jaxpath.gencnp.generator import Generator
+from jaxpath.gencnp.generator import Generator, generate
 from jaxpath.pathways import flatten, unflatten
 from jaxpath.training.sharding import AXIS
 from jaxpath.types import InputError, Mean, Params, Target
@@ -89,7 +89,7 @@ def make_objective(target: Target, generator: Generator, options: ObjectiveOptio
         images = batch["image"]
         # One clean forward serves teacher and generator; no gradient flows through it.
         clean = lax.stop_gradient(target.apply(frozen, images))
-        output = generator.apply(params, clean.features)
+        output = generate(generator, params, clean.features)
         logits = flatten(output.logits, target.sites)  # [b, N]
         natural, thresholds = _draw_thresholds(logits, keys, options)
         masks = quantize(jax.nn.sigmoid(logits - thresholds[:, None]))
@@ -110,6 +110,10 @@ def make_objective(target: Target, generator: Generator, options: ObjectiveOptio
             "fidelity": Mean.of((masked.logits.argmax(axis=-1) == predicted).astype(jnp.float32), natural),
             "sparsity_weight": extra.weight,
         }
+        # A site that is open or closed for every image has collapsed: this is where one sees it.
+        for name, mask in gates.items():
+            open_share = mask.reshape(mask.shape[0], -1).mean(axis=1)
+            metrics[f"density/{name}"] = Mean.of(open_share, natural)
         if options.leakage_weight > 0:
             leak, foreign = _leakage(target, frozen, images, clean.logits, predicted, gates)
             loss = loss + options.leakage_weight * leak

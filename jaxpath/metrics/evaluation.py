@@ -27,6 +27,7 @@ class Records(NamedTuple):
     """What an explainer found for every image of a data set, in its order; on the host.
 
     Attributes:
+        indices: [N_images] int, place in the data set: not all are there if some could not be read.
         labels: [N_images] int.
         predicted: [N_images] int, class of the clean prediction.
         masked_predicted: [N_images] int, class of the prediction under the pathway.
@@ -38,6 +39,7 @@ class Records(NamedTuple):
         unit_density: [N_images], fraction of open units; the fraction of open channels otherwise.
     """
 
+    indices: np.ndarray
     labels: np.ndarray
     predicted: np.ndarray
     masked_predicted: np.ndarray
@@ -82,6 +84,7 @@ def explain_all(
         opened = flatten(channels, target.sites) > 0
         dead = (opened & ~alive).sum(axis=1) / jnp.maximum(opened.sum(axis=1), 1)
         return {
+            "indices": batch["index"],
             "labels": batch["label"],
             **confidences(clean.logits, masked.logits),
             "dead_share": dead,
@@ -97,20 +100,22 @@ def explain_all(
 def masked_predictions(
     target: Target,
     params: Params,
+    records: Records,
     batches: Batches,
+    *,
     table: np.ndarray,
     rows: np.ndarray,
-    *,
     mesh: Mesh,
 ) -> dict[str, np.ndarray]:
-    """Runs image i of a data set under the channel mask ``table[rows[i]]``.
+    """Runs the i-th image of ``records`` under the channel mask ``table[rows[i]]``.
 
     One mechanism for everything that puts one image's or one class's pathway on another image.
 
     Args:
         target: The classifier.
         params: Its parameters.
-        batches: The data set.
+        records: The explained images.
+        batches: Their data set.
         table: Masks [M, N].
         rows: [N_images], which mask each image gets.
         mesh: The devices.
@@ -118,11 +123,13 @@ def masked_predictions(
     Returns:
         The arrays of :func:`~jaxpath.metrics.faithfulness.confidences`, one entry per image.
     """
+    # One more row for padding, whose index is -1, and for what could not be read: nobody looks at it.
+    row_of = np.zeros(records.indices.max() + 2, np.int64)
+    row_of[records.indices] = rows
 
     def with_masks() -> Iterable[Mapping[str, np.ndarray]]:
         for batch in batches():
-            # Padding has index -1 and gets the last row, which nobody reads.
-            yield {**batch, "mask": table[rows[batch["index"]]].astype(np.float32)}
+            yield {**batch, "mask": table[row_of[batch["index"]]].astype(np.float32)}
 
     return collect(_masked_step(target, mesh), with_masks(), {}, replicate(params, mesh), mesh=mesh)
 
@@ -141,19 +148,23 @@ def _masked_step(target: Target, mesh: Mesh) -> EvalStep:
 
 def evaluate_records(
     target: Target, params: Params, records: Records, batches: Batches, *, mesh: Mesh, seed: int = 0
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Every metric of an explainer on a data set; leakage needs one more pass over it.
 
     Returns:
         ``target_accuracy, fidelity, accuracy, mdc, mic, density, density_std, unit_density, dead_share,
         aciou, between_iou, iou_gap, random_aciou, leakage, retention``. Leakage is how often an image
         under the pathway of an image of another class is predicted as that class; without any mask it
-        never is. Retention is how often it keeps its own.
+        never is. Retention is how often it keeps its own. And ``density_per_site`` by site name, and
+        ``collapsed_sites``: those with the same gate, 0 or 1, at every channel of every image.
     """
     density = records.masks.mean(axis=1)
+    per_site = {name: float(mask.mean()) for name, mask in unflatten(records.masks, target.sites).items()}
     similarity = class_similarity(records.masks, records.predicted, target.num_classes)
     partners = foreign_partners(records.predicted, seed=seed)
-    crossed = masked_predictions(target, params, batches, records.masks, partners, mesh=mesh)
+    crossed = masked_predictions(
+        target, params, records, batches, table=records.masks, rows=partners, mesh=mesh
+    )
     return {
         "target_accuracy": agreement(records.predicted, records.labels),
         "fidelity": agreement(records.masked_predicted, records.predicted),
@@ -170,6 +181,8 @@ def evaluate_records(
         "random_aciou": random_aciou(float(density.mean())),
         "leakage": agreement(crossed["masked_predicted"], records.predicted[partners]),
         "retention": agreement(crossed["masked_predicted"], records.predicted),
+        "density_per_site": per_site,
+        "collapsed_sites": [name for name, value in per_site.items() if value in (0.0, 1.0)],
     }
 
 

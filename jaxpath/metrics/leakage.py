@@ -18,7 +18,7 @@ def foreign_partners(classes: np.ndarray, *, seed: int) -> np.ndarray:
     classes = np.asarray(classes)
     if len(np.unique(classes)) < 2:
         raise InputError(
-            f"all {len(classes)} images are predicted as class {classes[0] if len(classes) else '?'}; leakage "
+            f"all {len(classes)} images are predicted as one class, {np.unique(classes).tolist()}; leakage "
             "needs images of at least two classes"
         )
     # Sorted by class, the images of other classes are everything outside one block: one draw each.

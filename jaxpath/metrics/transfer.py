@@ -12,13 +12,15 @@ from jaxpath.types import Params, Target
 THRESHOLDS = (0.5, 0.7, 0.9, 1.0)
 
 
-def source_frequencies(source: Records, num_classes: int, *, images_per_class: int) -> np.ndarray:
+def source_frequencies(
+    source: Records, num_classes: int, *, images_per_class: int | None = None
+) -> np.ndarray:
     """Share of each class's source images whose pathway keeps each neuron.
 
     Args:
-        source: Explained images; the first ``images_per_class`` predicted as each class are used.
+        source: Explained images, grouped by their predicted class.
         num_classes: K.
-        images_per_class: j.
+        images_per_class: j, how many of each class are used, the first ones; None: all.
 
     Returns:
         [K, N]; NaN for a class of which there is no image.
@@ -80,7 +82,7 @@ def transfer(
             "other": (pathways, following[held_out.predicted]),
         }
         for name, (table, which) in tables.items():
-            found = masked_predictions(target, params, batches, table, which, mesh=mesh)
+            found = masked_predictions(target, params, held_out, batches, table=table, rows=which, mesh=mesh)
             clean, masked = found["clean_confidence"][scored], found["masked_confidence"][scored]
             masked_predicted = found["masked_predicted"][scored]
             row[f"{name}_fidelity"] = agreement(masked_predicted, held_out.predicted[scored])

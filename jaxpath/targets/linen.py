@@ -1,6 +1,6 @@
 """A Linen classifier as a :class:`~jaxpath.types.Target`: pure functions around one module."""
 
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -113,7 +113,7 @@ def from_linen(module: nn.Module, *, name: str, num_classes: int, preprocessing:
 
     def apply(params: Params, images: Array, gates: Gates | None = None) -> TargetOutput:
         check_gates(gates, sites)
-        logits, features = module.apply(params, as_input(images), gates)
+        logits, features = cast(tuple[Array, dict[str, Array]], module.apply(params, as_input(images), gates))
         return TargetOutput(logits.astype(jnp.float32), features)
 
     def train_apply(

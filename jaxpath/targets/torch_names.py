@@ -32,7 +32,7 @@ _TIMM_VGG = {
 _AFTER_FLATTENING = "classifier.0.weight"
 """The kernel that multiplies a flattened grid: channels are outermost in PyTorch, innermost here."""
 
-_IMAGENET_RESNETS = {
+_IMAGENET_RESNETS: dict[tuple[bool, tuple[int, ...]], str] = {
     (False, (2, 2, 2, 2)): "resnet18",
     (False, (3, 4, 6, 3)): "resnet34",
     (True, (3, 4, 6, 3)): "resnet50",

@@ -88,8 +88,8 @@ class Progress:
             self._bar.update(count)
 
     def show(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Shows ``metrics`` of ``step``."""
-        text = " ".join(f"{name}={value:.4g}" for name, value in metrics.items())
+        """Shows ``metrics`` of ``step``, but for the details: those with a ``/`` in their name."""
+        text = " ".join(f"{name}={value:.4g}" for name, value in metrics.items() if "/" not in name)
         if self._bar is not None:
             self._bar.set_postfix_str(text)
         elif step == self._num_steps or time.monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES:

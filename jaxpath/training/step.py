@@ -130,7 +130,7 @@ def _as_mean(name: str, values: Array | Mean, weight: Array) -> Mean:
     if isinstance(values, Mean):
         return values
     if jnp.ndim(values) == 0:
-        values = jnp.broadcast_to(values, weight.shape)
+        return Mean(values.astype(jnp.float32), jnp.ones((), jnp.float32))
     _check_per_example(f"metrics[{name!r}]", values, weight)
     return Mean.of(values.astype(jnp.float32), weight)
 

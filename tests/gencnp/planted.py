@@ -48,9 +48,12 @@ def planted_target() -> Target:
     return Target("planted", SITES, NUM_CLASSES, preprocessing, init, apply, train_apply)
 
 
-def planted_images(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
+def planted_images(
+    rng: np.random.Generator, count: int, labels: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Images whose class's evidence channels are bright, among idle channels that are just as bright."""
-    labels = rng.integers(0, NUM_CLASSES, count).astype(np.int32)
+    if labels is None:
+        labels = rng.integers(0, NUM_CLASSES, count).astype(np.int32)
     shallow = evidence_channels(0)
     idle = shallow.sum(axis=0) == 0
     strength = 2 * shallow[labels] + 2 * idle[None, :]

@@ -1,0 +1,186 @@
+"""What a run leaves behind: the evaluation of a trained generator, ``results.json``, arrays and figures."""
+
+import json
+import platform
+import time
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from common import GeneratorOptions, Trained, eval_passes, say
+
+from jaxpath import data, gencnp, metrics, report, training
+from jaxpath.pathways import unflatten
+from jaxpath.types import Params, Target
+
+_PACKAGES = ("jaxpath", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain")
+_MOST_CLASSES = 12
+"""Class pathways that one figure shows."""
+
+
+def report_generator(
+    target: Target,
+    target_params: Params,
+    trained: Trained,
+    *,
+    held_out: data.Source,
+    train: data.Source,
+    options: GeneratorOptions,
+    out: Path,
+    seed: int,
+    config: Mapping[str, Any],
+    began: float,
+) -> None:
+    """Scores a trained generator on images that it has not seen, and writes everything into ``out``.
+
+    Class pathways are learned from a random part of ``train`` and transferred to the held-out images.
+    """
+    say(f"evaluation: {len(held_out)} held-out images")
+    mesh = training.make_mesh()
+
+    def passes(source: data.Source) -> metrics.Batches:
+        return eval_passes(
+            source,
+            target,
+            batch_size=options.batch_size,
+            num_workers=options.num_workers,
+            skip_unreadable=options.skip_unreadable,
+        )
+
+    def make_explainer(params: Params):
+        return gencnp.make_gencnp(target, trained.generator, params)
+
+    def explain(batches: metrics.Batches) -> metrics.Records:
+        return metrics.explain_all(target, target_params, make_explainer, trained.params, batches, mesh=mesh)
+
+    batches = passes(held_out)
+    records = explain(batches)
+    found: dict[str, Any] = metrics.evaluate_records(
+        target, target_params, records, batches, mesh=mesh, seed=seed
+    )
+    frequencies = None
+    if options.class_pathway_images:
+        order = np.random.default_rng(seed).permutation(len(train))
+        source = data.Subset(train, np.sort(order[: options.class_pathway_images]))
+        frequencies = metrics.source_frequencies(explain(passes(source)), target.num_classes)
+        found["transfer"] = metrics.transfer(
+            target, target_params, frequencies, records, batches, mesh=mesh, seed=seed
+        )
+    if jax.process_index() == 0:
+        write_pathways(out, target, records, frequencies)
+        draw_pathways(out, target, records, frequencies, next(iter(batches())), held_out.class_names)
+    found["num_images"] = len(records.labels)
+    found["unreadable_images"] = len(trained.unreadable) + len(held_out) - len(records.labels)
+    found["images_per_second"] = trained.fit.images_per_second
+    found["compile_seconds"] = trained.fit.compile_seconds
+    write_results(out, found, config=config, began=began)
+
+
+def write_results(out: Path, found: Mapping[str, Any], *, config: Mapping[str, Any], began: float) -> None:
+    """Writes ``results.json``: metrics, seconds, configuration, versions and device; prints the main ones."""
+    results = {
+        **found,
+        "seconds": time.perf_counter() - began,
+        "config": dict(config),
+        "versions": {name: version(name) for name in _PACKAGES} | {"python": platform.python_version()},
+        "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
+    }
+    if jax.process_index() == 0:
+        (out / "results.json").write_text(json.dumps(_without_nan(results), indent=2) + "\n")
+    for name in (
+        "target_accuracy",
+        "fidelity",
+        "density",
+        "leakage",
+        "retention",
+        "aciou",
+        "between_iou",
+        "mdc",
+    ):
+        if name in found:
+            say(f"  {name:>16} {found[name]:.3f}")
+    if found.get("collapsed_sites"):
+        say(
+            f"  warning: the gates of {', '.join(found['collapsed_sites'])} are the same, all 0 or all 1, "
+            "for every image: these sites tell nothing about any of them"
+        )
+    say(f"results: {out / 'results.json'}")
+
+
+def write_pathways(
+    out: Path, target: Target, records: metrics.Records, frequencies: np.ndarray | None
+) -> None:
+    """Writes ``pathways.npz``: every held-out image's record, the sites, and the class frequencies."""
+    arrays: dict[str, Any] = dict(records._asdict())
+    arrays["sites"] = np.array([site.name for site in target.sites])
+    arrays["channels"] = np.array([site.channels for site in target.sites])
+    if frequencies is not None:
+        arrays["class_frequencies"] = frequencies
+    np.savez_compressed(out / "pathways.npz", **arrays)
+
+
+def draw_pathways(
+    out: Path,
+    target: Target,
+    records: metrics.Records,
+    frequencies: np.ndarray | None,
+    examples: Mapping[str, np.ndarray],
+    class_names: tuple[str, ...],
+) -> None:
+    """Draws ``pathways.png``, ``density_per_site.png`` and, with frequencies, ``class_pathways.png``.
+
+    Args:
+        out: Folder of the run.
+        target: The classifier.
+        records: The explained images.
+        frequencies: Class frequencies [K, N], or None.
+        examples: The first batch of the explained images.
+        class_names: Of the K classes.
+    """
+    # A batch may hold padding and images that were passed over; records hold neither.
+    images = examples["image"][examples["weight"] > 0]
+    chosen = _one_per_class(records.predicted[: len(images)], limit=8)
+    masks = unflatten(records.masks.astype(np.float32), target.sites)
+    figure = report.plot_pathways(
+        images[chosen],
+        {name: mask[chosen] for name, mask in masks.items()},
+        target.sites,
+        labels=records.labels[chosen].tolist(),
+        predictions=records.predicted[chosen].tolist(),
+        clean=records.clean_confidence[chosen].tolist(),
+        masked=records.masked_confidence[chosen].tolist(),
+        class_names=class_names,
+    )
+    report.save_figure(figure, out / "pathways.png")
+    report.save_figure(report.plot_density_per_site(masks, target.sites), out / "density_per_site.png")
+    if frequencies is not None:
+        known = np.flatnonzero(np.isfinite(frequencies).all(axis=1))[:_MOST_CLASSES]
+        similarity = metrics.class_similarity(records.masks, records.predicted, target.num_classes)
+        figure = report.plot_class_pathways(
+            {int(label): unflatten(frequencies[label], target.sites) for label in known},
+            target.sites,
+            class_names,
+            iou=similarity.matrix[np.ix_(known, known)],
+        )
+        report.save_figure(figure, out / "class_pathways.png")
+    say(f"figures: {out / 'pathways.png'}")
+
+
+def _one_per_class(classes: np.ndarray, *, limit: int) -> np.ndarray:
+    """Positions of the first image of each class, in the order of the classes."""
+    _, first = np.unique(classes, return_index=True)
+    return first[:limit]
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON has no NaN: a figure that does not exist is null."""
+    if isinstance(value, Mapping):
+        return {name: _without_nan(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
