@@ -70,6 +70,7 @@ def report_generator(
             target, target_params, frequencies, records, batches, mesh=mesh, seed=seed
         )
     if jax.process_index() == 0:
+        gencnp.save_generator(trained.generator, trained.params, target, out / "generator.safetensors")
         write_pathways(out, target, records, frequencies)
         draw_pathways(out, target, records, frequencies, next(iter(batches())), held_out.class_names)
     found["num_images"] = len(records.labels)

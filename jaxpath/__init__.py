@@ -1,0 +1,41 @@
+"""Neural pathways: which neurons of a trained image classifier carry its decision, in JAX and Flax.
+
+``jaxpath.report`` needs matplotlib and ``jaxpath.training.checkpoints`` Orbax: import them by name.
+"""
+
+from jaxpath import data, gencnp, losses, metrics, pathways, targets, training
+from jaxpath.gating import Taps, gate
+from jaxpath.types import (
+    Explainer,
+    Gates,
+    InputError,
+    Mean,
+    Params,
+    Pathway,
+    Preprocessing,
+    Site,
+    Target,
+    TargetOutput,
+)
+
+__all__ = [
+    "Explainer",
+    "Gates",
+    "InputError",
+    "Mean",
+    "Params",
+    "Pathway",
+    "Preprocessing",
+    "Site",
+    "Taps",
+    "Target",
+    "TargetOutput",
+    "data",
+    "gate",
+    "gencnp",
+    "losses",
+    "metrics",
+    "pathways",
+    "targets",
+    "training",
+]

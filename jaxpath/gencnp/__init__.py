@@ -2,6 +2,7 @@
 
 from jaxpath.gencnp.daq import daq, straight_through
 from jaxpath.gencnp.explainer import make_gencnp
+from jaxpath.gencnp.files import load_generator, save_generator
 from jaxpath.gencnp.generator import Generator, GeneratorOutput
 from jaxpath.gencnp.objective import ObjectiveOptions, Sparsity, init_sparsity, make_objective
 
@@ -12,7 +13,9 @@ __all__ = [
     "Sparsity",
     "daq",
     "init_sparsity",
+    "load_generator",
     "make_gencnp",
     "make_objective",
+    "save_generator",
     "straight_through",
 ]

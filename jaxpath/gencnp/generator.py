@@ -111,9 +111,11 @@ class Generator(nn.Module):
 
     def _score(self, index: int, site: Site, state: Array, pooled: Array, feature: Array) -> Array:
         """Score logits of one site: [B, D] -> [B, C], or [B, H, W, C]."""
+        # Small, as the states of a deep target are sums of many layers: all scores begin near the bias.
         score = nn.Dense(
             site.channels,
             dtype=self.dtype,
+            kernel_init=nn.initializers.variance_scaling(0.01, "fan_in", "normal"),
             bias_init=nn.initializers.constant(self.initial_logit),
             name=f"score_{index:03d}",
         )(state)

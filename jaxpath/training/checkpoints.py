@@ -146,11 +146,8 @@ class Checkpoints:
         for step in sorted(self._manager.all_steps(), reverse=True):
             try:
                 return self._read(step, abstract_state)
-            except Exception as error:
-                if not _unreadable(error):
-                    raise
-                reason = (str(error) or type(error).__name__).splitlines()[0]
-                failures.append(f"step {step}: {reason[:200]}")
+            except _UnreadableError as error:
+                failures.append(f"step {step}: {error}")
                 print(f"checkpoint of {failures[-1]}; trying the one before", file=sys.stderr)
                 self._set_aside(step)
         if failures:
@@ -188,18 +185,15 @@ class Checkpoints:
 
     def _read(self, step: int, abstract_state: TrainState) -> Restored:
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, abstract_state)
-        items = self._manager.restore(
-            step,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardRestore(abstract),
-                data=ocp.args.JsonRestore(),
-                meta=ocp.args.JsonRestore(),
-            ),
+        parts = ocp.args.Composite(
+            state=ocp.args.StandardRestore(abstract), data=ocp.args.JsonRestore(), meta=ocp.args.JsonRestore()
         )
-        found = _checksums(items["state"])
-        changed = [name for name, expected in items["meta"]["checksums"].items() if found[name] != expected]
+        with _Reading():
+            items = self._manager.restore(step, args=parts)
+            found, expected = _checksums(items["state"]), items["meta"]["checksums"]
+            changed = [name for name in expected if found[name] != expected[name]]
         if changed:
-            raise ValueError(f"the contents of {', '.join(changed)} changed after they were written")
+            raise _UnreadableError(f"the contents of {', '.join(changed)} changed after they were written")
         best = items["meta"]["best"]
         self._keep.best = None if best is None else (int(best[0]), float(best[1]))
         return Restored(step, items["state"], _decode(items["data"]))
@@ -238,10 +232,22 @@ class _NewestAndBest(PreservationPolicy):
         return [info.step in kept for info in checkpoints]
 
 
-def _unreadable(error: Exception) -> bool:
-    """Whether ``error`` is one of those that a truncated, missing or garbled file causes."""
-    # Orbax wraps what goes wrong while it reads an array in a bare Exception.
-    return type(error) is Exception or isinstance(error, (ValueError, OSError, KeyError, TypeError))
+class _UnreadableError(ValueError):
+    """A checkpoint that is truncated or garbled."""
+
+
+class _Reading:
+    """Turns what a truncated, missing or garbled file causes into :class:`_UnreadableError`."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if kind is None:
+            return
+        # Orbax wraps what goes wrong while it reads an array in a bare Exception.
+        if kind is Exception or issubclass(kind, (ValueError, OSError, KeyError, TypeError)):
+            reason = (str(error) or kind.__name__).splitlines()[0]
+            raise _UnreadableError(reason[:200]) from error
 
 
 def _absolute(directory: str | os.PathLike) -> epath.Path:

@@ -1,0 +1,49 @@
+"""A run that is killed and started again ends as one that was left alone: the real script, SIGKILL."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parents[2] / "experiments" / "digits.py"
+OPTIONS = ["--train-steps", "20", "--train-batch-size", "32", "--batch-size", "32", "--width", "8"]
+OPTIONS += ["--steps", "60", "--checkpoint-every", "5", "--augment", "shift"]
+
+
+def launch(out: Path) -> subprocess.Popen:
+    command = [sys.executable, str(SCRIPT), *OPTIONS, "--out", str(out)]
+    environment = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[1])}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def steps_done(out: Path) -> int:
+    path = out / "metrics.jsonl"
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    return max((json.loads(line)["step"] for line in lines if line.endswith("\n")), default=0)
+
+
+@pytest.mark.slow
+def test_a_killed_run_ends_with_the_same_bits(tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert launch(whole).wait(timeout=300) == 0
+
+    process = launch(killed)
+    deadline = time.monotonic() + 200
+    while steps_done(killed) < 20 and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait(timeout=60) == -signal.SIGKILL, "it ended before it was killed"
+    assert not (killed / "results.json").exists()
+
+    again = launch(killed)
+    _, error = again.communicate(timeout=300)
+    assert again.returncode == 0, error
+    assert b"generator: continues after step" in error
+    name = "generator.safetensors"
+    assert (killed / name).read_bytes() == (whole / name).read_bytes()

@@ -1,0 +1,142 @@
+"""The experiments as a user starts them, on small data: what they leave behind, and a second start."""
+
+import json
+
+import digits
+import imagenet
+import jax
+import numpy as np
+import pytest
+import train_target
+from PIL import Image
+
+from jaxpath import data, gencnp, targets
+
+KEYS = [
+    "target_accuracy",
+    "fidelity",
+    "accuracy",
+    "mdc",
+    "mic",
+    "density",
+    "density_std",
+    "aciou",
+    "between_iou",
+    "leakage",
+    "retention",
+    "seconds",
+    "images_per_second",
+]
+TINY = ["--train-steps", 30, "--train-batch-size", 64, "--steps", 12, "--batch-size", 32, "--width", 8]
+TINY += ["--class-pathway-images", 64]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Photographs of ten classes, four each and one broken file, as folders."""
+    path = tmp_path_factory.mktemp("photographs")
+    rng = np.random.default_rng(0)
+    for label in range(10):
+        (path / f"class{label}").mkdir()
+        for number in range(4):
+            pixels = rng.integers(0, 256, (36, 44, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(path / f"class{label}" / f"{number}.png")
+    (path / "class3" / "broken.jpg").write_text("not an image")
+    return path
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "resnet8.safetensors"
+    target = targets.resnet8()
+    targets.save_weights(target, target.init(jax.random.key(0)), path)
+    return path
+
+
+def test_the_demo_leaves_results_figures_and_a_generator_and_a_second_start_changes_none(start, tmp_path):
+    out = tmp_path / "run"
+    status, error = start(digits, *TINY, "--out", out)
+    assert status == 0, error
+    results = json.loads((out / "results.json").read_text())
+    assert set(KEYS) <= results.keys()
+    assert all(isinstance(results[name], float) for name in KEYS)
+    assert results["config"]["generator"]["steps"] == 12 and "jax" in results["versions"]
+    assert [row["threshold"] for row in results["transfer"]] == [0.5, 0.7, 0.9, 1.0]
+    for name in (
+        "pathways.png",
+        "class_pathways.png",
+        "density_per_site.png",
+        "pathways.npz",
+        "metrics.jsonl",
+    ):
+        assert (out / name).stat().st_size > 0, name
+    steps = [json.loads(line)["step"] for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert steps == [10, 12]
+    written = (out / "generator.safetensors").read_bytes()
+
+    status, error = start(digits, *TINY, "--out", out)
+    assert status == 0, error
+    assert "continues after step 12" in error
+    assert (out / "generator.safetensors").read_bytes() == written
+    again = json.loads((out / "results.json").read_text())
+    for name in KEYS[:-2]:
+        assert again[name] == results[name], name
+
+    # The figures are those of the files: the saved generator, on the images as they are read anew.
+    target = targets.resnet8(image_size=8, channels=1)
+    params = targets.load_weights(target, out / "target" / "weights.safetensors")
+    explain = gencnp.make_gencnp(target, *gencnp.load_generator(out / "generator.safetensors", target))
+    test = data.digits("test")
+    pathway = jax.jit(explain)(params, test.images, test.labels, key=jax.random.key(0))
+    masked = jax.jit(target.apply)(params, test.images, pathway.masks).logits.argmax(axis=1)
+    clean = jax.jit(target.apply)(params, test.images).logits.argmax(axis=1)
+    assert results["target_accuracy"] == pytest.approx(np.mean(clean == test.labels), abs=0.003)
+    assert results["fidelity"] == pytest.approx(np.mean(clean == masked), abs=0.012)
+
+
+def test_a_folder_of_photographs_is_divided_by_the_seed_and_broken_files_are_counted(
+    start, tmp_path, folder, weights
+):
+    arguments = [
+        "--model",
+        "resnet8",
+        "--weights",
+        weights,
+        "--data",
+        f"folder:{folder}",
+        "--eval-fraction",
+        0.25,
+    ]
+    arguments += [
+        "--steps",
+        4,
+        "--batch-size",
+        16,
+        "--width",
+        8,
+        "--skip-unreadable",
+        "--out",
+        tmp_path / "run",
+    ]
+    status, error = start(imagenet, *arguments)
+    assert status == 0, error
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert set(KEYS) <= results.keys()
+    assert results["unreadable_images"] == 1
+    assert results["num_images"] in (
+        9,
+        10,
+    )  # of 41 files a quarter is held out, with the broken one or without
+
+
+def test_a_target_trained_from_scratch_is_loaded_by_the_library(start, tmp_path):
+    arguments = ["--data", "digits", "--model", "resnet8", "--train-steps", 40, "--train-batch-size", 64]
+    status, error = start(train_target, *arguments, "--out", tmp_path / "run")
+    assert status == 0, error
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    target = targets.resnet8(image_size=8, channels=1)
+    params = targets.load_weights(target, tmp_path / "run" / "weights.safetensors")
+    test = data.digits("test")
+    found = np.mean(jax.jit(target.apply)(params, test.images).logits.argmax(axis=1) == test.labels)
+    assert results["target_accuracy"] == pytest.approx(found, abs=0.003)
+    assert found > 0.5

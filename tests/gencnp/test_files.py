@@ -1,0 +1,45 @@
+import jax
+import numpy as np
+import pytest
+from planted import CHANNELS, planted_target
+from safetensors.numpy import save_file
+
+from jaxpath import gencnp, targets
+from jaxpath.types import InputError
+
+TARGET = planted_target()
+
+
+def saved(path, **options):
+    generator = gencnp.Generator(TARGET.sites, TARGET.num_classes, width=8, grid=2, **options)
+    images = np.zeros((1, 4, 4, CHANNELS), np.float32)
+    features = TARGET.apply(TARGET.init(jax.random.key(0)), images).features
+    params = generator.init(jax.random.key(1), features)
+    gencnp.save_generator(generator, params, TARGET, path)
+    return generator, params
+
+
+def test_a_generator_comes_back_with_its_options_and_every_bit(tmp_path):
+    generator, params = saved(tmp_path / "g.safetensors", decoder_sees="distilled", initial_logit=1.25)
+    found, found_params = gencnp.load_generator(tmp_path / "g.safetensors", TARGET)
+    assert found == generator
+    jax.tree.map(np.testing.assert_array_equal, found_params, params)
+
+
+def test_a_generator_for_another_target_is_refused_and_both_are_named(tmp_path):
+    saved(tmp_path / "g.safetensors")
+    with pytest.raises(
+        InputError, match="trained for planted with 4 classes; expected one for resnet8 with 10"
+    ):
+        gencnp.load_generator(tmp_path / "g.safetensors", targets.resnet8(image_size=8))
+
+
+def test_a_missing_file_a_damaged_one_and_one_of_weights_are_told_apart(tmp_path):
+    with pytest.raises(InputError, match="there is no generator file"):
+        gencnp.load_generator(tmp_path / "none.safetensors", TARGET)
+    (tmp_path / "bad.safetensors").write_bytes(b"\x00" * 20)
+    with pytest.raises(InputError, match="no readable safetensors file"):
+        gencnp.load_generator(tmp_path / "bad.safetensors", TARGET)
+    save_file({"a": np.zeros(2, np.float32)}, tmp_path / "weights.safetensors")
+    with pytest.raises(InputError, match="holds no generator"):
+        gencnp.load_generator(tmp_path / "weights.safetensors", TARGET)
