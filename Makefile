@@ -16,7 +16,7 @@ demo: $(READY)  ## explain a small classifier of handwritten digits; results in 
 	$(BIN)/python experiments/digits.py --out $(OUT)
 
 test: $(READY)  ## run the tests (TESTS="tests/report -x" narrows them)
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 $(TESTS)
 
 lint: $(READY)  ## check style and formatting
 	$(BIN)/ruff check .

@@ -1,25 +1,53 @@
 """How masks meet activations. Gates are data, not a mode: no hooks, no patched relu."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import jax.numpy as jnp
 from jax import Array
 
-from jaxpath.types import Gates, InputError, Site
+from jaxpath.types import FilledMask, Gates, InputError, Site
 
 
-def gate(activation: Array, mask: Array, *, site: str = "this site") -> Array:
+def gate(activation: Array, mask: Array | FilledMask, *, site: str = "this site") -> Array:
     """Closes the neurons of ``activation`` where ``mask`` is 0.
+
+    a * mask, or a * mask + fill * (1 - mask) for a :class:`~jaxpath.types.FilledMask`.
 
     Args:
         activation: [B, H, W, C], or [B, C] at a dense site.
         mask: [B, C] (one value per channel; 1 in place of B serves every image), or the
-            activation's shape (one value per unit).
+            activation's shape (one value per unit); or such a mask with a fill.
         site: Name used in the error.
 
     Raises:
-        InputError: If the mask has another shape.
+        InputError: If the mask or the fill has another shape.
     """
+    if isinstance(mask, FilledMask):
+        return _fill_closed(activation, mask, site)
+    return activation * _spread(activation, jnp.asarray(mask), site)
+
+
+def fill_closed(masks: Mapping[str, Array], fills: Mapping[str, Array] | None) -> Gates:
+    """Gates whose closed neurons take ``fills``, by site; None leaves them 0."""
+    return masks if fills is None else {name: FilledMask(mask, fills[name]) for name, mask in masks.items()}
+
+
+def _fill_closed(activation: Array, gate: FilledMask, site: str) -> Array:
+    fill = jnp.asarray(gate.fill)
+    if fill.shape not in (activation.shape[-1:], activation.shape[1:]):
+        raise InputError(
+            f"the fill for site {site!r} has shape {tuple(fill.shape)}; expected {activation.shape[-1:]} for "
+            f"one value per channel or {tuple(activation.shape[1:])} for one value per unit: leave out the "
+            "batch axis"
+        )
+    fill = fill.reshape((1,) * (activation.ndim - fill.ndim) + fill.shape).astype(activation.dtype)
+    mask = _spread(activation, jnp.asarray(gate.mask), site)
+    # Exactly the activation where the mask is 1, like a mask without a fill.
+    return activation * mask + fill * (1 - mask)
+
+
+def _spread(activation: Array, mask: Array, site: str) -> Array:
+    """The mask in the activation's rank and type."""
     batch, channels = activation.shape[0], activation.shape[-1]
     if mask.ndim == 2 and mask.shape[1] == channels and mask.shape[0] in (1, batch):
         if activation.ndim == 4:
@@ -30,7 +58,7 @@ def gate(activation: Array, mask: Array, *, site: str = "this site") -> Array:
             f"({batch}, {channels}) for one value per channel or {tuple(activation.shape)} for "
             "one value per unit: give one row per image and one column per channel"
         )
-    return activation * mask.astype(activation.dtype)
+    return mask.astype(activation.dtype)
 
 
 def check_gates(gates: Gates | None, sites: Sequence[Site]) -> None:
@@ -58,6 +86,6 @@ class Taps:
         """Records ``activation`` under the next zero-padded name, after its gate if it has one."""
         name = f"{len(self.features):03d}.{place}"
         if name in self._gates:
-            activation = gate(activation, jnp.asarray(self._gates[name]), site=name)
+            activation = gate(activation, self._gates[name], site=name)
         self.features[name] = activation
         return activation

@@ -32,3 +32,15 @@ def evidence_gain(clean: Array, masked: Array, classes: Array) -> Array:
     before = jnp.take_along_axis(jax.nn.log_softmax(clean), index, axis=1)[:, 0]
     after = jnp.take_along_axis(jax.nn.log_softmax(masked), index, axis=1)[:, 0]
     return jax.nn.relu(after - before)
+
+
+def winning_margin(logits: Array, classes: Array, *, margin: float = 1.0) -> Array:
+    """How far ``classes`` are from losing by ``margin``, at least 0, in units of the logits.
+
+    max(0, margin + z_c - max of the other z): logits [B, K], classes [B] -> [B]. 0 where another class
+    wins clearly. Our choice: the leakage term, on an image that does not show the class.
+    """
+    shown = jax.nn.one_hot(classes, logits.shape[-1], dtype=bool)
+    own = jnp.where(shown, logits, 0).sum(axis=-1)
+    best_other = jnp.where(shown, -jnp.inf, logits).max(axis=-1)
+    return jax.nn.relu(margin + own - best_other)

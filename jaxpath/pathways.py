@@ -67,12 +67,11 @@ def density(masks: Array) -> Array:
 def iou(first: Array, second: Array) -> Array:
     """Intersection over union of two sets of masks, pair by pair, [..., N] -> [...].
 
-        Two empty pathways are equal: their IoU is 1.
+    Two empty pathways are equal: their IoU is 1.
 
-        >>> import jax.numpy as jnp
-    import numpy as np
-        >>> float(iou(jnp.array([1, 1, 0, 0]), jnp.array([1, 0, 1, 0])))
-        0.3333333432674408
+    >>> import jax.numpy as jnp
+    >>> float(iou(jnp.array([1, 1, 0, 0]), jnp.array([1, 0, 1, 0])))
+    0.3333333432674408
     """
     both = jnp.minimum(first, second).astype(jnp.float32).sum(axis=-1)
     either = jnp.maximum(first, second).astype(jnp.float32).sum(axis=-1)
@@ -92,17 +91,21 @@ def top_fraction(scores: Array, density: Array | float) -> Array:
     Returns:
         0/1 masks [B, N], float32.
     """
-    num_open = jnp.round(jnp.broadcast_to(jnp.asarray(density), scores.shape[:1]) * scores.shape[1])
-    return (ranks(scores) < num_open[:, None]).astype(jnp.float32)
+    return open_first(ranks(scores), density)
+
+
+def open_first(ranks: Array, density: Array | float) -> Array:
+    """The masks of :func:`top_fraction` from :func:`ranks` [B, N], which serve many densities."""
+    num_open = jnp.round(jnp.broadcast_to(jnp.asarray(density), ranks.shape[:1]) * ranks.shape[1])
+    return (ranks < num_open[:, None]).astype(jnp.float32)
 
 
 def ranks(scores: Array) -> Array:
     """Position of each score from the highest (0) down, ties by position: [B, N] -> [B, N] int32.
 
-        >>> import jax.numpy as jnp
-    import numpy as np
-        >>> ranks(jnp.array([[0.1, 0.7, 0.7]])).tolist()
-        [[2, 0, 1]]
+    >>> import jax.numpy as jnp
+    >>> ranks(jnp.array([[0.1, 0.7, 0.7]])).tolist()
+    [[2, 0, 1]]
     """
     order = jnp.argsort(scores, axis=-1, descending=True, stable=True)
     return jnp.argsort(order, axis=-1)

@@ -13,10 +13,24 @@ from jax import Array
 Params = Any
 """A pytree of arrays. For a Flax target: ``{"params": ..., "batch_stats": ...}``."""
 
-Gates = Mapping[str, Array]
+
+class FilledMask(NamedTuple):
+    """A gate whose closed neurons take a value of their own instead of 0, such as their mean.
+
+    Attributes:
+        mask: 0/1, [B, C] or the activation's shape.
+        fill: Value of a closed neuron: [C], or the activation's shape without the batch axis.
+    """
+
+    mask: Array
+    fill: Array
+
+
+Gates = Mapping[str, Array | FilledMask]
 """Site name -> mask, [B, C] (channel granularity) or the activation's own shape (unit granularity).
 
-A site that is missing is open. An unknown one is an :class:`InputError`."""
+A site that is missing is open. An unknown one is an :class:`InputError`. Closed neurons are 0, or what
+a :class:`FilledMask` says."""
 
 
 class InputError(ValueError):

@@ -38,6 +38,8 @@ class ObjectiveOptions:
         class_weight: Weight of the class head's distillation.
         leakage_weight: Weight of the evidence that a pathway creates for its class in an image of
             another class. Above 0, images 2i and 2i + 1 of a batch are each other's other image.
+        leakage_term: What counts as leakage: "evidence", any rise of the class's log-probability, or
+            "margin", how far the class is from losing by one logit.
         temperature: T of the distillation.
         random_density_share: Share of the images whose mask is cut at a random density instead of at
             score 0.5: the scores then rank well at every density, not at one.
@@ -52,6 +54,7 @@ class ObjectiveOptions:
     dual_rate: float = 0.05
     class_weight: float = 1.0
     leakage_weight: float = 0.0
+    leakage_term: Literal["evidence", "margin"] = "evidence"
     temperature: float = 1.0
     random_density_share: float = 0.5
     min_density: float = 0.02
@@ -115,7 +118,9 @@ def make_objective(target: Target, generator: Generator, options: ObjectiveOptio
             open_share = mask.reshape(mask.shape[0], -1).mean(axis=1)
             metrics[f"density/{name}"] = Mean.of(open_share, natural)
         if options.leakage_weight > 0:
-            leak, foreign = _leakage(target, frozen, images, clean.logits, predicted, gates)
+            leak, foreign = _leakage(
+                target, frozen, images, clean.logits, predicted, gates, term=options.leakage_term
+            )
             loss = loss + options.leakage_weight * leak
             metrics["evidence_leak"] = Mean.of(leak, foreign)
         return loss, (_update_sparsity(extra, kl, options), metrics)
@@ -158,6 +163,8 @@ def _leakage(
     clean_logits: Array,
     predicted: Array,
     gates: dict[str, Array],
+    *,
+    term: Literal["evidence", "margin"],
 ) -> tuple[Array, Array]:
     """Evidence that each pathway creates for its class in its neighbour, [b], and where it counts, [b]."""
     if images.shape[0] % 2:
@@ -169,6 +176,8 @@ def _leakage(
     other = jnp.arange(images.shape[0]) ^ 1
     masked = target.apply(frozen, images[other], gates)
     foreign = (predicted[other] != predicted).astype(jnp.float32)
+    if term == "margin":
+        return foreign * losses.winning_margin(masked.logits, predicted), foreign
     return foreign * losses.evidence_gain(clean_logits[other], masked.logits, predicted), foreign
 
 

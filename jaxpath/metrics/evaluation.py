@@ -1,26 +1,34 @@
 """Evaluates an explainer on a data set: per-image results on the host, then exact metrics of them."""
 
-import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 from jax.sharding import Mesh
 
+from jaxpath.gating import fill_closed
 from jaxpath.metrics.faithfulness import agreement, confidences, mean_drop, mean_increase
 from jaxpath.metrics.leakage import foreign_partners
 from jaxpath.metrics.similarity import class_similarity, random_aciou
-from jaxpath.pathways import flatten, unflatten
+from jaxpath.metrics.tables import masked_predictions, pack_units
+from jaxpath.pathways import flatten, open_first, ranks, unflatten
 from jaxpath.training.evaluate import collect
 from jaxpath.training.sharding import replicate
-from jaxpath.training.step import EvalStep, make_eval_step
-from jaxpath.types import Explainer, Params, Target
+from jaxpath.training.step import make_eval_step
+from jaxpath.types import Explainer, InputError, Params, Pathway, Target, TargetOutput
 
 Batches = Callable[[], Iterable[Mapping[str, np.ndarray]]]
 """Starts one pass over the data set, always in the same order."""
+
+MakeExplainer = Callable[[Any], Explainer]
+"""``explainer_params -> Explainer``, called while the step is traced: trained parameters are an argument
+of the program, never part of it."""
+
+Fills = Mapping[str, Array]
+"""Site name -> [C], the value of a closed neuron, from :func:`~jaxpath.metrics.ablation.site_means`."""
 
 
 class Records(NamedTuple):
@@ -33,10 +41,13 @@ class Records(NamedTuple):
         masked_predicted: [N_images] int, class of the prediction under the pathway.
         clean_confidence: [N_images], probability of the predicted class.
         masked_confidence: [N_images], the same under the pathway.
-        dead_share: [N_images], share of open gates whose activation is 0 all over the image.
+        dead_share: [N_images], share of open gates whose activation is 0 (all over the image, for a
+            channel).
         masks: [N_images, N], bool, channels in forward order; at unit granularity a channel is open
             if any of its units is.
         unit_density: [N_images], fraction of open units; the fraction of open channels otherwise.
+        unit_bits: [N_images, U / 8, rounded up] uint8, the masks of all U units as bits; [N_images, 0]
+            at channel granularity.
     """
 
     indices: np.ndarray
@@ -48,108 +59,161 @@ class Records(NamedTuple):
     dead_share: np.ndarray
     masks: np.ndarray
     unit_density: np.ndarray
+    unit_bits: np.ndarray
+
+    @property
+    def table(self) -> np.ndarray:
+        """The gates of every image, ready to be put on another one by ``masked_predictions``."""
+        return self.unit_bits if self.unit_bits.shape[1] else self.masks
 
 
 def explain_all(
     target: Target,
     params: Params,
-    make_explainer: Callable[[Any], Explainer],
+    make_explainer: MakeExplainer,
     explainer_params: Any,
     batches: Batches,
     *,
     mesh: Mesh,
     seed: int = 0,
+    fills: Fills | None = None,
 ) -> Records:
     """Explains every image's predicted class and runs it under its pathway.
 
     Args:
         target: The classifier.
         params: Its parameters.
-        make_explainer: ``explainer_params -> Explainer``, called while the step is traced: trained
-            parameters are an argument of the program, never part of it.
+        make_explainer: See :data:`MakeExplainer`.
         explainer_params: Of a trained explainer; ``{}`` if it has none.
         batches: The data set.
         mesh: The devices.
         seed: Of explainers that draw at random.
+        fills: Values of closed neurons; None: 0.
     """
+    (records,) = _explain(
+        target, params, make_explainer, explainer_params, batches, None, mesh=mesh, seed=seed, fills=fills
+    )
+    return records
 
-    def evaluate(explainer_params: Any, params: Params, batch: Mapping[str, Array]) -> dict[str, Array]:
-        images = batch["image"]
-        clean = target.apply(params, images)
-        explain = make_explainer(explainer_params)
-        masks = explain(params, images, clean.logits.argmax(axis=-1), key=jax.random.key(seed)).masks
-        masked = target.apply(params, images, masks)
-        channels = _over_space(masks)
-        alive = flatten({name: f > 0 for name, f in _over_space(clean.features).items()}, target.sites)
-        opened = flatten(channels, target.sites) > 0
-        dead = (opened & ~alive).sum(axis=1) / jnp.maximum(opened.sum(axis=1), 1)
-        return {
-            "indices": batch["index"],
-            "labels": batch["label"],
-            **confidences(clean.logits, masked.logits),
-            "dead_share": dead,
-            "masks": opened,
-            "unit_density": flatten(masks, target.sites).astype(jnp.float32).mean(axis=1),
-        }
+
+def explain_at_densities(
+    target: Target,
+    params: Params,
+    make_explainer: MakeExplainer,
+    explainer_params: Any,
+    batches: Batches,
+    *,
+    densities: Sequence[float],
+    mesh: Mesh,
+    seed: int = 0,
+    fills: Fills | None = None,
+) -> list[Records]:
+    """Cuts each image's scores at every density, in one pass: each image is explained once.
+
+    The other arguments are those of :func:`explain_all`; the explainer's own masks are not used.
+
+    Args:
+        densities: Fractions of neurons to open, in [0, 1]; an argument of the compiled program.
+
+    Returns:
+        One :class:`Records` per density.
+
+    Raises:
+        InputError: A density lies outside [0, 1], or there is none.
+    """
+    wanted = np.asarray(densities, np.float32)
+    if not wanted.size or not ((wanted >= 0) & (wanted <= 1)).all():
+        raise InputError(f"the densities are {list(densities)}; give at least one, each from 0 to 1")
+    return _explain(
+        target, params, make_explainer, explainer_params, batches, wanted, mesh=mesh, seed=seed, fills=fills
+    )
+
+
+def _explain(
+    target, params, make_explainer, explainer_params, batches, densities, *, mesh, seed, fills
+) -> list[Records]:
+    """Records under the explainer's own masks (``densities`` None) or under its scores cut at densities."""
+
+    def evaluate(explainer_params: Any, frozen: Any, batch: Mapping[str, Array]) -> dict[str, Array]:
+        params, fills, densities = frozen
+        clean, pathway = explain_batch(target, params, make_explainer(explainer_params), batch, seed=seed)
+
+        def judge(masks: dict[str, Array]) -> dict[str, Array]:
+            masked = target.apply(params, batch["image"], fill_closed(masks, fills))
+            return {**confidences(clean.logits, masked.logits), **_describe(target, masks, clean.features)}
+
+        if densities is None:
+            found = jax.tree.map(lambda values: values[:, None], judge(pathway.masks))
+        else:
+            order = ranks(flatten(pathway.scores, target.sites))
+            # One after another: memory holds one masked forward, however many densities there are.
+            found = lax.map(
+                lambda d: judge(unflatten(open_first(order, d), target.sites, like=pathway.scores)), densities
+            )
+            found = {name: jnp.moveaxis(values, 0, 1) for name, values in found.items()}
+        return {"indices": batch["index"], "labels": batch["label"], **found}
 
     step = make_eval_step(evaluate, mesh)
-    explainer_params, params = replicate((explainer_params, params), mesh)
-    return Records(**collect(step, batches(), explainer_params, params, mesh=mesh))
+    explainer_params, frozen = replicate((explainer_params, (params, fills, densities)), mesh)
+    found = collect(step, batches(), explainer_params, frozen, mesh=mesh)
+    shared = {"indices": found.pop("indices"), "labels": found.pop("labels")}
+    count = 1 if densities is None else len(densities)
+    return [Records(**shared, **{name: v[:, place] for name, v in found.items()}) for place in range(count)]
 
 
-def masked_predictions(
+def explain_batch(
+    target: Target, params: Params, explain: Explainer, batch: Mapping[str, Array], *, seed: int
+) -> tuple[TargetOutput, Pathway]:
+    """One device's clean forward, and the pathways of its images' predicted classes."""
+    clean = target.apply(params, batch["image"])
+    # Every batch, and every device's part of it, draws its own numbers; padding has index -1.
+    key = jax.random.fold_in(jax.random.key(seed), batch["index"].max() + 1)
+    return clean, explain(params, batch["image"], clean.logits.argmax(axis=-1), key=key)
+
+
+def _describe(target: Target, masks: dict[str, Array], features: Mapping[str, Array]) -> dict[str, Array]:
+    """What :class:`Records` says about the masks of a batch."""
+    flat = flatten(masks, target.sites) > 0
+    units = flat.shape[1] > sum(site.channels for site in target.sites)
+    activation = {
+        name: feature if feature.shape == masks[name].shape else _over_space(feature)
+        for name, feature in features.items()
+    }
+    alive = flatten(activation, target.sites) > 0
+    opened = flatten({name: _over_space(mask) for name, mask in masks.items()}, target.sites) > 0
+    return {
+        "dead_share": (flat & ~alive).sum(axis=1) / jnp.maximum(flat.sum(axis=1), 1),
+        "masks": opened,
+        "unit_density": flat.astype(jnp.float32).mean(axis=1),
+        "unit_bits": pack_units(flat if units else flat[:, :0]),
+    }
+
+
+def _over_space(values: Array) -> Array:
+    """Largest value of each channel: [B, H, W, C] -> [B, C]."""
+    return values.max(axis=(1, 2)) if values.ndim == 4 else values
+
+
+def evaluate_records(
     target: Target,
     params: Params,
     records: Records,
     batches: Batches,
     *,
-    table: np.ndarray,
-    rows: np.ndarray,
     mesh: Mesh,
-) -> dict[str, np.ndarray]:
-    """Runs the i-th image of ``records`` under the channel mask ``table[rows[i]]``.
-
-    One mechanism for everything that puts one image's or one class's pathway on another image.
+    seed: int = 0,
+    fills: Fills | None = None,
+) -> dict[str, Any]:
+    """Every metric of an explainer on a data set; leakage needs one more pass over it.
 
     Args:
         target: The classifier.
         params: Its parameters.
-        records: The explained images.
+        records: From :func:`explain_all`, or one of :func:`explain_at_densities`.
         batches: Their data set.
-        table: Masks [M, N].
-        rows: [N_images], which mask each image gets.
         mesh: The devices.
-
-    Returns:
-        The arrays of :func:`~jaxpath.metrics.faithfulness.confidences`, one entry per image.
-    """
-    # One more row for padding, whose index is -1, and for what could not be read: nobody looks at it.
-    row_of = np.zeros(records.indices.max() + 2, np.int64)
-    row_of[records.indices] = rows
-
-    def with_masks() -> Iterable[Mapping[str, np.ndarray]]:
-        for batch in batches():
-            yield {**batch, "mask": table[row_of[batch["index"]]].astype(np.float32)}
-
-    return collect(_masked_step(target, mesh), with_masks(), {}, replicate(params, mesh), mesh=mesh)
-
-
-@functools.lru_cache(maxsize=8)
-def _masked_step(target: Target, mesh: Mesh) -> EvalStep:
-    """The compiled step of :func:`masked_predictions`, kept because many tables use it."""
-
-    def evaluate(_: Any, params: Params, batch: Mapping[str, Array]) -> dict[str, Array]:
-        clean = target.apply(params, batch["image"])
-        masked = target.apply(params, batch["image"], unflatten(batch["mask"], target.sites))
-        return confidences(clean.logits, masked.logits)
-
-    return make_eval_step(evaluate, mesh)
-
-
-def evaluate_records(
-    target: Target, params: Params, records: Records, batches: Batches, *, mesh: Mesh, seed: int = 0
-) -> dict[str, Any]:
-    """Every metric of an explainer on a data set; leakage needs one more pass over it.
+        seed: Of the choice of images of other classes.
+        fills: Values of closed neurons, those of ``records``.
 
     Returns:
         ``target_accuracy, fidelity, accuracy, mdc, mic, density, density_std, unit_density, dead_share,
@@ -163,7 +227,7 @@ def evaluate_records(
     similarity = class_similarity(records.masks, records.predicted, target.num_classes)
     partners = foreign_partners(records.predicted, seed=seed)
     crossed = masked_predictions(
-        target, params, records, batches, table=records.masks, rows=partners, mesh=mesh
+        target, params, records, batches, table=records.table, rows=partners, mesh=mesh, fills=fills
     )
     return {
         "target_accuracy": agreement(records.predicted, records.labels),
@@ -184,8 +248,3 @@ def evaluate_records(
         "density_per_site": per_site,
         "collapsed_sites": [name for name, value in per_site.items() if value in (0.0, 1.0)],
     }
-
-
-def _over_space(values: Mapping[str, Array]) -> dict[str, Array]:
-    """Largest value of each channel: [B, H, W, C] -> [B, C]."""
-    return {name: v.max(axis=(1, 2)) if v.ndim == 4 else v for name, v in values.items()}

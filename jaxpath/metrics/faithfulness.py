@@ -18,13 +18,17 @@ def confidences(clean_logits: Array, masked_logits: Array) -> dict[str, Array]:
         ``clean_confidence`` p = softmax H(x)_c and ``masked_confidence`` o = softmax H(x; m)_c, [B].
     """
     predicted = clean_logits.argmax(axis=-1)
-    index = predicted[:, None]
     return {
         "predicted": predicted,
         "masked_predicted": masked_logits.argmax(axis=-1),
-        "clean_confidence": jnp.take_along_axis(jax.nn.softmax(clean_logits), index, axis=1)[:, 0],
-        "masked_confidence": jnp.take_along_axis(jax.nn.softmax(masked_logits), index, axis=1)[:, 0],
+        "clean_confidence": probability(clean_logits, predicted),
+        "masked_confidence": probability(masked_logits, predicted),
     }
+
+
+def probability(logits: Array, classes: Array) -> Array:
+    """softmax(logits)_c of logits [B, K] and classes [B] -> [B]; runs on the device."""
+    return jnp.take_along_axis(jax.nn.softmax(logits), classes[:, None], axis=1)[:, 0]
 
 
 def agreement(first: np.ndarray, second: np.ndarray) -> float:

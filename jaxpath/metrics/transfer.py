@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from jax.sharding import Mesh
 
-from jaxpath.metrics.evaluation import Batches, Records, masked_predictions
+from jaxpath.metrics.evaluation import Batches, Fills, Records
 from jaxpath.metrics.faithfulness import agreement, mean_drop, mean_increase
+from jaxpath.metrics.tables import masked_predictions
 from jaxpath.types import Params, Target
 
 THRESHOLDS = (0.5, 0.7, 0.9, 1.0)
@@ -43,6 +44,7 @@ def transfer(
     mesh: Mesh,
     seed: int = 0,
     thresholds: Sequence[float] = THRESHOLDS,
+    fills: Fills | None = None,
 ) -> list[dict[str, float]]:
     """Scores class pathways on held-out images, beside a random mask and another class's pathway.
 
@@ -55,6 +57,7 @@ def transfer(
         mesh: The devices.
         seed: Of the random masks.
         thresholds: A neuron belongs to the class pathway if at least this share keeps it.
+        fills: Values of closed neurons; None: 0.
 
     Returns:
         One row per threshold: ``threshold, density``, and for the pathways ``class_``, ``random_``
@@ -82,8 +85,10 @@ def transfer(
             "other": (pathways, following[held_out.predicted]),
         }
         for name, (table, which) in tables.items():
-            found = masked_predictions(target, params, held_out, batches, table=table, rows=which, mesh=mesh)
-            clean, masked = found["clean_confidence"][scored], found["masked_confidence"][scored]
+            found = masked_predictions(
+                target, params, held_out, batches, table=table, rows=which, mesh=mesh, fills=fills
+            )
+            clean, masked = held_out.clean_confidence[scored], found["masked_confidence"][scored]
             masked_predicted = found["masked_predicted"][scored]
             row[f"{name}_fidelity"] = agreement(masked_predicted, held_out.predicted[scored])
             row[f"{name}_accuracy"] = agreement(masked_predicted, held_out.labels[scored])

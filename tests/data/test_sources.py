@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from jaxpath.data import ArraySource, Subset, check_labels, digits, npz, open_source, split, split_names
+from jaxpath.data import (
+    ArraySource,
+    Subset,
+    check_labels,
+    concatenate,
+    digits,
+    npz,
+    open_source,
+    split,
+    split_names,
+)
 from jaxpath.types import InputError
 
 
@@ -146,3 +156,18 @@ def test_importing_the_room_leaves_the_heavy_libraries_alone():
         "print([name for name in ('grain', 'tensorflow_datasets', 'sklearn') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_joined_sources_keep_examples_names_and_labels_in_order():
+    first, second = numbered(3, 2), numbered(2, 2)
+    joined = concatenate([first, second])
+    assert len(joined) == 5
+    assert [joined[i]["label"] for i in range(5)] == [*first.labels, *second.labels]
+    assert joined.labels.tolist() == [*first.labels, *second.labels]
+    assert [joined.name(i) for i in (2, 3)] == [first.name(2), second.name(0)]
+
+
+def test_sources_of_different_classes_are_not_joined():
+    other = ArraySource(np.zeros((1, 2, 2), np.uint8), np.zeros(1, int), class_names=["only"])
+    with pytest.raises(InputError, match="expected the same classes"):
+        concatenate([numbered(3), other])

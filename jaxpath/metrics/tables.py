@@ -1,0 +1,100 @@
+"""Puts pathways from a table on the images of a data set: another image's pathway, or a class's."""
+
+import functools
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.sharding import Mesh
+
+from jaxpath.gating import fill_closed
+from jaxpath.metrics.faithfulness import probability
+from jaxpath.pathways import unflatten
+from jaxpath.training.evaluate import collect
+from jaxpath.training.sharding import replicate
+from jaxpath.training.step import EvalStep, make_eval_step
+from jaxpath.types import Params, Target
+
+
+class Explained(Protocol):
+    """What is needed of :class:`~jaxpath.metrics.evaluation.Records`."""
+
+    indices: np.ndarray
+    predicted: np.ndarray
+
+
+def masked_predictions(
+    target: Target,
+    params: Params,
+    records: Explained,
+    batches: Callable[[], Iterable[Mapping[str, np.ndarray]]],
+    *,
+    table: np.ndarray,
+    rows: np.ndarray,
+    mesh: Mesh,
+    fills: Mapping[str, Array] | None = None,
+) -> dict[str, np.ndarray]:
+    """Runs the i-th image of ``records`` under the mask ``table[rows[i]]``.
+
+    One mechanism for everything that puts one image's or one class's pathway on another image.
+
+    Args:
+        target: The classifier.
+        params: Its parameters.
+        records: The explained images.
+        batches: Their data set.
+        table: Channel masks [M, N], 0/1 or bool; or unit masks as bits, ``records.unit_bits``, uint8.
+        rows: [N_images], which mask each image gets.
+        mesh: The devices.
+        fills: Values of closed neurons; None: 0.
+
+    Returns:
+        ``masked_predicted``, int, and ``masked_confidence``, the probability of the image's own
+        predicted class: [N_images] each.
+    """
+    # One more row for padding, whose index is -1, and for what could not be read: nobody looks at it.
+    place = np.zeros(records.indices.max() + 2, np.int64)
+    place[records.indices] = np.arange(len(records.indices))
+
+    def with_masks() -> Iterable[Mapping[str, np.ndarray]]:
+        for batch in batches():
+            images = place[batch["index"]]
+            yield {**batch, "mask": table[rows[images]], "class": records.predicted[images]}
+
+    frozen = replicate((params, fills), mesh)
+    return collect(_masked_step(target, mesh), with_masks(), {}, frozen, mesh=mesh)
+
+
+@functools.lru_cache(maxsize=8)
+def _masked_step(target: Target, mesh: Mesh) -> EvalStep:
+    """The compiled step of :func:`masked_predictions`, kept because many tables use it."""
+
+    def evaluate(_: Any, frozen: Any, batch: Mapping[str, Array]) -> dict[str, Array]:
+        params, fills = frozen
+        masks = _unpack(batch["mask"], target)
+        logits = target.apply(params, batch["image"], fill_closed(masks, fills)).logits
+        return {
+            "masked_predicted": logits.argmax(axis=-1),
+            "masked_confidence": probability(logits, batch["class"]),
+        }
+
+    return make_eval_step(evaluate, mesh)
+
+
+def pack_units(masks: Array) -> Array:
+    """Masks [B, U] as bits, [B, U / 8, rounded up] uint8: units are many."""
+    return jnp.packbits(masks, axis=1)
+
+
+def _unpack(rows: Array, target: Target) -> dict[str, Array]:
+    """Rows of a table as masks by site."""
+    if rows.dtype != jnp.uint8:
+        return unflatten(rows.astype(jnp.float32), target.sites)
+    shapes = {
+        site.name: np.empty((len(rows), *(site.spatial or ()), site.channels), bool) for site in target.sites
+    }
+    count = sum(math.prod(shape.shape[1:]) for shape in shapes.values())
+    return unflatten(jnp.unpackbits(rows, axis=1, count=count).astype(jnp.float32), target.sites, shapes)
