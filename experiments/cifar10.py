@@ -55,6 +55,7 @@ def run(options: Options) -> None:
     if options.train_images is not None:
         train = data.concatenate([train, data.open_source(options.train_images)])
     held_out = data.open_source(options.data, split=options.eval_split)
+    common.check_data(target, train, held_out)
     config = common.as_config(options, weights=targets.weights_hash(options.weights))
 
     common.say(f"generator: pathways of the frozen {target.name}, {len(train)} training images")

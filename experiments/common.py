@@ -139,6 +139,12 @@ def as_config(options: Any, **more: Any) -> dict[str, Any]:
     return json.loads(json.dumps({**kept(dataclasses.asdict(options)), **more}, default=str))
 
 
+def check_data(target: Target, *sources: data.Source) -> None:
+    """Raises an error unless every label is one of the target's classes: before training, not after it."""
+    for source in sources:
+        data.check_labels(source, target.num_classes)
+
+
 def train_batches(
     source: data.Source,
     target: Target,
@@ -149,8 +155,7 @@ def train_batches(
     num_workers: int = 0,
     skip_unreadable: bool = False,
 ) -> data.Batches:
-    """Endless batches of this process for training ``target``, checked against its classes."""
-    data.check_labels(source, target.num_classes)
+    """Endless batches of this process for training ``target``."""
     return data.train_batches(
         source,
         batch_size=batch_size,
@@ -173,7 +178,6 @@ def eval_passes(
     skip_unreadable: bool = False,
 ) -> metrics.Batches:
     """Starts one pass over ``source`` per call, in its order."""
-    data.check_labels(source, target.num_classes)
 
     def start() -> data.Batches:
         return data.eval_batches(

@@ -43,6 +43,7 @@ def run(options: Options) -> None:
     config = common.as_config(options)
     target = targets.resnet8(image_size=8, channels=1)
     train, held_out = data.open_source("digits", split="train"), data.open_source("digits", split="test")
+    common.check_data(target, train, held_out)
 
     common.say(f"target: {target.name} on {len(train)} digits")
     target_params = common.train_classifier(

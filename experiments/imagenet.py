@@ -65,6 +65,7 @@ def run(options: Options) -> None:
     target = targets.make_target(options.model, dtype=options.generator.precision)
     target_params = targets.load_weights(target, options.weights)
     train, held_out = open_data(options)
+    common.check_data(target, train, held_out)
     generator = options.generator
     if options.epochs is not None:
         steps = max(1, round(options.epochs * len(train) / generator.batch_size))

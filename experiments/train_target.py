@@ -53,6 +53,7 @@ def run(options: Options) -> None:
     began = time.perf_counter()
     train, held_out = open_data(options)
     target = targets.make_target(options.model, **_target_options(options, train))
+    common.check_data(target, train, held_out)
     classifier = options.classifier
     if options.epochs is not None:
         steps = max(1, round(options.epochs * len(train) / classifier.train_batch_size))

@@ -7,6 +7,7 @@ from jaxpath import data, gencnp, losses, metrics, pathways, targets, training
 from jaxpath.gating import Taps, gate
 from jaxpath.types import (
     Explainer,
+    FilledMask,
     Gates,
     InputError,
     Mean,
@@ -20,6 +21,7 @@ from jaxpath.types import (
 
 __all__ = [
     "Explainer",
+    "FilledMask",
     "Gates",
     "InputError",
     "Mean",

@@ -41,10 +41,10 @@ def conv_general_dilated(
     """
     strides = tuple(window_strides)
     dense = feature_group_count == 1 and _is_one(lhs_dilation) and _is_one(rhs_dilation)
-    if isinstance(padding, str):
-        padding = lax.padtype_to_pads(lhs.shape[1:3], rhs.shape[:2], strides, padding)
-    width = (lhs.shape[2] + sum(padding[1]) - rhs.shape[1]) // strides[1] + 1
     if dense and jax.default_backend() == "cpu":
+        if isinstance(padding, str):
+            padding = lax.padtype_to_pads(lhs.shape[1:3], rhs.shape[:2], strides, padding)
+        width = (lhs.shape[2] + sum(padding[1]) - rhs.shape[1]) // strides[1] + 1
         if rhs.shape[:2] == (1, 1) or width <= _SMALL:
             return _shifted_products(lhs, rhs, strides, padding, precision)
     return lax.conv_general_dilated(

@@ -21,7 +21,8 @@ MAY_IMPORT = {
     "losses": {"types"},
     "training.sharding": {"types"},
     "targets": BASE,
-    "explainers": BASE,
+    # A saliency map normalises images as their target does.
+    "explainers": BASE | {"targets"},
     # Metrics run their passes over a data set as the steps of training do.
     "metrics": BASE | {"training"},
     "data": BASE,

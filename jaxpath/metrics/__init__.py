@@ -1,32 +1,44 @@
 """How good pathways are: exact per-image results first, metrics of them afterwards."""
 
-from jaxpath.metrics.evaluation import (
-    Batches,
-    Records,
-    evaluate_records,
-    explain_all,
-    masked_predictions,
-)
+from jaxpath.metrics.ablation import site_means
+from jaxpath.metrics.curves import InsertionDeletion, density_curve, insertion_deletion
+from jaxpath.metrics.evaluation import evaluate_records, explain_all, explain_at_densities
 from jaxpath.metrics.faithfulness import agreement, confidences, mean_drop, mean_increase
+from jaxpath.metrics.intervals import Interval, image_interval, seed_interval
 from jaxpath.metrics.leakage import foreign_partners
+from jaxpath.metrics.records import Batches, Fills, MakeExplainer, Records
+from jaxpath.metrics.sanity import RandomizedStage, cascading_randomization
 from jaxpath.metrics.similarity import ClassSimilarity, class_similarity, pairwise_iou, random_aciou
+from jaxpath.metrics.tables import masked_predictions
 from jaxpath.metrics.transfer import source_frequencies, transfer
 
 __all__ = [
     "Batches",
     "ClassSimilarity",
+    "Fills",
+    "InsertionDeletion",
+    "Interval",
+    "MakeExplainer",
+    "RandomizedStage",
     "Records",
     "agreement",
+    "cascading_randomization",
     "class_similarity",
     "confidences",
+    "density_curve",
     "evaluate_records",
     "explain_all",
+    "explain_at_densities",
     "foreign_partners",
+    "image_interval",
+    "insertion_deletion",
     "masked_predictions",
     "mean_drop",
     "mean_increase",
     "pairwise_iou",
     "random_aciou",
+    "seed_interval",
+    "site_means",
     "source_frequencies",
     "transfer",
 ]

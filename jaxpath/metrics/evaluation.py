@@ -1,7 +1,7 @@
 """Evaluates an explainer on a data set: per-image results on the host, then exact metrics of them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ from jax.sharding import Mesh
 from jaxpath.gating import fill_closed
 from jaxpath.metrics.faithfulness import agreement, confidences, mean_drop, mean_increase
 from jaxpath.metrics.leakage import foreign_partners
+from jaxpath.metrics.records import Batches, Fills, MakeExplainer, Records
 from jaxpath.metrics.similarity import class_similarity, random_aciou
 from jaxpath.metrics.tables import masked_predictions, pack_units
 from jaxpath.pathways import flatten, open_first, ranks, unflatten
@@ -19,52 +20,6 @@ from jaxpath.training.evaluate import collect
 from jaxpath.training.sharding import replicate
 from jaxpath.training.step import make_eval_step
 from jaxpath.types import Explainer, InputError, Params, Pathway, Target, TargetOutput
-
-Batches = Callable[[], Iterable[Mapping[str, np.ndarray]]]
-"""Starts one pass over the data set, always in the same order."""
-
-MakeExplainer = Callable[[Any], Explainer]
-"""``explainer_params -> Explainer``, called while the step is traced: trained parameters are an argument
-of the program, never part of it."""
-
-Fills = Mapping[str, Array]
-"""Site name -> [C], the value of a closed neuron, from :func:`~jaxpath.metrics.ablation.site_means`."""
-
-
-class Records(NamedTuple):
-    """What an explainer found for every image of a data set, in its order; on the host.
-
-    Attributes:
-        indices: [N_images] int, place in the data set: not all are there if some could not be read.
-        labels: [N_images] int.
-        predicted: [N_images] int, class of the clean prediction.
-        masked_predicted: [N_images] int, class of the prediction under the pathway.
-        clean_confidence: [N_images], probability of the predicted class.
-        masked_confidence: [N_images], the same under the pathway.
-        dead_share: [N_images], share of open gates whose activation is 0 (all over the image, for a
-            channel).
-        masks: [N_images, N], bool, channels in forward order; at unit granularity a channel is open
-            if any of its units is.
-        unit_density: [N_images], fraction of open units; the fraction of open channels otherwise.
-        unit_bits: [N_images, U / 8, rounded up] uint8, the masks of all U units as bits; [N_images, 0]
-            at channel granularity.
-    """
-
-    indices: np.ndarray
-    labels: np.ndarray
-    predicted: np.ndarray
-    masked_predicted: np.ndarray
-    clean_confidence: np.ndarray
-    masked_confidence: np.ndarray
-    dead_share: np.ndarray
-    masks: np.ndarray
-    unit_density: np.ndarray
-    unit_bits: np.ndarray
-
-    @property
-    def table(self) -> np.ndarray:
-        """The gates of every image, ready to be put on another one by ``masked_predictions``."""
-        return self.unit_bits if self.unit_bits.shape[1] else self.masks
 
 
 def explain_all(
@@ -162,13 +117,20 @@ def _explain(
 
 
 def explain_batch(
-    target: Target, params: Params, explain: Explainer, batch: Mapping[str, Array], *, seed: int
+    target: Target,
+    params: Params,
+    explain: Explainer,
+    batch: Mapping[str, Array],
+    *,
+    seed: int,
+    labels: Array | None = None,
 ) -> tuple[TargetOutput, Pathway]:
-    """One device's clean forward, and the pathways of its images' predicted classes."""
+    """One device's clean forward, and its images' pathways for ``labels`` (None: the predicted classes)."""
     clean = target.apply(params, batch["image"])
     # Every batch, and every device's part of it, draws its own numbers; padding has index -1.
     key = jax.random.fold_in(jax.random.key(seed), batch["index"].max() + 1)
-    return clean, explain(params, batch["image"], clean.logits.argmax(axis=-1), key=key)
+    labels = clean.logits.argmax(axis=-1) if labels is None else labels
+    return clean, explain(params, batch["image"], labels, key=key)
 
 
 def _describe(target: Target, masks: dict[str, Array], features: Mapping[str, Array]) -> dict[str, Array]:
@@ -219,16 +181,21 @@ def evaluate_records(
         ``target_accuracy, fidelity, accuracy, mdc, mic, density, density_std, unit_density, dead_share,
         aciou, between_iou, iou_gap, random_aciou, leakage, retention``. Leakage is how often an image
         under the pathway of an image of another class is predicted as that class; without any mask it
-        never is. Retention is how often it keeps its own. And ``density_per_site`` by site name, and
+        never is. Retention is how often it keeps its own. Both are NaN if all images are predicted as one
+        class. And ``density_per_site`` by site name, and
         ``collapsed_sites``: those with the same gate, 0 or 1, at every channel of every image.
     """
     density = records.masks.mean(axis=1)
     per_site = {name: float(mask.mean()) for name, mask in unflatten(records.masks, target.sites).items()}
     similarity = class_similarity(records.masks, records.predicted, target.num_classes)
-    partners = foreign_partners(records.predicted, seed=seed)
-    crossed = masked_predictions(
-        target, params, records, batches, table=records.table, rows=partners, mesh=mesh, fills=fills
-    )
+    leakage = retention = float("nan")
+    if len(np.unique(records.predicted)) > 1:
+        partners = foreign_partners(records.predicted, seed=seed)
+        crossed = masked_predictions(
+            target, params, records, batches, table=records.table, rows=partners, mesh=mesh, fills=fills
+        )["masked_predicted"]
+        leakage = agreement(crossed, records.predicted[partners])
+        retention = agreement(crossed, records.predicted)
     return {
         "target_accuracy": agreement(records.predicted, records.labels),
         "fidelity": agreement(records.masked_predicted, records.predicted),
@@ -243,8 +210,8 @@ def evaluate_records(
         "between_iou": similarity.between_iou,
         "iou_gap": similarity.aciou - similarity.between_iou,
         "random_aciou": random_aciou(float(density.mean())),
-        "leakage": agreement(crossed["masked_predicted"], records.predicted[partners]),
-        "retention": agreement(crossed["masked_predicted"], records.predicted),
+        "leakage": leakage,
+        "retention": retention,
         "density_per_site": per_site,
         "collapsed_sites": [name for name, value in per_site.items() if value in (0.0, 1.0)],
     }

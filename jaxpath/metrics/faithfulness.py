@@ -5,6 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+_ROUNDING = 1e-6
+"""Float32 probabilities closer than this are equal."""
+
 
 def confidences(clean_logits: Array, masked_logits: Array) -> dict[str, Array]:
     """What every faithfulness metric needs of a batch; runs on the device.
@@ -49,5 +52,8 @@ def mean_drop(clean: np.ndarray, masked: np.ndarray) -> float:
 
 
 def mean_increase(clean: np.ndarray, masked: np.ndarray) -> float:
-    """mIC: share of images whose confidence rises, o > p, over confidences [N]."""
-    return float(np.mean(masked > clean))
+    """mIC: share of images whose confidence rises, o > p, over confidences [N].
+
+    A rise of less than 1e-6 is rounding: two programs compute p and o, and open gates must score 0.
+    """
+    return float(np.mean(masked > clean + _ROUNDING))

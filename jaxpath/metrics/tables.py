@@ -2,9 +2,10 @@
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping
+from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -12,30 +13,24 @@ from jax.sharding import Mesh
 
 from jaxpath.gating import fill_closed
 from jaxpath.metrics.faithfulness import probability
+from jaxpath.metrics.records import Batches, Fills, Records
 from jaxpath.pathways import unflatten
 from jaxpath.training.evaluate import collect
 from jaxpath.training.sharding import replicate
 from jaxpath.training.step import EvalStep, make_eval_step
-from jaxpath.types import Params, Target
-
-
-class Explained(Protocol):
-    """What is needed of :class:`~jaxpath.metrics.evaluation.Records`."""
-
-    indices: np.ndarray
-    predicted: np.ndarray
+from jaxpath.types import InputError, Params, Target
 
 
 def masked_predictions(
     target: Target,
     params: Params,
-    records: Explained,
-    batches: Callable[[], Iterable[Mapping[str, np.ndarray]]],
+    records: Records,
+    batches: Batches,
     *,
     table: np.ndarray,
     rows: np.ndarray,
     mesh: Mesh,
-    fills: Mapping[str, Array] | None = None,
+    fills: Fills | None = None,
 ) -> dict[str, np.ndarray]:
     """Runs the i-th image of ``records`` under the mask ``table[rows[i]]``.
 
@@ -54,7 +49,11 @@ def masked_predictions(
     Returns:
         ``masked_predicted``, int, and ``masked_confidence``, the probability of the image's own
         predicted class: [N_images] each.
+
+    Raises:
+        InputError: The table has another width.
     """
+    _check_table(table, target)
     # One more row for padding, whose index is -1, and for what could not be read: nobody looks at it.
     place = np.zeros(records.indices.max() + 2, np.int64)
     place[records.indices] = np.arange(len(records.indices))
@@ -93,8 +92,26 @@ def _unpack(rows: Array, target: Target) -> dict[str, Array]:
     """Rows of a table as masks by site."""
     if rows.dtype != jnp.uint8:
         return unflatten(rows.astype(jnp.float32), target.sites)
-    shapes = {
-        site.name: np.empty((len(rows), *(site.spatial or ()), site.channels), bool) for site in target.sites
+    units = _units(target, len(rows))
+    count = sum(math.prod(unit.shape[1:]) for unit in units.values())
+    return unflatten(jnp.unpackbits(rows, axis=1, count=count).astype(jnp.float32), target.sites, units)
+
+
+def _units(target: Target, batch: int) -> dict[str, Any]:
+    """Shapes of the sites' activations at the target's own input size."""
+    return {
+        site.name: jax.ShapeDtypeStruct((batch, *(site.spatial or ()), site.channels), jnp.float32)
+        for site in target.sites
     }
-    count = sum(math.prod(shape.shape[1:]) for shape in shapes.values())
-    return unflatten(jnp.unpackbits(rows, axis=1, count=count).astype(jnp.float32), target.sites, shapes)
+
+
+def _check_table(table: np.ndarray, target: Target) -> None:
+    num_channels = sum(site.channels for site in target.sites)
+    num_units = sum(math.prod(unit.shape) for unit in _units(target, 1).values())
+    expected = -(-num_units // 8) if table.dtype == np.uint8 else num_channels
+    if table.ndim != 2 or table.shape[1] != expected:
+        raise InputError(
+            f"the table of masks is {table.dtype} of shape {list(table.shape)}; expected one column for each "
+            f"of the {num_channels} channels of {target.name}, as bool or float, or {-(-num_units // 8)} "
+            "bytes (uint8) of its units' bits"
+        )

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from jax.sharding import Mesh
 
-from jaxpath.metrics.evaluation import Batches, Fills, Records
 from jaxpath.metrics.faithfulness import agreement, mean_drop, mean_increase
+from jaxpath.metrics.records import Batches, Fills, Records
 from jaxpath.metrics.tables import masked_predictions
 from jaxpath.types import Params, Target
 

@@ -25,6 +25,8 @@ _MARGIN = (1 - WIDTH) / 2
 _GAP = 0.5
 _MAX_TICKS = 24
 
+_TICK_WIDTH = 0.2  # inches
+
 
 def per_channel(values: Mapping[str, Any], sites: Sequence[Site]) -> list[np.ndarray]:
     """Values of each site in forward order, averaged over space: a [B, C] for each.
@@ -121,10 +123,14 @@ def finish(axes: Axes, sites: Sequence[Site], *, height: float) -> None:
     axes.spines[:].set_visible(False)
 
 
-def label_sites(axes: Axes, sites: Sequence[Site]) -> None:
-    """Writes each site's position under its column, and each stage's name below a rule."""
+def label_sites(axes: Axes, sites: Sequence[Site], *, width: float | None = None) -> None:
+    """Writes each site's position under its column, and each stage's name below a rule.
+
+    With the axes' ``width`` in inches, as many positions as fit; otherwise up to 24.
+    """
     edges = left_edges(sites)
-    shown = range(0, len(sites), -(-len(sites) // _MAX_TICKS))
+    room = _MAX_TICKS if width is None else int(width / _TICK_WIDTH)
+    shown = range(0, len(sites), -(-len(sites) // room))
     axes.set_xticks([edges[i] + 0.5 for i in shown], [str(i) for i in shown], fontsize=SMALL, color=MUTED)
     below = axes.get_xaxis_transform()  # columns across, fractions of the axes' height upwards
     rule = below + ScaledTranslation(0, -16 / 72, axes.figure.dpi_scale_trans)

@@ -102,10 +102,12 @@ def plot_pathways(
         said, true = _names([int(predictions[index]), int(labels[index])], class_names)
         wrong = int(labels[index]) != int(predictions[index])
         verdict = f"predicted {said}, is {true}" if wrong else f"predicted {said}"
-        parts.head(path, verdict, aside=f"{_share(own)} open", wrong=wrong)
-        parts.draw_confidence(bars, float(clean[index]), float(masked[index]))
+        parts.head(path, verdict, wrong=wrong)
+        parts.draw_confidence(
+            bars, float(clean[index]), float(masked[index]), note=f"{_share(own)} of channels open"
+        )
         if row == rows - 1 or index == len(images) - 1:
-            depth.label_sites(path, sites)
+            depth.label_sites(path, sites, width=site_width)
     parts.title(figure, title)
     parts.legend(figure, shades=_has_shades(columns))
     return figure

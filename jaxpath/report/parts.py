@@ -47,10 +47,9 @@ def legend(figure: Figure, *, shades: bool) -> None:
     )
 
 
-def head(axes: Axes, text: str, *, aside: str = "", wrong: bool = False) -> None:
-    """Writes ``text`` above the axes at the left and ``aside`` at the right."""
+def head(axes: Axes, text: str, *, wrong: bool = False) -> None:
+    """Writes ``text`` above the axes at the left."""
     axes.set_title(text, loc="left", fontsize=TEXT, color=WRONG if wrong else INK, pad=3)
-    axes.set_title(aside, loc="right", fontsize=SMALL, color=MUTED, pad=3)
 
 
 def draw_image(axes: Axes, image: np.ndarray) -> None:
@@ -61,8 +60,9 @@ def draw_image(axes: Axes, image: np.ndarray) -> None:
     axes.set_axis_off()
 
 
-def draw_confidence(axes: Axes, clean: float, masked: float) -> None:
-    """Two bars with their numbers: the predicted class's probability, clean and masked."""
+def draw_confidence(axes: Axes, clean: float, masked: float, *, note: str = "") -> None:
+    """Two bars with their numbers: the predicted class's probability, clean and masked; a note below."""
+    axes.text(0, 1.75, note, va="center", fontsize=SMALL, color=MUTED)
     axes.barh([0, 1], [1, 1], color=CLOSED, height=0.62)
     axes.barh([0, 1], [clean, masked], color=[CLEAN, OPEN], height=0.62)
     for y, value in enumerate((clean, masked)):

@@ -1,20 +1,32 @@
-"""The experiments are scripts: their folder is put on the path, as Python does for a script."""
+"""The experiments are scripts: started in this process to see how they refuse, else as a user does."""
 
+import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from launching import EXPERIMENTS, launch
 
-EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 sys.path.insert(0, str(EXPERIMENTS))
 
 
 @pytest.fixture
+def run():
+    """Runs an experiment to its end: ``run(name, "--out", folder) -> (status, stderr)``."""
+
+    def complete(name: str, *arguments: object) -> tuple[int, str]:
+        process = launch(name, *arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        _, error = process.communicate(timeout=500)
+        return process.returncode, error
+
+    return complete
+
+
+@pytest.fixture
 def start(monkeypatch, capsys):
-    """Runs an experiment as from a terminal: ``start(module, "--out", folder) -> (status, stderr)``."""
+    """The same in this process, which is quicker to refuse: ``start(module, "--out", folder)``."""
     import common
 
-    def run(module, *arguments):
+    def inside(module, *arguments):
         monkeypatch.setattr(sys, "argv", [f"{module.__name__}.py", *map(str, arguments)])
         capsys.readouterr()
         try:
@@ -24,4 +36,4 @@ def start(monkeypatch, capsys):
             status = end.code
         return status, capsys.readouterr().err
 
-    return run
+    return inside

@@ -1,24 +1,20 @@
 """A run that is killed and started again ends as one that was left alone: the real script, SIGKILL."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from launching import launch
 
-SCRIPT = Path(__file__).resolve().parents[2] / "experiments" / "digits.py"
-OPTIONS = ["--train-steps", "20", "--train-batch-size", "32", "--batch-size", "32", "--width", "8"]
-OPTIONS += ["--steps", "60", "--checkpoint-every", "5", "--augment", "shift"]
+OPTIONS = ["--train-steps", 20, "--train-batch-size", 32, "--batch-size", 32, "--width", 8]
+OPTIONS += ["--steps", 60, "--checkpoint-every", 5, "--augment", "shift"]
 
 
-def launch(out: Path) -> subprocess.Popen:
-    command = [sys.executable, str(SCRIPT), *OPTIONS, "--out", str(out)]
-    environment = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[1])}
-    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+def start(out: Path) -> subprocess.Popen:
+    return launch("digits", *OPTIONS, "--out", out, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
 def steps_done(out: Path) -> int:
@@ -30,9 +26,11 @@ def steps_done(out: Path) -> int:
 @pytest.mark.slow
 def test_a_killed_run_ends_with_the_same_bits(tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert launch(whole).wait(timeout=300) == 0
+    finished = start(whole)
+    _, error = finished.communicate(timeout=300)
+    assert finished.returncode == 0, error
 
-    process = launch(killed)
+    process = start(killed)
     deadline = time.monotonic() + 200
     while steps_done(killed) < 20 and process.poll() is None:
         assert time.monotonic() < deadline
@@ -41,9 +39,9 @@ def test_a_killed_run_ends_with_the_same_bits(tmp_path):
     assert process.wait(timeout=60) == -signal.SIGKILL, "it ended before it was killed"
     assert not (killed / "results.json").exists()
 
-    again = launch(killed)
+    again = start(killed)
     _, error = again.communicate(timeout=300)
     assert again.returncode == 0, error
-    assert b"generator: continues after step" in error
+    assert "generator: continues after step" in error
     name = "generator.safetensors"
     assert (killed / name).read_bytes() == (whole / name).read_bytes()

@@ -80,7 +80,7 @@ def test_eight_devices_train_the_same_parameters_as_one():
 
 
 def test_the_dual_variable_rises_while_the_pathway_is_more_faithful_than_asked_and_falls_otherwise():
-    generator, params = make_generator()
+    generator, params = make_generator(initial_logit=-2.0)
     _, easy = train(generator, params, ObjectiveOptions(faithfulness=50.0, random_density_share=0.0), steps=4)
     _, hard = train(generator, params, ObjectiveOptions(faithfulness=1e-6, random_density_share=0.0), steps=4)
     weights = [[metrics["sparsity_weight"] for metrics in history] for history in (easy, hard)]

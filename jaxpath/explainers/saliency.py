@@ -1,0 +1,27 @@
+"""Which pixels matter to what the pathway computes."""
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxpath.explainers.scoring import logit_of
+from jaxpath.targets.linen import normalize
+from jaxpath.types import Gates, Params, Target
+
+
+def pathway_saliency(
+    target: Target, params: Params, images: Array, labels: Array, masks: Gates | None
+) -> Array:
+    """Gradient of y_c through the masked network with respect to the normalised image, [B, H, W].
+
+    Per pixel the colour channel of the largest magnitude, with its sign. ``masks=None`` is the plain
+    gradient of the whole network.
+    """
+    pixels = normalize(images, target.preprocessing) if images.dtype == jnp.uint8 else images
+
+    def score(pixels: Array) -> Array:
+        return logit_of(target.apply(params, pixels, masks).logits, labels).sum()
+
+    gradient = jax.grad(score)(pixels)
+    strongest = jnp.abs(gradient).argmax(axis=-1, keepdims=True)
+    return jnp.take_along_axis(gradient, strongest, axis=-1)[..., 0]

@@ -1,0 +1,55 @@
+"""What every metric works on: the per-image results of an explainer on a data set."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from jax import Array
+
+from jaxpath.types import Explainer
+
+Batches = Callable[[], Iterable[Mapping[str, np.ndarray]]]
+"""Starts one pass over the data set, always in the same order."""
+
+MakeExplainer = Callable[[Any], Explainer]
+"""``explainer_params -> Explainer``, called while the step is traced: trained parameters are an argument
+of the program, never part of it."""
+
+Fills = Mapping[str, Array]
+"""Site name -> [C], the value of a closed neuron, from :func:`~jaxpath.metrics.ablation.site_means`."""
+
+
+class Records(NamedTuple):
+    """What an explainer found for every image of a data set, in its order; on the host.
+
+    Attributes:
+        indices: [N_images] int, place in the data set: not all are there if some could not be read.
+        labels: [N_images] int.
+        predicted: [N_images] int, class of the clean prediction.
+        masked_predicted: [N_images] int, class of the prediction under the pathway.
+        clean_confidence: [N_images], probability of the predicted class.
+        masked_confidence: [N_images], the same under the pathway.
+        dead_share: [N_images], share of open gates whose activation is 0 (all over the image, for a
+            channel).
+        masks: [N_images, N], bool, channels in forward order; at unit granularity a channel is open
+            if any of its units is.
+        unit_density: [N_images], fraction of open units; the fraction of open channels otherwise.
+        unit_bits: [N_images, U / 8, rounded up] uint8, the masks of all U units as bits; [N_images, 0]
+            at channel granularity.
+    """
+
+    indices: np.ndarray
+    labels: np.ndarray
+    predicted: np.ndarray
+    masked_predicted: np.ndarray
+    clean_confidence: np.ndarray
+    masked_confidence: np.ndarray
+    dead_share: np.ndarray
+    masks: np.ndarray
+    unit_density: np.ndarray
+    unit_bits: np.ndarray
+
+    @property
+    def table(self) -> np.ndarray:
+        """The gates of every image, ready to be put on another one by ``masked_predictions``."""
+        return self.unit_bits if self.unit_bits.shape[1] else self.masks

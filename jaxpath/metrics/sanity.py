@@ -1,0 +1,175 @@
+"""Do pathways depend on what the target has learned? Re-initialise it from the top and compare.
+
+Cascading randomisation of Adebayo et al. 2018, "Sanity Checks for Saliency Maps", section 4.1: an
+explanation that stays the same while the weights are replaced does not explain the model.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.sharding import Mesh
+
+from jaxpath.metrics.evaluation import explain_batch
+from jaxpath.metrics.records import Batches, MakeExplainer
+from jaxpath.pathways import flatten, iou, open_first, ranks
+from jaxpath.training.evaluate import collect
+from jaxpath.training.sharding import replicate
+from jaxpath.training.step import make_eval_step
+from jaxpath.types import InputError, Params, Target
+
+LOGITS = "logits"
+"""Stage of the parameters that reach no site: the classifier."""
+
+
+class RandomizedStage(NamedTuple):
+    """How much of the pathways is left once the target is re-initialised down to a stage.
+
+    Attributes:
+        stage: The last stage that was re-initialised: "logits", or a site's name.
+        share: Share of the target's parameters that are re-initialised by now.
+        iou: [N_images], overlap of each pathway with that of the trained target.
+        spearman: [N_images], rank correlation of the scores; NaN where all scores of an image tie.
+    """
+
+    stage: str
+    share: float
+    iou: np.ndarray
+    spearman: np.ndarray
+
+
+def cascading_randomization(
+    target: Target,
+    params: Params,
+    make_explainer: MakeExplainer,
+    explainer_params: Any,
+    batches: Batches,
+    *,
+    mesh: Mesh,
+    seed: int = 0,
+    density: float | None = None,
+) -> list[RandomizedStage]:
+    """Explains the target while its layers are re-initialised one after another, from the classifier.
+
+    Every stage explains the class that the trained target predicts. The explainer is not retrained.
+
+    Args:
+        target: The classifier.
+        params: Its trained parameters.
+        make_explainer: ``explainer_params -> Explainer``.
+        explainer_params: Of a trained explainer; ``{}`` if it has none.
+        batches: The images.
+        mesh: The devices.
+        seed: Of the new weights and of explainers that draw at random.
+        density: Where scores are cut; None: the explainer's own masks.
+
+    Returns:
+        One entry per stage that has parameters, from the top down; in the last one nothing trained is
+        left. An IoU is to be read beside that of random masks, d / (2 - d).
+
+    Raises:
+        InputError: ``params`` are not of this target.
+    """
+    fresh = target.init(jax.random.key(seed))
+    shapes, new_shapes = (jax.tree.map(np.shape, tree) for tree in (params, fresh))
+    if shapes != new_shapes:
+        raise InputError(
+            f"the parameters have the shapes {shapes}, but {target.name}'s init makes {new_shapes}; give the "
+            "parameters of this target"
+        )
+    example = next(iter(batches()))["image"][:1]
+    stages = stage_of_parameters(target, params, example)
+    step = _make_similarity_step(target, make_explainer, mesh, seed=seed, density=density)
+    leaves, structure = jax.tree.flatten(params)
+    sizes = np.array([np.size(leaf) for leaf in leaves])
+    explainer_params, params = replicate((explainer_params, params), mesh)
+    rows = []
+    reset = np.zeros(len(leaves), bool)
+    for stage in [LOGITS, *(site.name for site in reversed(target.sites))]:
+        if stage not in stages:
+            continue
+        reset |= np.array([name == stage for name in stages])
+        mixed = [
+            new if here else old for here, new, old in zip(reset, jax.tree.leaves(fresh), leaves, strict=True)
+        ]
+        frozen = params, replicate(jax.tree.unflatten(structure, mixed), mesh)
+        found = collect(step, batches(), explainer_params, frozen, mesh=mesh)
+        rows.append(RandomizedStage(stage, float(sizes[reset].sum() / sizes.sum()), **found))
+    return rows
+
+
+def stage_of_parameters(target: Target, params: Params, image: np.ndarray) -> list[str]:
+    """The first site, in forward order, that each array of ``params`` reaches; "logits" if none.
+
+    Found by spoiling one array after another with NaN, which passes through every layer that uses it.
+    So it needs no names of layers, and holds for any target.
+
+    Args:
+        target: The classifier.
+        params: Its parameters.
+        image: One image, [1, H, W, C].
+
+    Returns:
+        One name per leaf of ``jax.tree.leaves(params)``.
+    """
+
+    @jax.jit
+    def features(params: Params, image: Array) -> dict[str, Array]:
+        return target.apply(params, image).features
+
+    @jax.jit
+    def changed(found: dict[str, Array], clean: dict[str, Array]) -> dict[str, Array]:
+        return {name: (found[name] != clean[name]).any() for name in clean}
+
+    clean = features(params, image)
+    leaves, structure = jax.tree.flatten(params)
+    names = []
+    for place, leaf in enumerate(leaves):
+        spoilt = [*leaves[:place], jnp.full_like(leaf, jnp.nan), *leaves[place + 1 :]]
+        reached = changed(features(jax.tree.unflatten(structure, spoilt), image), clean)
+        names.append(next((site.name for site in target.sites if reached[site.name]), LOGITS))
+    return names
+
+
+def spearman(first: Array, second: Array) -> Array:
+    """Rank correlation of scores, row by row, [B, N] and [B, N] -> [B]; equal scores share their mean rank.
+
+    >>> import jax.numpy as jnp
+    >>> print(spearman(jnp.array([[1.0, 2.0, 4.0]]), jnp.array([[0.3, 0.2, 0.1]])).round(4))
+    [-1.]
+    """
+    a, b = (_centred_ranks(scores) for scores in (first, second))
+    return (a * b).sum(axis=1) / jnp.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
+
+
+def _centred_ranks(scores: Array) -> Array:
+    """Mean rank of each score's ties, from -1/2 to 1/2: small numbers, so that sums stay exact enough."""
+
+    def of_row(row: Array) -> Array:
+        ordered = jnp.sort(row)
+        first, last = (jnp.searchsorted(ordered, row, side=side) for side in ("left", "right"))
+        return (first + last) / (2 * row.size) - 0.5
+
+    return jax.vmap(of_row)(scores)
+
+
+def _make_similarity_step(target, make_explainer, mesh, *, seed, density):
+    """A compiled step that explains a batch by the trained and by the re-initialised target."""
+
+    def evaluate(explainer_params: Any, frozen: Any, batch: Mapping[str, Array]) -> dict[str, Array]:
+        trained, randomized = frozen
+        explain = make_explainer(explainer_params)
+        clean, before = explain_batch(target, trained, explain, batch, seed=seed)
+        labels = clean.logits.argmax(axis=-1)
+        _, after = explain_batch(target, randomized, explain, batch, seed=seed, labels=labels)
+        scores = [flatten(pathway.scores, target.sites) for pathway in (before, after)]
+        if density is None:
+            masks = [flatten(pathway.masks, target.sites) for pathway in (before, after)]
+        else:
+            masks = [open_first(ranks(values), density) for values in scores]
+        return {"iou": iou(*masks), "spearman": spearman(*scores)}
+
+    return make_eval_step(evaluate, mesh)

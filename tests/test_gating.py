@@ -1,0 +1,114 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxpath.gating import Taps, check_gates, fill_closed, gate
+from jaxpath.types import FilledMask, InputError, Site
+
+
+@pytest.fixture
+def activation():
+    return np.random.default_rng(0).normal(size=(2, 2, 3, 4)).astype(np.float32)
+
+
+@pytest.mark.parametrize("shape", [(2, 4), (1, 4), (2, 2, 3, 4)])
+def test_a_gate_of_ones_changes_no_bit(activation, shape):
+    np.testing.assert_array_equal(gate(activation, jnp.ones(shape)), activation)
+    for fill in (jnp.full(4, 7.5), jnp.full((2, 3, 4), -7.5)):
+        np.testing.assert_array_equal(gate(activation, FilledMask(jnp.ones(shape), fill)), activation)
+
+
+def test_a_channel_gate_closes_its_channel_of_its_image(activation):
+    mask = np.array([[1, 0, 1, 1], [0, 1, 1, 1]], bool)
+    expected = activation.copy()
+    expected[0, :, :, 1] = 0
+    expected[1, :, :, 0] = 0
+    np.testing.assert_array_equal(gate(activation, mask), expected)
+
+
+def test_one_row_serves_every_image(activation):
+    expected = activation.copy()
+    expected[..., 2] = 0
+    np.testing.assert_array_equal(gate(activation, np.array([[1, 1, 0, 1]])), expected)
+
+
+def test_a_unit_gate_closes_one_unit(activation):
+    mask = np.ones_like(activation)
+    mask[1, 0, 2, 3] = 0
+    expected = activation.copy()
+    expected[1, 0, 2, 3] = 0
+    np.testing.assert_array_equal(gate(activation, mask), expected)
+
+
+def test_a_dense_site_takes_its_mask_as_it_is():
+    np.testing.assert_array_equal(
+        gate(jnp.array([[1.0, 2.0], [3.0, 4.0]]), jnp.array([[0, 1], [1, 0]])), [[0, 2], [3, 0]]
+    )
+
+
+def test_closed_neurons_take_the_fill_of_their_channel(activation):
+    mask = np.array([[1, 0, 1, 1], [0, 1, 1, 1]], np.float32)
+    expected = activation.copy()
+    expected[0, :, :, 1] = 20
+    expected[1, :, :, 0] = 10
+    found = gate(activation, FilledMask(mask, np.array([10, 20, 30, 40], np.float32)))
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_closed_units_take_the_fill_of_their_place(activation):
+    mask = np.ones_like(activation)
+    mask[:, 1, 2, 0] = 0
+    fill = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    expected = activation.copy()
+    expected[:, 1, 2, 0] = 20  # (1 * 3 + 2) * 4 + 0
+    np.testing.assert_array_equal(gate(activation, FilledMask(mask, fill)), expected)
+
+
+def test_the_gradient_of_a_filled_gate_is_activation_minus_fill():
+    found = jax.grad(lambda m: gate(jnp.array([[3.0, 5.0]]), FilledMask(m, jnp.array([1.0, 7.0]))).sum())
+    np.testing.assert_array_equal(found(jnp.array([[0.0, 1.0]])), [[2, -2]])
+
+
+def test_masks_get_their_fills_by_name_or_stay_as_they_are():
+    masks = {"000.a": jnp.ones((1, 2)), "001.b": jnp.zeros((1, 3))}
+    assert fill_closed(masks, None) is masks
+    filled = fill_closed(masks, {"000.a": jnp.zeros(2), "001.b": jnp.arange(3.0)})
+    assert filled["001.b"].mask is masks["001.b"]
+    np.testing.assert_array_equal(gate(jnp.ones((1, 3)), filled["001.b"]), [[0, 1, 2]])
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (3, 4), (4,), (2, 1, 1, 4), (2, 3, 2, 4)])
+def test_a_mask_of_another_shape_is_refused_by_name(activation, shape):
+    with pytest.raises(InputError, match=r"004\.relu.*\(2, 4\)"):
+        gate(activation, jnp.ones(shape), site="004.relu")
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (1, 4), (2, 2, 3, 4)])
+def test_a_fill_of_another_shape_is_refused_by_name(activation, shape):
+    with pytest.raises(InputError, match=r"fill for site '004\.relu'"):
+        gate(activation, FilledMask(jnp.ones((2, 4)), jnp.ones(shape)), site="004.relu")
+
+
+def test_the_type_of_the_activation_is_kept():
+    half = jnp.ones((1, 2), jnp.bfloat16)
+    assert gate(half, np.ones((1, 2), np.float32)).dtype == jnp.bfloat16
+    assert gate(half, FilledMask(np.ones((1, 2)), np.ones(2))).dtype == jnp.bfloat16
+
+
+def test_an_unknown_gate_lists_the_sites():
+    sites = (Site("000.a", 2, None), Site("001.b", 3, None))
+    check_gates({"001.b": jnp.ones((1, 3))}, sites)
+    check_gates(None, sites)
+    with pytest.raises(InputError, match=r"002\.c.*000\.a.*001\.b"):
+        check_gates({"002.c": jnp.ones((1, 3))}, sites)
+
+
+def test_taps_number_the_calls_and_gate_only_what_is_named():
+    taps = Taps({"001.relu": np.array([[0, 1]])})
+    x = jnp.array([[1.0, 2.0]])
+    np.testing.assert_array_equal(taps("relu", x), [[1, 2]])
+    np.testing.assert_array_equal(taps("relu", 10 * x), [[0, 20]])
+    np.testing.assert_array_equal(taps("last", x), [[1, 2]])
+    assert list(taps.features) == ["000.relu", "001.relu", "002.last"]
+    np.testing.assert_array_equal(taps.features["001.relu"], [[0, 20]])

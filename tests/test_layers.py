@@ -1,0 +1,101 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from jaxpath.layers import Conv, adaptive_average_pool, conv_general_dilated
+
+DIMENSIONS = ("NHWC", "HWIO", "NHWC")
+
+
+def draw(*shape):
+    return jnp.asarray(np.random.default_rng(0).normal(size=shape), jnp.float32)
+
+
+@pytest.mark.parametrize("strides", [(1, 1), (2, 1)])
+@pytest.mark.parametrize("padding", ["SAME", "VALID", ((0, 2), (1, 0))])
+@pytest.mark.parametrize("kernel", [(1, 1), (2, 3)])
+@pytest.mark.parametrize("size", [(4, 3), (5, 20)])
+def test_the_convolution_agrees_with_xla(size, kernel, padding, strides):
+    x, weights = draw(2, *size, 5), draw(*kernel, 5, 6)
+    expected = lax.conv_general_dilated(x, weights, strides, padding, dimension_numbers=DIMENSIONS)
+    found = jax.jit(conv_general_dilated, static_argnums=(2, 3))(x, weights, strides, padding)
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_convolution_agrees_with_loops():
+    x, weights = np.asarray(draw(1, 4, 4, 2)), np.asarray(draw(3, 3, 2, 3))
+    expected = np.zeros((1, 2, 2, 3))
+    for i in range(2):
+        for j in range(2):
+            for d in range(3):
+                expected[0, i, j, d] = (x[0, i : i + 3, j : j + 3] * weights[..., d]).sum()
+    found = conv_general_dilated(x, weights, (1, 1), "VALID")
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{"feature_group_count": 2}, {"rhs_dilation": (2, 2)}])
+def test_groups_and_dilation_are_kept(options):
+    x = draw(2, 6, 6, 4)
+    weights = draw(3, 3, 4 // options.get("feature_group_count", 1), 4)
+    expected = lax.conv_general_dilated(x, weights, (1, 1), "SAME", dimension_numbers=DIMENSIONS, **options)
+    found = conv_general_dilated(x, weights, (1, 1), "SAME", **options)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_gradients_agree_with_xla():
+    x, weights = draw(2, 5, 5, 3), draw(3, 3, 3, 4)
+
+    def loss(convolve, x, weights):
+        return jnp.square(convolve(x, weights, (2, 2), ((1, 1), (1, 1)))).sum()
+
+    def plain(*args):
+        return lax.conv_general_dilated(*args, dimension_numbers=DIMENSIONS)
+
+    found = jax.grad(lambda *args: loss(conv_general_dilated, *args), argnums=(0, 1))(x, weights)
+    expected = jax.grad(lambda *args: loss(plain, *args), argnums=(0, 1))(x, weights)
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-3)
+
+
+def test_the_flax_layer_uses_the_same_numbers_as_flax():
+    from flax import linen as nn
+
+    x = draw(2, 6, 6, 3)
+    ours, theirs = Conv(4, (3, 3), (2, 2), padding=1), nn.Conv(4, (3, 3), (2, 2), padding=1)
+    params = theirs.init(jax.random.key(0), x)
+    np.testing.assert_allclose(ours.apply(params, x), theirs.apply(params, x), rtol=1e-5, atol=1e-5)
+
+
+def slow_pool(x, size):
+    """Bin by bin, from PyTorch's definition of the edges."""
+    out = np.zeros((x.shape[0], *size, x.shape[3]))
+    for i in range(size[0]):
+        rows = slice(int(np.floor(i * x.shape[1] / size[0])), int(np.ceil((i + 1) * x.shape[1] / size[0])))
+        for j in range(size[1]):
+            left, right = np.floor(j * x.shape[2] / size[1]), np.ceil((j + 1) * x.shape[2] / size[1])
+            out[:, i, j] = x[:, rows, int(left) : int(right)].mean(axis=(1, 2))
+    return out
+
+
+@pytest.mark.parametrize("size", [(1, 1), (4, 3), (7, 7)])
+@pytest.mark.parametrize("shape", [(8, 6), (7, 7), (1, 2)])
+def test_the_adaptive_pool_agrees_with_a_loop_over_bins(shape, size):
+    x = draw(2, *shape, 3)
+    found = adaptive_average_pool(x, size)
+    np.testing.assert_allclose(found, slow_pool(np.asarray(x), size), rtol=1e-5, atol=1e-5)
+
+
+def test_bins_overlap_where_the_size_does_not_divide():
+    # Three pixels into two bins: pixels 0 and 1, pixels 1 and 2.
+    x = jnp.array([1.0, 2.0, 6.0]).reshape(1, 1, 3, 1)
+    np.testing.assert_allclose(adaptive_average_pool(x, (1, 2)).ravel(), [1.5, 4], rtol=1e-6)
+
+
+def test_sums_are_kept_in_float32_and_the_type_comes_back():
+    # 4096 ones: bfloat16 cannot count beyond 256.
+    ones = jnp.ones((1, 64, 64, 1), jnp.bfloat16)
+    found = adaptive_average_pool(ones, (1, 1))
+    assert found.dtype == jnp.bfloat16 and float(found.ravel()[0]) == 1
