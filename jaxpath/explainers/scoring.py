@@ -44,7 +44,7 @@ class Gated:
 
     def site_numbers(self) -> Array:
         """The position of the site to which each column belongs, int32 [N] or [U]."""
-        values = self.by_site(self.open()[:1])
+        values = self.by_site(self.open())
         return flatten(
             {s.name: jnp.full_like(values[s.name], i, jnp.int32) for i, s in enumerate(self.target.sites)},
             self.target.sites,

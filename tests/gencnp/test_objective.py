@@ -18,10 +18,10 @@ FROZEN = TARGET.init(jax.random.key(0))
 def make_generator(**options):
     generator = Generator(TARGET.sites, TARGET.num_classes, width=32, **options)
     images, _ = planted_images(np.random.default_rng(0), 2)
-    return generator, generator.init(jax.random.key(1), TARGET.apply(FROZEN, images).features)
+    return generator, jax.jit(generator.init)(jax.random.key(1), TARGET.apply(FROZEN, images).features)
 
 
-def train(generator, params, options, *, steps, devices=1, batch_size=32, learning_rate=3e-3):
+def train(generator, params, options, *, steps, devices=1, batch_size=32, learning_rate=1e-3):
     mesh = make_mesh(jax.devices()[:devices])
     optimizer = optax.adam(learning_rate)
     step = make_train_step(make_objective(TARGET, generator, options), optimizer, mesh)
@@ -65,7 +65,7 @@ def test_the_gradient_reaches_every_parameter_of_the_generator():
             0
         ].mean()
 
-    for path, gradient in jax.tree_util.tree_leaves_with_path(jax.grad(loss)(params)):
+    for path, gradient in jax.tree_util.tree_leaves_with_path(jax.jit(jax.grad(loss))(params)):
         assert float(jnp.abs(gradient).max()) > 0, jax.tree_util.keystr(path)
 
 
