@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -107,9 +108,17 @@ class Trained(NamedTuple):
     unreadable: tuple[str, ...]
 
 
+def keep_compiled_programs() -> None:
+    """Lets a second start reuse what the first compiled; ``JAX_COMPILATION_CACHE_DIR`` names another folder."""
+    if jax.config.jax_compilation_cache_dir is None:
+        home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+        jax.config.update("jax_compilation_cache_dir", str(home / "jaxpath" / "compiled"))
+
+
 def main(run: Callable[[Options], None], options: type[Options], description: str) -> None:
     """Reads the command line and runs; a user's mistake is one line on stderr and exit status 2."""
     parsed = tyro.cli(options, description=description, config=(tyro.conf.OmitArgPrefixes,))
+    keep_compiled_programs()
     try:
         run(parsed)
     except InputError as error:

@@ -56,7 +56,7 @@ def test_the_gradient_reaches_every_parameter_of_the_generator():
     generator, params = make_generator(initial_logit=0.0)
     # Gains start at zero, which closes no path to them but closes the ones behind them.
     params = jax.tree.map(lambda leaf: leaf + 0.02, params)
-    images, labels = planted_images(np.random.default_rng(0), 8)
+    images, labels = map(jnp.asarray, planted_images(np.random.default_rng(0), 8))
     objective = make_objective(TARGET, generator, options)
     keys = jax.random.split(jax.random.key(0), 8)
 
