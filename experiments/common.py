@@ -110,7 +110,7 @@ class Trained(NamedTuple):
 
 def keep_compiled_programs() -> None:
     """Lets a second start reuse compiled programs; ``JAX_COMPILATION_CACHE_DIR`` names another folder."""
-    if jax.config.jax_compilation_cache_dir is None:
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
         jax.config.update("jax_compilation_cache_dir", str(home / "jaxpath" / "compiled"))
 

@@ -7,8 +7,9 @@ from pathlib import Path
 os.environ["NPROC"] = "8"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Processes of one run, and runs, share what they compile.
-_CACHE = Path(__file__).resolve().parents[1] / ".cache" / "compiled"
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_CACHE))
+os.environ.setdefault(
+    "JAX_COMPILATION_CACHE_DIR", str(Path(__file__).resolve().parents[1] / ".cache" / "compiled")
+)
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
 
 import jax
