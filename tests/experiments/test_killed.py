@@ -30,13 +30,13 @@ def test_a_killed_run_ends_with_the_same_bits(tmp_path):
     _, error = finished.communicate(timeout=300)
     assert finished.returncode == 0, error
 
-    process = start(killed)
-    deadline = time.monotonic() + 200
-    while steps_done(killed) < 20 and process.poll() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait(timeout=60) == -signal.SIGKILL, "it ended before it was killed"
+    with start(killed) as process:
+        deadline = time.monotonic() + 200
+        while steps_done(killed) < 20 and process.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait(timeout=60) == -signal.SIGKILL, "it ended before it was killed"
     assert not (killed / "results.json").exists()
 
     again = start(killed)
