@@ -20,7 +20,7 @@ from jaxpath import data, targets
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Options(common.Launch):
     """A run on CIFAR-10.
 
     Attributes:

@@ -18,9 +18,24 @@ from jaxpath.targets.objective import make_classifier_objective
 from jaxpath.training.checkpoints import Checkpoints
 from jaxpath.types import InputError, Params, Target
 
-Options = TypeVar("Options")
-_FREE = ("out", "checkpoint_every", "num_workers")
+Options = TypeVar("Options", bound="Launch")
+_FREE = ("out", "checkpoint_every", "num_workers", "coordinator", "num_processes", "process_id")
 """Options that may change when a run is continued: they do not touch its result."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Launch:
+    """How several processes find each other where no cluster tells them; start the same command on each.
+
+    Attributes:
+        coordinator: HOST:PORT of process 0.
+        num_processes: Number of processes.
+        process_id: Number of this process, from 0.
+    """
+
+    coordinator: str | None = None
+    num_processes: int | None = None
+    process_id: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,13 +135,27 @@ def main(run: Callable[[Options], None], options: type[Options], description: st
     parsed = tyro.cli(options, description=description, config=(tyro.conf.OmitArgPrefixes,))
     keep_compiled_programs()
     try:
+        training.start_processes(parsed.coordinator, parsed.num_processes, parsed.process_id)
         run(parsed)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+        _fail(error, 2)
     except training.TrainingDiverged as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
+        _fail(error, 1)
+    except jax.errors.JaxRuntimeError as error:
+        if jax.process_count() == 1:
+            raise
+        reason = (str(error).splitlines() or ["no reason given"])[0]
+        _fail(
+            f"a collective of the {jax.process_count()} processes failed ({reason[:200]}): probably another "
+            "process has ended; start all of them again to continue from the last checkpoint",
+            1,
+        )
+
+
+def _fail(error: object, status: int) -> None:
+    where = f" (process {jax.process_index()})" if jax.process_count() > 1 else ""
+    print(f"error{where}: {error}", file=sys.stderr)
+    training.end_process(status)
 
 
 def say(message: str) -> None:
@@ -146,6 +175,19 @@ def as_config(options: Any, **more: Any) -> dict[str, Any]:
         }
 
     return json.loads(json.dumps({**kept(dataclasses.asdict(options)), **more}, default=str))
+
+
+def target_options(source: data.Source, *, image_size: int | None = None) -> dict[str, Any]:
+    """Keywords of a target's maker that follow the data: classes, colour channels and small input sizes."""
+    image = source[0]["image"]
+    chosen: dict[str, Any] = {"num_classes": source.num_classes}
+    if not isinstance(image, bytes):
+        chosen["channels"] = image.shape[-1]
+        if image.shape[0] < 64:
+            chosen["image_size"] = image.shape[:2]
+    if image_size is not None:
+        chosen["image_size"] = image_size
+    return chosen
 
 
 def check_data(target: Target, *sources: data.Source) -> None:

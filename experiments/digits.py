@@ -19,7 +19,7 @@ from jaxpath import data, targets
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Options(common.Launch):
     """A run of the demonstration.
 
     Attributes:

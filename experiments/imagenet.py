@@ -26,7 +26,7 @@ from jaxpath.types import InputError
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Options(common.Launch):
     """A run on ImageNet or on any photographs of its classes.
 
     Attributes:

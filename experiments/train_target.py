@@ -13,7 +13,6 @@ import dataclasses
 import json
 import time
 from pathlib import Path
-from typing import Any
 
 import common
 import jax
@@ -23,7 +22,7 @@ from jaxpath import data, metrics, targets, training
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Options(common.Launch):
     """A classifier to train.
 
     Attributes:
@@ -52,7 +51,7 @@ def run(options: Options) -> None:
     """Set-up, training, evaluation."""
     began = time.perf_counter()
     train, held_out = open_data(options)
-    target = targets.make_target(options.model, **_target_options(options, train))
+    target = targets.make_target(options.model, **common.target_options(train, image_size=options.image_size))
     common.check_data(target, train, held_out)
     classifier = options.classifier
     if options.epochs is not None:
@@ -78,19 +77,6 @@ def open_data(options: Options) -> tuple[data.Source, data.Source]:
     if options.eval_split is None:
         return data.split(train, 0.1, options.seed)
     return train, data.open_source(options.data, split=options.eval_split, data_dir=options.data_dir)
-
-
-def _target_options(options: Options, train: data.Source) -> dict[str, Any]:
-    """The target's classes and input follow the data."""
-    image = train[0]["image"]
-    chosen: dict[str, Any] = {"num_classes": train.num_classes}
-    if not isinstance(image, bytes):
-        chosen["channels"] = image.shape[-1]
-    if options.image_size is not None:
-        chosen["image_size"] = options.image_size
-    elif not isinstance(image, bytes) and image.shape[0] < 64:
-        chosen["image_size"] = image.shape[:2]
-    return chosen
 
 
 def _accuracy(target, params, held_out: data.Source) -> float:

@@ -12,6 +12,9 @@ from jaxpath.types import InputError, Preprocessing
 
 MAX_THREADS = 16
 
+_ATTEMPTS = 3
+"""How often dead worker processes are replaced at one batch."""
+
 
 class Batches(Iterator[Batch]):
     """This process's batches in their order, made ahead of time.
@@ -46,10 +49,8 @@ class Batches(Iterator[Batch]):
         if self._next >= self._num_batches:
             self.close()
             raise StopIteration
-        if self._batches is None:
-            self._batches = iter(self._dataset())
         try:
-            batch = dict(next(self._batches))
+            batch = self._take()
         except InputError:
             # Other threads and workers would go on making batches that nobody wants.
             self.close()
@@ -58,6 +59,24 @@ class Batches(Iterator[Batch]):
         skipped = batch.pop(UNREADABLE)
         self._unreadable.update(skipped[skipped >= 0].tolist())
         return batch
+
+    def _take(self) -> dict[str, Any]:
+        """The next batch; workers that died are replaced, as long as some batches come in between."""
+        for attempt in range(_ATTEMPTS):
+            if self._batches is None:
+                self._batches = iter(self._dataset())
+            try:
+                return dict(next(self._batches))
+            except RuntimeError as error:
+                # Grain's word for a worker process that is gone, say for want of memory.
+                if not self._num_workers or "Worker process was terminated" not in str(error):
+                    raise
+                self.close()
+                print(f"a data worker died ({error}); starting new ones ({attempt + 1})", file=sys.stderr)
+        raise InputError(
+            f"the data workers died {_ATTEMPTS} times at the same batch; give them more memory, use fewer "
+            "workers, or read in threads with --num-workers 0"
+        )
 
     @property
     def unreadable(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 from jaxpath.explainers.attribution import (
     integrated_gradients,
     make_activation,
+    make_constant,
     make_integrated_gradients,
     make_random,
     make_taylor,
@@ -24,6 +25,7 @@ __all__ = [
     "Granularity",
     "integrated_gradients",
     "make_activation",
+    "make_constant",
     "make_cut",
     "make_dgr",
     "make_explainer",
@@ -39,6 +41,7 @@ __all__ = [
 
 _MAKERS: dict[str, Callable[..., Explainer]] = {
     "random": make_random,
+    "constant": make_constant,
     "activation": make_activation,
     "taylor": make_taylor,
     "taylor_signed": make_taylor_signed,

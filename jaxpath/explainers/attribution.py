@@ -19,6 +19,17 @@ def make_random(target: Target, *, density: float, granularity: Granularity = "c
     return make_cut(target, scores, density=density, granularity=granularity)
 
 
+def make_constant(target: Target, *, density: float, granularity: Granularity = "channel") -> Explainer:
+    """Uniform scores, drawn once and the same for every image: overlaps of 1 that mean nothing."""
+
+    def scores(params: Params, images: Array, labels: Array, *, key: Array) -> Array:
+        del labels, key
+        shape = Gated(target, params, images, granularity).open().shape
+        return jnp.broadcast_to(jax.random.uniform(jax.random.key(0), shape[1:]), shape)
+
+    return make_cut(target, scores, density=density, granularity=granularity)
+
+
 def make_activation(target: Target, *, density: float, granularity: Granularity = "channel") -> Explainer:
     """The mean absolute activation of a channel over space, or a unit's absolute activation."""
 

@@ -1,11 +1,12 @@
 """How good pathways are: exact per-image results first, metrics of them afterwards."""
 
 from jaxpath.metrics.ablation import site_means
-from jaxpath.metrics.curves import InsertionDeletion, density_curve, insertion_deletion
+from jaxpath.metrics.curves import DENSITIES, InsertionDeletion, density_curve, insertion_deletion
 from jaxpath.metrics.evaluation import evaluate_records, explain_all, explain_at_densities
 from jaxpath.metrics.faithfulness import agreement, confidences, mean_drop, mean_increase
 from jaxpath.metrics.intervals import Interval, image_interval, seed_interval
 from jaxpath.metrics.leakage import foreign_partners
+from jaxpath.metrics.memory import fitting_batch_size
 from jaxpath.metrics.records import Batches, Fills, MakeExplainer, Records
 from jaxpath.metrics.sanity import RandomizedStage, cascading_randomization
 from jaxpath.metrics.similarity import ClassSimilarity, class_similarity, pairwise_iou, random_aciou
@@ -13,6 +14,7 @@ from jaxpath.metrics.tables import masked_predictions
 from jaxpath.metrics.transfer import source_frequencies, transfer
 
 __all__ = [
+    "DENSITIES",
     "Batches",
     "ClassSimilarity",
     "Fills",
@@ -29,6 +31,7 @@ __all__ = [
     "evaluate_records",
     "explain_all",
     "explain_at_densities",
+    "fitting_batch_size",
     "foreign_partners",
     "image_interval",
     "insertion_deletion",

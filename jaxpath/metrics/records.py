@@ -15,7 +15,7 @@ MakeExplainer = Callable[[Any], Explainer]
 """``explainer_params -> Explainer``, called while the step is traced: trained parameters are an argument
 of the program, never part of it."""
 
-Fills = Mapping[str, Array]
+Fills = Mapping[str, Array | np.ndarray]
 """Site name -> [C], the value of a closed neuron, from :func:`~jaxpath.metrics.ablation.site_means`."""
 
 

@@ -1,5 +1,6 @@
 """Figures of pathways. The only room that knows matplotlib."""
 
+from jaxpath.report.comparison import plot_curves, plot_times
 from jaxpath.report.figures import (
     plot_class_pathways,
     plot_density_per_site,
@@ -11,9 +12,11 @@ from jaxpath.report.figures import (
 
 __all__ = [
     "plot_class_pathways",
+    "plot_curves",
     "plot_density_per_site",
     "plot_iou_matrix",
     "plot_pathway",
     "plot_pathways",
+    "plot_times",
     "save_figure",
 ]

@@ -10,6 +10,20 @@ WRONG = "#b8430a"
 INK = "#1f2933"
 MUTED = "#66707a"
 
+SERIES = (
+    "#0b4f8a",
+    "#d1660c",
+    "#2a8a5b",
+    "#8b3fa0",
+    "#c0392b",
+    "#7a6a00",
+    "#1796a6",
+    "#5c6670",
+    "#e05a9c",
+    "#3b3bb0",
+)
+"""Lines of several things in one panel; markers tell them apart where colours do not."""
+
 CHANNEL_MAP = LinearSegmentedColormap.from_list("channel", [CLOSED, PARTLY, OPEN])
 """Closed to open; one hue, so that it reads without colour vision and in print."""
 

@@ -3,6 +3,7 @@
 from jaxpath.training.evaluate import collect
 from jaxpath.training.logs import MetricLog
 from jaxpath.training.loop import FitResult, TrainingDiverged, fit
+from jaxpath.training.processes import end_process, start_processes
 from jaxpath.training.sharding import AXIS, check_batch_size, make_mesh, replicate, shard_batch
 from jaxpath.training.state import TrainState, create_state
 from jaxpath.training.step import make_eval_step, make_train_step
@@ -16,10 +17,12 @@ __all__ = [
     "check_batch_size",
     "collect",
     "create_state",
+    "end_process",
     "fit",
     "make_eval_step",
     "make_mesh",
     "make_train_step",
     "replicate",
     "shard_batch",
+    "start_processes",
 ]

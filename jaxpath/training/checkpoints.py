@@ -1,11 +1,12 @@
 """Checkpoints of a run: the only file that knows Orbax."""
 
 import base64
+import contextlib
 import math
 import os
 import sys
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
@@ -111,6 +112,9 @@ class Checkpoints:
             state: What to save.
             data: The data iterator's state, JSON's types or bytes; the same on every process.
             metrics: May hold ``best_metric``.
+
+        Raises:
+            InputError: This checkpoint or the one before could not be written.
         """
         if step in self._manager.all_steps():
             return
@@ -126,7 +130,8 @@ class Checkpoints:
             data=ocp.args.JsonSave(_encode(data)),
             meta=ocp.args.JsonSave(meta),
         )
-        self._manager.save(step, args=items, force=True)
+        with self._writing():
+            self._manager.save(step, args=items, force=True)
 
     def restore(self, abstract_state: TrainState) -> Restored | None:
         """Returns the newest checkpoint that can be read, None if the folder has none.
@@ -163,12 +168,31 @@ class Checkpoints:
         return None if step is None else self._read(step, abstract_state)
 
     def wait(self) -> None:
-        """Returns when everything is on the disk; raises what went wrong while writing."""
-        self._manager.wait_until_finished()
+        """Returns when everything is on the disk.
+
+        Raises:
+            InputError: It could not be written, say because the disk is full.
+        """
+        with self._writing():
+            self._manager.wait_until_finished()
 
     def close(self) -> None:
-        """Waits, and ends the background writer."""
-        self._manager.close()
+        """Waits, and ends the background writer; raises what :meth:`wait` does."""
+        with self._writing():
+            self._manager.close()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Says in one sentence what the disk refused, also in a write that began earlier."""
+        try:
+            yield
+        except OSError as error:
+            last = self._manager.latest_step()
+            kept = "none was finished before" if last is None else f"the one of step {last} stays"
+            raise InputError(
+                f"cannot write a checkpoint into {self.directory} ({error.strerror or error}); {kept}; "
+                "make room and start the same command again"
+            ) from error
 
     def _claim(self) -> None:
         check_config(self.directory, self._config)
@@ -236,6 +260,10 @@ class _UnreadableError(ValueError):
     """A checkpoint that is truncated or garbled."""
 
 
+_GARBLED = (ValueError, OSError, LookupError, TypeError, AttributeError, EOFError)
+"""What readers of JSON, of arrays and Orbax itself raise when a file says something else than was written."""
+
+
 class _Reading:
     """Turns what a truncated, missing or garbled file causes into :class:`_UnreadableError`."""
 
@@ -245,7 +273,7 @@ class _Reading:
         if kind is None:
             return
         # Orbax wraps what goes wrong while it reads an array in a bare Exception.
-        if kind is Exception or issubclass(kind, (ValueError, OSError, KeyError, TypeError)):
+        if kind is Exception or issubclass(kind, _GARBLED):
             reason = (str(error) or kind.__name__).splitlines()[0]
             raise _UnreadableError(reason[:200]) from error
 

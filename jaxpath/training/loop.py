@@ -15,6 +15,7 @@ from jaxpath.training.sharding import replicate, shard_batch
 from jaxpath.training.signals import StopSignals
 from jaxpath.training.state import TrainState
 from jaxpath.training.step import RESERVED, Batch, Metrics, Step
+from jaxpath.training.watchdog import Watchdog
 from jaxpath.types import InputError
 
 Evaluate = Callable[[TrainState], Mapping[str, float]]
@@ -92,7 +93,7 @@ def fit(
     and started again ends with the same bits.
 
     SIGTERM and Ctrl-C end the run after the step under way: it saves and raises ``SystemExit``
-    with status 0 or 130.
+    with status 0 or 130. A step that takes far longer than the others is reported, not ended.
 
     Args:
         state: From :func:`~jaxpath.training.state.create_state`. Its arrays are donated.
@@ -206,6 +207,7 @@ class _Run:
         self._evaluation: dict[int, dict[str, float]] = {}
         self._began, self._compile_seconds = time.perf_counter(), 0.0
         self._seconds = 0.0
+        self._watchdog = Watchdog(self._progress.say)
         if log is not None:
             log.start(first)
         if first:
@@ -238,12 +240,14 @@ class _Run:
                 f"training diverged at step {k}: {', '.join(bad)}; {self._last_good}; lower the learning "
                 "rate or clip the gradient"
             )
+        self._watchdog.done(k)
         self._progress.step()
         if k % self._log_every == 0 or k == self._num_steps:
             self._write(k, self._metrics)
 
     def evaluate(self, k: int, evaluate: Evaluate, state: TrainState) -> None:
         self.catch_up()
+        self._watchdog.pause()
         metrics = {name: float(value) for name, value in evaluate(state).items()}
         self._evaluation = {k: metrics}
         self._write(k, metrics)
@@ -264,6 +268,7 @@ class _Run:
 
     def close(self) -> None:
         self._seconds = time.perf_counter() - self._began - self._compile_seconds
+        self._watchdog.close()
         self._progress.close()
         if self._log is not None:
             self._log.close()

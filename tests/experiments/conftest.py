@@ -26,6 +26,12 @@ def start(monkeypatch, capsys):
     """The same in this process, which is quicker to refuse: ``start(module, "--out", folder)``."""
     import common
 
+    def no_cluster(*args, **kwargs):
+        raise ValueError("coordinator_address should be defined.")
+
+    # In a process that has used its devices JAX refuses to look for others.
+    monkeypatch.setattr("jax.distributed.initialize", no_cluster)
+
     def inside(module, *arguments):
         monkeypatch.setattr(sys, "argv", [f"{module.__name__}.py", *map(str, arguments)])
         capsys.readouterr()

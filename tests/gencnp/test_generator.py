@@ -5,8 +5,12 @@ import pytest
 
 from jaxpath import targets
 from jaxpath.gencnp import Generator
+from jaxpath.targets.resnet import BasicBlock, ResNet
 
-TARGET = targets.resnet8(num_classes=3)
+MODULE = ResNet(BasicBlock, (1, 1), 3, width=8, imagenet_stem=False)
+TARGET = targets.from_linen(
+    MODULE, name="small", num_classes=3, preprocessing=targets.make_preprocessing((16, 16))
+)
 IMAGES = np.random.default_rng(0).normal(size=(2, 16, 16, 3)).astype(np.float32)
 
 

@@ -1,4 +1,5 @@
 import gc
+import resource
 import shutil
 
 import chex
@@ -174,3 +175,54 @@ def test_the_hash_of_a_file_is_its_sha256(tmp_path):
     assert file_hash(tmp_path / "weights") == (
         "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     )
+
+
+@pytest.fixture
+def full_disk():
+    """No file may become longer than 64 bytes, which a program sees as it sees a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.usefixtures("abandoned_reads")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_full_disk_is_one_sentence_and_the_last_checkpoint_stays(three, one_device, request):
+    checkpoints = open_(three)
+    request.getfixturevalue("full_disk")
+    with pytest.raises(InputError, match=r"cannot write a checkpoint .* the one of step 3 stays; make room"):
+        checkpoints.save(4, make_state(one_device, 4))
+        checkpoints.wait()
+    assert open_(three).restore(make_state(one_device, 0)).step == 3
+
+
+def every_file(folder):
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.usefixtures("abandoned_reads")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("damage", ["truncate", "flip", "delete"])
+def test_damage_to_any_file_of_a_checkpoint_is_noticed_or_harmless(tmp_path, three, one_device, damage):
+    names = [path.relative_to(three) for path in every_file(three / "3")]
+    assert len(names) > 5
+    for number, name in enumerate(names):
+        folder = tmp_path / str(number)
+        shutil.copytree(three, folder)
+        path = folder / name
+        content = bytearray(path.read_bytes())
+        if damage == "delete":
+            path.unlink()
+        elif damage == "truncate":
+            path.write_bytes(content[: len(content) // 2])
+        elif content:
+            content[len(content) // 2] ^= 0x10
+            path.write_bytes(content)
+        checkpoints = open_(folder)
+        restored = checkpoints.restore(make_state(one_device, 0))
+        checkpoints.close()
+        # Either all of it is as it was written, or it is the one before.
+        assert restored.step in (2, 3), name
+        assert restored.data == {"next": restored.step}, name
+        chex.assert_trees_all_equal(raw(restored.state), raw(make_state(one_device, restored.step)))

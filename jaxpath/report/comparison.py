@@ -1,0 +1,89 @@
+"""Figures that set explainers side by side."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from jaxpath.report import parts
+from jaxpath.report.style import INK, MUTED, SERIES, SMALL, TEXT, literal
+
+_METRICS = {"fidelity": "fidelity", "leakage": "leakage", "mdc": "mean drop of confidence"}
+_MARKERS = "os^Dv<>PX*"
+
+
+def plot_curves(
+    curves: Mapping[str, Sequence[Mapping[str, Any]]], *, title: str = "Explainers at equal densities"
+) -> Figure:
+    """Fidelity, leakage and mean drop of confidence against density, one line per explainer.
+
+    Args:
+        curves: Explainer -> rows with ``density``, ``fidelity``, ``leakage`` and ``mdc``, as
+            :func:`jaxpath.metrics.density_curve` gives them. Where a row has ``NAME_runs_low`` and
+            ``NAME_runs_high``, the range is shaded.
+        title: Heading.
+    """
+    figure = Figure(figsize=(12.5, 4.2), layout="constrained")
+    panels = figure.subplots(1, len(_METRICS), sharex=True)
+    for panel, (metric, label) in zip(panels, _METRICS.items(), strict=True):
+        for place, (name, rows) in enumerate(curves.items()):
+            colour = SERIES[place % len(SERIES)]
+            densities = [row["density"] for row in rows]
+            panel.plot(
+                densities,
+                [row[metric] for row in rows],
+                color=colour,
+                marker=_MARKERS[place % len(_MARKERS)],
+                markersize=4.5,
+                linewidth=1.6,
+                label=literal(name),
+            )
+            if all(f"{metric}_runs_low" in row for row in rows):
+                low, high = ([row[f"{metric}_runs_{end}"] for row in rows] for end in ("low", "high"))
+                panel.fill_between(densities, low, high, color=colour, alpha=0.2, linewidth=0)
+        panel.set_title(label, fontsize=TEXT, color=INK, loc="left")
+        panel.set_xlabel("share of open neurons", fontsize=TEXT, color=MUTED)
+        panel.set_ylim(-0.03, 1.03)
+        panel.set_xlim(0, 1)
+        panel.tick_params(labelsize=SMALL, colors=MUTED)
+        panel.grid(color="#e9ecef", linewidth=0.8)
+        for side in ("top", "right"):
+            panel.spines[side].set_visible(False)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center", fontsize=TEXT, frameon=False)
+    parts.title(figure, title)
+    return figure
+
+
+def plot_times(
+    times: Mapping[str, Mapping[str, float]], *, title: str = "Time to a pathway, per image"
+) -> Figure:
+    """Milliseconds per image of each explainer, on a logarithmic axis, one mark per batch size.
+
+    Args:
+        times: Explainer -> batch size -> milliseconds per image.
+        title: Heading.
+    """
+    figure = Figure(figsize=(7.5, 1.2 + 0.34 * len(times)), layout="constrained")
+    panel = figure.subplots()
+    sizes = list(dict.fromkeys(size for row in times.values() for size in row))
+    for place, size in enumerate(sizes):
+        panel.plot(
+            [row[size] for row in times.values()],
+            range(len(times)),
+            linestyle="none",
+            marker=_MARKERS[place],
+            color=SERIES[place],
+            label=f"batch of {size}" if size != "1" else "one image",
+        )
+    panel.set_xscale("log")
+    panel.set_yticks(range(len(times)), [literal(name) for name in times])
+    panel.invert_yaxis()
+    panel.set_xlabel("ms per image", fontsize=TEXT, color=MUTED)
+    panel.tick_params(labelsize=TEXT, colors=MUTED)
+    panel.grid(color="#e9ecef", linewidth=0.8)
+    for side in ("top", "right"):
+        panel.spines[side].set_visible(False)
+    panel.legend(fontsize=TEXT, frameon=False)
+    parts.title(figure, title)
+    return figure
