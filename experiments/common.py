@@ -22,6 +22,17 @@ Options = TypeVar("Options", bound="Launch")
 _FREE = ("out", "checkpoint_every", "num_workers", "coordinator", "num_processes", "process_id")
 """Options that may change when a run is continued: they do not touch its result."""
 
+_SMALLEST = {
+    **dict.fromkeys(("steps", "train_steps", "batch_size", "train_batch_size", "checkpoint_every"), 1),
+    **dict.fromkeys(("width", "grid", "images", "search_images", "image_size", "num_classes", "memory"), 1),
+    **dict.fromkeys(("seed", "num_workers", "class_pathway_images", "refine_steps", "warmup_steps"), 0),
+    **dict.fromkeys(("faithfulness", "sparsity_weight", "class_weight", "leakage_weight", "dual_rate"), 0.0),
+    **dict.fromkeys(("learning_rate", "train_learning_rate", "weight_decay", "train_weight_decay"), 0.0),
+    **dict.fromkeys(("epochs", "random_density_share", "label_smoothing"), 0.0),
+    **dict.fromkeys(("temperature", "min_density"), 1e-4),  # one divides, of the other a logarithm is taken
+}
+"""The smallest value that makes sense, for every option that is a number."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Launch:
@@ -135,6 +146,7 @@ def main(run: Callable[[Options], None], options: type[Options], description: st
     parsed = tyro.cli(options, description=description, config=(tyro.conf.OmitArgPrefixes,))
     keep_compiled_programs()
     try:
+        check_options(parsed)
         training.start_processes(parsed.coordinator, parsed.num_processes, parsed.process_id)
         run(parsed)
     except InputError as error:
@@ -150,6 +162,17 @@ def main(run: Callable[[Options], None], options: type[Options], description: st
             "process has ended; start all of them again to continue from the last checkpoint",
             1,
         )
+
+
+def check_options(options: Any) -> None:
+    """Raises an error for the first number, here or in the options within, that makes no sense."""
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        if dataclasses.is_dataclass(value):
+            check_options(value)
+        elif value is not None and field.name in _SMALLEST and value < _SMALLEST[field.name]:
+            option = field.name.replace("_", "-")
+            raise InputError(f"--{option} is {value}; expected {_SMALLEST[field.name]} or more")
 
 
 def _fail(error: object, status: int) -> None:

@@ -1,6 +1,7 @@
 """Every mistake a user makes is one clear sentence with exit status 2, and loses nothing."""
 
 import cifar10
+import compare
 import digits
 import imagenet
 import numpy as np
@@ -119,3 +120,59 @@ def test_an_unknown_option_is_told_by_the_command_line(start, tmp_path):
     status, error = start(train_target, "--data", "digits", "--modle", "resnet8")
     assert status == 2
     assert "modle" in error
+
+
+def target_run(folder, images, weights):
+    """A command line in which nothing is wrong yet."""
+    return {"--data": images, "--weights": weights, "--model": "resnet8", "--out": folder / "out"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "parts"),
+    [
+        ({"--data": "nowhere.npz"}, ["nowhere.npz"]),
+        ({"--data": "gopher:digits"}, ["gopher", "folder:PATH"]),
+        ({"--data": "tfds:no_such_set"}, ["no_such_set"]),
+        ({"--eval-split": "validation"}, ["validation", "test", "train"]),
+        ({"--weights": "nowhere.safetensors"}, ["nowhere.safetensors"]),
+        ({"--weights": "garbage.safetensors"}, ["garbage.safetensors"]),
+        ({"--weights": "weights.onnx"}, ["weights.onnx", ".safetensors"]),
+        ({"--train-images": "nowhere.tar"}, ["nowhere.tar"]),
+        ({"--train-images": "garbage.tar"}, ["garbage.tar"]),
+        ({"--augment": "rotate"}, ["rotate", "shift_flip"]),
+        ({"--batch-size": 0}, ["--batch-size is 0", "1 or more"]),
+        ({"--steps": 0}, ["--steps is 0", "1 or more"]),
+        ({"--seed": -1}, ["--seed is -1", "0 or more"]),
+        ({"--out": "garbage.tar"}, ["garbage.tar"]),
+        ({"--leakage-weight": 1, "--batch-size": 8}, ["even number"]),
+        ({"--coordinator": "10.0.0.1:80"}, ["--num-processes", "--process-id"]),
+        ({"--faithfulness": -1}, ["--faithfulness is -1", "0.0 or more"]),
+        ({"--width": 0}, ["--width is 0", "1 or more"]),
+    ],
+    ids=lambda value: " ".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else "",
+)
+def test_a_wrong_option_is_one_sentence(start, tmp_path, monkeypatch, images, weights, changes, parts):
+    monkeypatch.chdir(tmp_path)
+    for name in ("garbage.safetensors", "garbage.tar", "weights.onnx"):
+        (tmp_path / name).write_bytes(b"garbage" * 100)
+    arguments = {**target_run(tmp_path, images, weights), **changes}
+    one_sentence(start(cifar10, *[part for pair in arguments.items() for part in pair]), *parts)
+
+
+@pytest.mark.parametrize(
+    ("changes", "parts"),
+    [
+        ({"--explainers": "saliency"}, ["saliency", "taylor_signed"]),
+        ({"--generators": "run/generator.safetensors"}, ["NAME:FILE"]),
+        ({"--generators": "gencnp:nowhere.safetensors"}, ["nowhere.safetensors"]),
+        ({"--generators": "gencnp:garbage.safetensors"}, ["garbage.safetensors"]),
+        ({"--densities": 1.5}, ["1.5", "0 to 1"]),
+        ({"--eval-fraction": 2}, ["2"]),
+    ],
+    ids=lambda value: " ".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else "",
+)
+def test_a_wrong_comparison_is_one_sentence(start, tmp_path, monkeypatch, images, weights, changes, parts):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "garbage.safetensors").write_bytes(b"garbage" * 100)
+    arguments = {**target_run(tmp_path, images, weights), **changes}
+    one_sentence(start(compare, *[part for pair in arguments.items() for part in pair]), *parts)
