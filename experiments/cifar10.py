@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import common
+import fitting
 import outcome
 from common import GeneratorOptions
 
@@ -59,7 +60,7 @@ def run(options: Options) -> None:
     config = common.as_config(options, weights=targets.weights_hash(options.weights))
 
     common.say(f"generator: pathways of the frozen {target.name}, {len(train)} training images")
-    trained = common.train_generator(
+    trained = fitting.train_generator(
         target, target_params, train, options.generator, out=options.out, seed=options.seed, config=config
     )
 

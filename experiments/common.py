@@ -6,20 +6,19 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, TypeVar
 
 import jax
-import jax.numpy as jnp
-import optax
 import tyro
 
 from jaxpath import data, gencnp, metrics, training
-from jaxpath.targets.objective import make_classifier_objective
-from jaxpath.training.checkpoints import Checkpoints
-from jaxpath.types import InputError, Params, Target
+from jaxpath.types import InputError, Target
 
 Options = TypeVar("Options", bound="Launch")
-_FREE = ("out", "checkpoint_every", "num_workers", "coordinator", "num_processes", "process_id")
+_FREE = (
+    *("out", "checkpoints", "checkpoint_every", "num_workers"),
+    *("coordinator", "num_processes", "process_id"),
+)
 """Options that may change when a run is continued: they do not touch its result."""
 
 _SMALLEST = {
@@ -92,6 +91,8 @@ class GeneratorOptions:
         granularity: One gate per channel or per unit.
         precision: Type in which target and generator compute; parameters stay float32.
         checkpoint_every: Steps between two checkpoints.
+        checkpoints: Folder of the checkpoints, or gs://BUCKET/FOLDER; all processes need the same. None
+            takes checkpoints/ in the run's folder.
         num_workers: Processes that read images; 0 uses threads.
         skip_unreadable: Pass over files that are no images, and count them.
         class_pathway_images: Training images from which class pathways are learned; 0 learns none.
@@ -112,26 +113,11 @@ class GeneratorOptions:
     granularity: Literal["channel", "unit"] = "channel"
     precision: Literal["float32", "bfloat16"] = "float32"
     checkpoint_every: int = 100
+    checkpoints: str | None = None
     num_workers: int = 0
     skip_unreadable: bool = False
     class_pathway_images: int = 1000
     objective: gencnp.ObjectiveOptions = dataclasses.field(default_factory=gencnp.ObjectiveOptions)
-
-
-class Trained(NamedTuple):
-    """A trained generator.
-
-    Attributes:
-        generator: The module.
-        params: Its parameters.
-        fit: The finished run.
-        unreadable: Files that were passed over because they are no images.
-    """
-
-    generator: gencnp.Generator
-    params: Params
-    fit: training.FitResult
-    unreadable: tuple[str, ...]
 
 
 def keep_compiled_programs() -> None:
@@ -265,141 +251,3 @@ def eval_passes(
         )
 
     return start
-
-
-def train_classifier(
-    target: Target, source: data.Source, options: ClassifierOptions, *, out: Path, seed: int, config: Mapping
-) -> Params:
-    """Trains ``target`` from scratch on ``source``; continues what ``out`` holds. Returns its parameters."""
-    mesh = training.make_mesh()
-    training.check_batch_size(options.train_batch_size, mesh)
-    schedule = _schedule(options.train_learning_rate, options.train_steps)
-    if options.optimizer == "adamw":
-        optimizer = optax.adamw(schedule, weight_decay=options.train_weight_decay)
-    else:
-        optimizer = optax.chain(
-            optax.add_decayed_weights(options.train_weight_decay),
-            optax.sgd(schedule, momentum=0.9, nesterov=True),
-        )
-    variables = dict(target.init(jax.random.key(seed)))
-    params = variables.pop("params")
-    state = training.create_state(params, optimizer, key=jax.random.key(seed + 1), extra=variables)
-    objective = make_classifier_objective(target, label_smoothing=options.label_smoothing)
-    result = _fit(
-        state,
-        training.make_train_step(objective, optimizer, mesh),
-        train_batches(
-            source, target, batch_size=options.train_batch_size, seed=seed, augment=options.train_augment
-        ),
-        {},
-        num_steps=options.train_steps,
-        mesh=mesh,
-        out=out,
-        config=config,
-        checkpoint_every=max(100, options.train_steps // 5),
-        title="target",
-    )
-    return {**result.state.extra, "params": result.state.params}
-
-
-def train_generator(
-    target: Target,
-    target_params: Params,
-    source: data.Source,
-    options: GeneratorOptions,
-    *,
-    out: Path,
-    seed: int,
-    config: Mapping,
-) -> Trained:
-    """Trains a generator for the frozen ``target`` on ``source``; continues what ``out`` holds."""
-    mesh = training.make_mesh()
-    training.check_batch_size(options.batch_size, mesh)
-    generator = make_generator(target, options)
-    params = init_generator(generator, target, target_params, seed=seed)
-    schedule = _schedule(options.learning_rate, options.steps)
-    optimizer = optax.chain(
-        optax.clip_by_global_norm(1.0), optax.adamw(schedule, weight_decay=options.weight_decay)
-    )
-    extra = gencnp.init_sparsity(options.objective)
-    state = training.create_state(params, optimizer, key=jax.random.key(seed + 1), extra=extra)
-    objective = gencnp.make_objective(target, generator, options.objective)
-    batches = train_batches(
-        source,
-        target,
-        batch_size=options.batch_size,
-        seed=seed,
-        augment=options.augment,
-        num_workers=options.num_workers,
-        skip_unreadable=options.skip_unreadable,
-    )
-    result = _fit(
-        state,
-        training.make_train_step(objective, optimizer, mesh),
-        batches,
-        target_params,
-        num_steps=options.steps,
-        mesh=mesh,
-        out=out,
-        config=config,
-        checkpoint_every=options.checkpoint_every,
-        title="generator",
-    )
-    unreadable = batches.unreadable
-    if unreadable:
-        say(f"{len(unreadable)} unreadable images were passed over: {', '.join(unreadable[:5])}")
-    return Trained(generator, result.state.params, result, unreadable)
-
-
-def make_generator(target: Target, options: GeneratorOptions) -> gencnp.Generator:
-    """The generator that ``options`` describe."""
-    return gencnp.Generator(
-        target.sites,
-        target.num_classes,
-        width=options.width,
-        grid=options.grid,
-        initial_logit=options.initial_logit,
-        recursive=options.recursive,
-        distill=options.distill,
-        decoder_sees=options.decoder_sees,
-        modulate=options.modulate,
-        granularity=options.granularity,
-        dtype=jnp.dtype(options.precision),
-    )
-
-
-def init_generator(
-    generator: gencnp.Generator, target: Target, target_params: Params, *, seed: int
-) -> Params:
-    """Fresh parameters of a generator for ``target``."""
-    shape = (1, *target.preprocessing.crop, len(target.preprocessing.mean))
-
-    @jax.jit
-    def init(key, target_params):
-        features = target.apply(target_params, jnp.zeros(shape, jnp.uint8)).features
-        return generator.init(key, features)
-
-    return init(jax.random.key(seed), target_params)
-
-
-def _fit(state, step, batches, frozen, *, num_steps, mesh, out, config, checkpoint_every, title):
-    checkpoints = Checkpoints(out / "checkpoints", config=config, save_every=checkpoint_every)
-    try:
-        return training.fit(
-            state,
-            step,
-            batches,
-            frozen,
-            num_steps=num_steps,
-            mesh=mesh,
-            checkpoints=checkpoints,
-            log=training.MetricLog(out),
-            title=title,
-        )
-    finally:
-        batches.close()
-        checkpoints.close()
-
-
-def _schedule(peak: float, steps: int) -> optax.Schedule:
-    return optax.warmup_cosine_decay_schedule(0.0, peak, max(1, steps // 10), max(2, steps))

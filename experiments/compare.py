@@ -69,7 +69,7 @@ class Options(common.Launch):
     model: str = "resnet18"
     num_classes: int | None = None
     image_size: int | None = None
-    data_dir: Path | None = None
+    data_dir: str | None = None
     eval_split: str | None = None
     eval_fraction: float | None = None
     images: int | None = None

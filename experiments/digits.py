@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import common
+import fitting
 import outcome
 from common import ClassifierOptions, GeneratorOptions
 
@@ -46,13 +47,13 @@ def run(options: Options) -> None:
     common.check_data(target, train, held_out)
 
     common.say(f"target: {target.name} on {len(train)} digits")
-    target_params = common.train_classifier(
+    target_params = fitting.train_classifier(
         target, train, options.classifier, out=options.out / "target", seed=options.seed, config=config
     )
     targets.save_weights(target, target_params, options.out / "target" / "weights.safetensors")
 
     common.say("generator: pathways of the frozen target")
-    trained = common.train_generator(
+    trained = fitting.train_generator(
         target, target_params, train, options.generator, out=options.out, seed=options.seed, config=config
     )
 

@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 import common
+import fitting
 import outcome
 from common import GeneratorOptions
 
@@ -46,7 +47,7 @@ class Options(common.Launch):
     weights: str
     out: Path = Path("runs/imagenet")
     model: str = "resnet18"
-    data_dir: Path | None = None
+    data_dir: str | None = None
     train_split: str | None = None
     eval_split: str | None = None
     eval_fraction: float = 0.2
@@ -73,7 +74,7 @@ def run(options: Options) -> None:
     config = common.as_config(options, weights=targets.weights_hash(options.weights))
 
     common.say(f"generator: pathways of the frozen {target.name}, {len(train)} training images")
-    trained = common.train_generator(
+    trained = fitting.train_generator(
         target, target_params, train, generator, out=options.out, seed=options.seed, config=config
     )
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import jax
 import numpy as np
-from common import GeneratorOptions, Trained, eval_passes, say
+from common import GeneratorOptions, eval_passes, say
+from fitting import Trained
 
 from jaxpath import data, gencnp, metrics, report, training
 from jaxpath.pathways import unflatten

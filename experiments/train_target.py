@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import common
+import fitting
 import jax
 from common import ClassifierOptions
 
@@ -39,7 +40,7 @@ class Options(common.Launch):
     data: str
     model: str = "resnet20"
     out: Path = Path("runs/target")
-    data_dir: Path | None = None
+    data_dir: str | None = None
     eval_split: str | None = "test"
     image_size: int | None = None
     epochs: float | None = None
@@ -58,7 +59,7 @@ def run(options: Options) -> None:
         steps = max(1, round(options.epochs * len(train) / classifier.train_batch_size))
         classifier = dataclasses.replace(classifier, train_steps=steps)
     config = common.as_config(options)
-    params = common.train_classifier(
+    params = fitting.train_classifier(
         target, train, classifier, out=options.out, seed=options.seed, config=config
     )
     weights = options.out / "weights.safetensors"

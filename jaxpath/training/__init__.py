@@ -4,14 +4,18 @@ from jaxpath.training.evaluate import collect
 from jaxpath.training.logs import MetricLog
 from jaxpath.training.loop import FitResult, TrainingDiverged, fit
 from jaxpath.training.processes import end_process, start_processes
+from jaxpath.training.program import Collective, Program, read_program
 from jaxpath.training.sharding import AXIS, check_batch_size, make_mesh, replicate, shard_batch
 from jaxpath.training.state import TrainState, create_state
-from jaxpath.training.step import make_eval_step, make_train_step
+from jaxpath.training.step import Step, make_eval_step, make_train_step
 
 __all__ = [
     "AXIS",
+    "Collective",
     "FitResult",
     "MetricLog",
+    "Program",
+    "Step",
     "TrainState",
     "TrainingDiverged",
     "check_batch_size",
@@ -22,6 +26,7 @@ __all__ = [
     "make_eval_step",
     "make_mesh",
     "make_train_step",
+    "read_program",
     "replicate",
     "shard_batch",
     "start_processes",

@@ -74,6 +74,7 @@ class Checkpoints:
         best_is_high: bool = True,
     ):
         self.directory = _absolute(directory)
+        _check_reachable(self.directory)
         self._config, self._save_every = dict(config), save_every
         self._best_metric, self._sign = best_metric, 1 if best_is_high else -1
         self._keep = _NewestAndBest(max_to_keep)
@@ -281,6 +282,13 @@ class _Reading:
 def _absolute(directory: str | os.PathLike) -> epath.Path:
     path = epath.Path(directory)
     return path if "://" in os.fspath(path) else epath.Path(os.path.abspath(path))
+
+
+def _check_reachable(directory: epath.Path) -> None:
+    try:
+        directory.exists()
+    except ImportError as error:
+        raise InputError(f"cannot reach {directory}: {error}") from error
 
 
 def _barrier(name: str) -> None:

@@ -1,6 +1,8 @@
 """Batches: shards, order, exact resume, padding, augmentation and unreadable files."""
 
 import functools
+import multiprocessing
+import os
 
 import numpy as np
 import pytest
@@ -125,6 +127,31 @@ def test_worker_processes_make_the_same_batches_and_resume_exactly():
     batches = train(source, augment="shift_flip", num_workers=2)
     batches.set_state(state)
     assert_same(take(batches, 4), expected[3:])
+
+
+def die(number):
+    os._exit(9)
+
+
+def test_killed_workers_are_replaced_and_no_batch_is_lost(capfd):
+    source = make_source()
+    expected = take(train(source), 30)
+    batches = train(source, num_workers=2)
+    found = [next(batches) for _ in range(3)]
+    for worker in multiprocessing.active_children():
+        worker.kill()
+        worker.join()
+    found += [next(batches) for _ in range(27)]
+    batches.close()
+    assert_same(found, expected)
+    assert "a data worker died" in capfd.readouterr().err
+
+
+def test_workers_that_die_at_every_try_end_the_run():
+    batches = train(make_source(), num_workers=1)
+    batches._make_batch = die
+    with pytest.raises(InputError, match="died 3 times"):
+        next(batches)
 
 
 def test_a_state_of_another_data_set_is_refused():

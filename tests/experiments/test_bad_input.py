@@ -104,7 +104,7 @@ def test_an_output_folder_of_another_configuration(start, tmp_path, monkeypatch)
         raise SystemExit(0)
 
     # Before the first step: the folder is claimed by then.
-    monkeypatch.setattr(digits.common.training, "fit", stop)
+    monkeypatch.setattr(digits.fitting.training, "fit", stop)
     assert start(digits, *tiny)[0] == 0
     before = sorted(path for path in out.rglob("*"))
     one_sentence(start(digits, *tiny, "--seed", 1), "another configuration", "seed is 0 there and 1 here")
