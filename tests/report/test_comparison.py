@@ -1,0 +1,34 @@
+import pytest
+
+from jaxpath.report import plot_curves, plot_times
+
+
+def row(density, fidelity, **more):
+    return {"density": density, "fidelity": fidelity, "leakage": 0.5, "mdc": 0.25, **more}
+
+
+def test_every_explainer_is_a_line_in_every_panel_with_its_range_of_runs_shaded():
+    seeds = {f"{name}_runs_{end}": 0.5 for name in ("fidelity", "leakage", "mdc") for end in ("low", "high")}
+    curves = {
+        "random": [row(0.1, 0.2), row(0.5, 0.6)],
+        "a<b_$": [row(0.1, 0.9, **seeds), row(0.5, 1.0, **seeds)],
+    }
+    figure = plot_curves(curves)
+    panels = figure.axes
+    assert [panel.get_title(loc="left") for panel in panels] == [
+        "fidelity",
+        "leakage",
+        "mean drop of confidence",
+    ]
+    for panel in panels:
+        assert len(panel.lines) == 2 and len(panel.collections) == 1
+    assert panels[0].lines[1].get_xydata().tolist() == [[0.1, 0.9], [0.5, 1.0]]
+    assert len(figure.legends[0].get_texts()) == 2
+
+
+def test_times_stand_on_a_logarithmic_axis_in_the_order_given():
+    figure = plot_times({"slow": {"1": 1000.0, "64": 100.0}, "fast": {"1": 2.0, "64": 1.0}})
+    panel = figure.axes[0]
+    assert panel.get_xscale() == "log"
+    assert [label.get_text() for label in panel.get_yticklabels()] == ["slow", "fast"]
+    assert panel.lines[0].get_xdata() == pytest.approx([1000.0, 2.0])
