@@ -8,7 +8,7 @@ Every explainer scores the neurons of each image; the best-scored are opened, ov
 the density is reached exactly. Written are ``results.json``, ``curves.csv`` (one row per explainer and
 density) and figures. Generators of one name are runs with different seeds: their rows are means, with 95 %
 intervals over the runs. The explainers that search, and integrated gradients, take the first
-``--search-images`` images only; every row says how many images it rests on.
+``--search-images`` images only, as do insertion and deletion for all; every row says how many it rests on.
 """
 
 import csv
@@ -128,7 +128,7 @@ def run(options: Options) -> None:
     with tqdm(total=_work(entries, options, batches), unit="batch", disable=None) as progress:
         for entry in entries:
             progress.set_description(entry.name)
-            counted = _counting(batches[entry.name in SLOW], progress)
+            counted = {slow: _counting(start, progress) for slow, start in batches.items()}
             found.append(score(target, params, entry, counted, options, mesh=mesh, fills=fills))
             tqdm.write(f"{entry.name}: scored on {found[-1]['num_images']} images", file=sys.stderr)
     if options.time_explainers:
@@ -213,13 +213,14 @@ def score(
     target: Target,
     params: Params,
     entry: Entry,
-    batches: metrics.Batches,
+    passes: Mapping[bool, metrics.Batches],
     options: Options,
     *,
     mesh: jax.sharding.Mesh,
     fills: metrics.Fills | None,
 ) -> dict[str, Any]:
-    """Everything about one explainer but its time."""
+    """Everything about one explainer but its time; ``passes[True]`` are the few images for slow work."""
+    batches = passes[entry.name in SLOW]
     common_arguments: dict[str, Any] = {"mesh": mesh, "seed": options.seed, "fills": fills}
     records = metrics.explain_at_densities(
         target, params, entry.make, entry.params, batches, densities=options.densities, **common_arguments
@@ -237,7 +238,9 @@ def score(
                 "fidelity_high": interval.high,
             }
         )
-    order = metrics.insertion_deletion(target, params, entry.make, entry.params, batches, **common_arguments)
+    order = metrics.insertion_deletion(
+        target, params, entry.make, entry.params, passes[True], **common_arguments
+    )
     result: dict[str, Any] = {
         "name": entry.name,
         "num_images": len(records[0].labels),
@@ -358,8 +361,12 @@ def _rounded(count: int, devices: int) -> int:
 def _work(entries: Sequence[Entry], options: Options, batches: Mapping[bool, metrics.Batches]) -> int:
     """Batches that all explainers together will take."""
     lengths = {slow: sum(1 for _ in start()) for slow, start in batches.items()}
-    passes = 2 + len(options.densities)
-    return sum((passes + 2 * bool(entry.natural)) * lengths[entry.name in SLOW] for entry in entries)
+    passes = 1 + len(options.densities)
+
+    def work(entry: Entry) -> int:
+        return (passes + 2 * bool(entry.natural)) * lengths[entry.name in SLOW] + lengths[True]
+
+    return sum(map(work, entries))
 
 
 def _counting(batches: metrics.Batches, progress: tqdm) -> metrics.Batches:
