@@ -12,6 +12,8 @@ from jax import Array, lax
 _SMALL = 7
 """Output width up to which shifted products beat XLA's own convolution on a CPU."""
 
+_STANDARD = ("NHWC", "HWIO", "NHWC")
+
 
 def conv_general_dilated(
     lhs: Array,
@@ -26,9 +28,11 @@ def conv_general_dilated(
 ) -> Array:
     """``lax.conv_general_dilated`` for NHWC images and HWIO kernels, chosen by shape on a CPU.
 
-    XLA's convolution on a CPU is up to fifty times slower than PyTorch's where the output is only a few
-    pixels wide; as shifted matrix products it comes close. Accelerators keep XLA's own. Takes what
-    :class:`flax.linen.Conv` passes, so it plugs in there.
+    On a CPU, XLA's convolution is up to a hundred times slower than a sum of shifted matrix products where
+    the output is a few pixels wide, several times slower in the gradient of a strided one, and ten times
+    slower in any gradient inside a loop; docs/performance.md has the figures. There, it can be differentiated
+    in reverse mode only. Accelerators keep XLA's own. Takes what :class:`flax.linen.Conv` passes, so it plugs
+    in there.
 
     Args:
         lhs: Images [B, H, W, C].
@@ -44,9 +48,7 @@ def conv_general_dilated(
     if dense and jax.default_backend() == "cpu":
         if isinstance(padding, str):
             padding = lax.padtype_to_pads(lhs.shape[1:3], rhs.shape[:2], strides, padding)
-        width = (lhs.shape[2] + sum(padding[1]) - rhs.shape[1]) // strides[1] + 1
-        if rhs.shape[:2] == (1, 1) or width <= _SMALL:
-            return _shifted_products(lhs, rhs, strides, padding, precision)
+        return _cpu_convolution(lhs, rhs, strides, tuple(map(tuple, padding)), precision)
     return lax.conv_general_dilated(
         lhs,
         rhs,
@@ -54,7 +56,7 @@ def conv_general_dilated(
         padding,
         lhs_dilation,
         rhs_dilation,
-        dimension_numbers=dimension_numbers or ("NHWC", "HWIO", "NHWC"),
+        dimension_numbers=dimension_numbers or _STANDARD,
         feature_group_count=feature_group_count,
         precision=precision,
     )
@@ -64,11 +66,51 @@ def _is_one(dilation: int | Sequence[int] | None) -> bool:
     return dilation is None or dilation == 1 or all(d == 1 for d in dilation)  # type: ignore[union-attr]
 
 
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def _cpu_convolution(x, kernel, strides, padding, precision) -> Array:
+    """The faster of XLA's convolution and shifted products, forward and backward."""
+    width = (x.shape[2] + sum(padding[1]) - kernel.shape[1]) // strides[1] + 1
+    if kernel.shape[:2] == (1, 1) or width <= _SMALL:
+        return _shifted_products(x, kernel, strides, padding, precision)
+    return _xla_convolution(x, kernel, strides, padding, precision)
+
+
+def _forward(x, kernel, strides, padding, precision):
+    return _cpu_convolution(x, kernel, strides, padding, precision), (x, kernel)
+
+
+def _backward(strides, padding, precision, residuals, cotangent):
+    x, kernel = residuals
+    if strides == (1, 1):
+        # Written out as a convolution: inside a loop, XLA's own transposed form falls back to a slow kernel.
+        flipped = kernel[::-1, ::-1].swapaxes(2, 3)
+        around = tuple(
+            (size - 1 - low, size - 1 - high)
+            for size, (low, high) in zip(kernel.shape[:2], padding, strict=True)
+        )
+        to_x = _cpu_convolution(cotangent, flipped, (1, 1), around, precision)
+    else:
+        _, pull = jax.vjp(lambda x: _shifted_products(x, kernel, strides, padding, precision), x)
+        (to_x,) = pull(cotangent)
+    _, pull = jax.vjp(lambda kernel: _xla_convolution(x, kernel, strides, padding, precision), kernel)
+    return to_x, *pull(cotangent)
+
+
+_cpu_convolution.defvjp(_forward, _backward)
+
+
+def _xla_convolution(x, kernel, strides, padding, precision) -> Array:
+    return lax.conv_general_dilated(
+        x, kernel, strides, padding, dimension_numbers=_STANDARD, precision=precision
+    )
+
+
 def _shifted_products(x, kernel, strides, padding, precision) -> Array:
     """Sum over the kernel's taps of (a shifted, strided view of x) times (that tap's matrix)."""
     batch, _, _, channels = x.shape
     rows, columns = kernel.shape[:2]
-    x = jnp.pad(x, ((0, 0), *padding, (0, 0)))
+    # Not jnp.pad: the gradient of a convolution with much padding cuts the edges off.
+    x = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *((*pair, 0) for pair in padding), (0, 0, 0)))
     height = (x.shape[1] - rows) // strides[0] + 1
     width = (x.shape[2] - columns) // strides[1] + 1
 

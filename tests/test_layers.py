@@ -45,19 +45,39 @@ def test_groups_and_dilation_are_kept(options):
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
-def test_gradients_agree_with_xla():
-    x, weights = draw(2, 5, 5, 3), draw(3, 3, 3, 4)
-
-    def loss(convolve, x, weights):
-        return jnp.square(convolve(x, weights, (2, 2), ((1, 1), (1, 1)))).sum()
+@pytest.mark.parametrize("strides", [(1, 1), (2, 1), (2, 2)])
+@pytest.mark.parametrize("padding", ["SAME", "VALID", ((0, 2), (1, 0)), ((3, 3), (4, 4))])
+@pytest.mark.parametrize("kernel", [(1, 1), (2, 3)])
+@pytest.mark.parametrize("size", [(4, 3), (5, 20)])
+def test_gradients_agree_with_xla(size, kernel, padding, strides):
+    x, weights = draw(2, *size, 3), draw(*kernel, 3, 4)
 
     def plain(*args):
         return lax.conv_general_dilated(*args, dimension_numbers=DIMENSIONS)
 
-    found = jax.grad(lambda *args: loss(conv_general_dilated, *args), argnums=(0, 1))(x, weights)
-    expected = jax.grad(lambda *args: loss(plain, *args), argnums=(0, 1))(x, weights)
-    for a, b in zip(found, expected, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-3)
+    def gradients(convolve):
+        def loss(x, weights):
+            return jnp.sin(convolve(x, weights, strides, padding)).sum()
+
+        return jax.jit(jax.grad(loss, argnums=(0, 1)))(x, weights)
+
+    for found, expected in zip(gradients(conv_general_dilated), gradients(plain), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_gradients_of_gradients_agree_with_xla():
+    x, weights = draw(2, 9, 9, 3), draw(3, 3, 3, 4)
+
+    def penalty(convolve, weights):
+        gradient = jax.grad(lambda x: jnp.sin(convolve(x, weights, (1, 1), "SAME")).sum())(x)
+        return jnp.square(gradient).sum()
+
+    def plain(*args):
+        return lax.conv_general_dilated(*args, dimension_numbers=DIMENSIONS)
+
+    found = jax.grad(lambda weights: penalty(conv_general_dilated, weights))(weights)
+    expected = jax.grad(lambda weights: penalty(plain, weights))(weights)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)
 
 
 def test_the_flax_layer_uses_the_same_numbers_as_flax():
