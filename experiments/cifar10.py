@@ -5,7 +5,7 @@ r"""Trains a generator for a CIFAR ResNet and evaluates it on images that it has
 
 ``--data`` holds train_images, train_labels, test_images and test_labels (uint8, 32 x 32 x 3). The generator
 learns from ``--train-images`` (a folder or tar of class folders) together with the .npz file's training
-images, and is scored on its test images. About 15 minutes on two CPU cores with the default steps.
+images, and is scored on its test images. Six to eighteen minutes on two CPU cores with the default steps.
 """
 
 import dataclasses
