@@ -8,7 +8,8 @@ Every explainer scores the neurons of each image; the best-scored are opened, ov
 the density is reached exactly. Written are ``results.json``, ``curves.csv`` (one row per explainer and
 density) and figures. Generators of one name are runs with different seeds: their rows are means, with 95 %
 intervals over the runs. The explainers that search, and integrated gradients, take the first
-``--search-images`` images only, as do insertion and deletion for all; every row says how many it rests on.
+``--search-images`` images only, and every row says how many it rests on. Insertion and deletion take those
+images for all explainers.
 """
 
 import csv

@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 from common import GeneratorOptions
 
-from jaxpath import targets, training
+from jaxpath import gencnp, targets, training
 from jaxpath.training.sharding import POSITION
 from jaxpath.types import Target
 
@@ -73,12 +73,13 @@ def table_row(row: dict[str, Any]) -> str:
 def measure(model: str, options: Options) -> dict[str, Any]:
     """Reads the program of one target at two batch sizes: what depends on the batch is their difference."""
     began = time.perf_counter()
-    large, small = options.batch_size, max(1, options.batch_size // 4)
+    count = options.batch_size
+    other_count = count // 4 or count + 1
     target = targets.make_target(model, dtype=options.precision)
-    program, parameters = compile_step(target, large, options)
-    fewer, _ = compile_step(target, small, options)
+    program, parameters = compile_step(target, count, options)
+    other, _ = compile_step(target, other_count, options)
     memory = program.argument_bytes + program.scratch_bytes
-    per_image = (memory - fewer.argument_bytes - fewer.scratch_bytes) / max(1, large - small)
+    per_image = (memory - other.argument_bytes - other.scratch_bytes) / (count - other_count)
     names = collections.Counter(collective.name for collective in program.collectives)
     exchanges = ", ".join(f"{count} {name}" for name, count in names.items())
     sizes = [size for collective in program.collectives for size in collective.sizes]
@@ -87,9 +88,9 @@ def measure(model: str, options: Options) -> dict[str, Any]:
         "parameters": parameters,
         "sent_bytes": sum(sizes),
         "exchanges": exchanges or "none",
-        "fixed_bytes": memory - large * per_image,
+        "fixed_bytes": memory - count * per_image,
         "bytes_per_image": per_image,
-        "flops_per_image": program.flops / large,
+        "flops_per_image": program.flops / count,
         "compile_s": round(time.perf_counter() - began, 1),
     }
 
@@ -98,11 +99,8 @@ def compile_step(target: Target, batch_size: int, options: Options) -> tuple[tra
     """The step for so many images per device, and the number of the generator's parameters."""
     mesh = training.make_mesh()
     settings = GeneratorOptions(width=options.width, precision=options.precision)
-    generator = fitting.make_generator(target, settings)
+    generator, frozen, params = generator_shapes(target, settings)
     create_state, step = fitting.make_generator_step(target, generator, settings, mesh)
-    # Shapes are all that a compiler needs.
-    frozen = jax.eval_shape(target.init, jax.random.key(0))
-    params = jax.eval_shape(lambda frozen: fitting.init_generator(generator, target, frozen, seed=0), frozen)
     state = jax.eval_shape(lambda params: create_state(params, 0), params)
     count = batch_size * mesh.size
     image = (*target.preprocessing.crop, len(target.preprocessing.mean))
@@ -113,7 +111,20 @@ def compile_step(target: Target, batch_size: int, options: Options) -> tuple[tra
         POSITION: jax.ShapeDtypeStruct((count,), jnp.int32),
     }
     lowered = cast(jax.stages.Wrapped, step).lower(state, frozen, batch)
-    return training.read_program(lowered.compile()), sum(leaf.size for leaf in jax.tree.leaves(params))
+    return training.read_program(lowered.compile()), num_parameters(params)
+
+
+def generator_shapes(target: Target, settings: GeneratorOptions) -> tuple[gencnp.Generator, Any, Any]:
+    """A generator, and the shapes of the target's parameters and its own: all that a compiler needs."""
+    generator = fitting.make_generator(target, settings)
+    frozen = jax.eval_shape(target.init, jax.random.key(0))
+    params = jax.eval_shape(lambda frozen: fitting.init_generator(generator, target, frozen, seed=0), frozen)
+    return generator, frozen, params
+
+
+def num_parameters(params: Any) -> int:
+    """Numbers in a tree of arrays, or of their shapes."""
+    return sum(leaf.size for leaf in jax.tree.leaves(params))
 
 
 if __name__ == "__main__":

@@ -29,10 +29,10 @@ def conv_general_dilated(
     """``lax.conv_general_dilated`` for NHWC images and HWIO kernels, chosen by shape on a CPU.
 
     On a CPU, XLA's convolution is up to a hundred times slower than a sum of shifted matrix products where
-    the output is a few pixels wide, several times slower in the gradient of a strided one, and ten times
-    slower in any gradient inside a loop; docs/performance.md has the figures. There, it can be differentiated
-    in reverse mode only. Accelerators keep XLA's own. Takes what :class:`flax.linen.Conv` passes, so it plugs
-    in there.
+    the output is a few pixels wide, up to three times slower in the gradient of a strided one, and ten times
+    slower in the gradient of one inside a loop; docs/performance.md has the figures. There, it can be
+    differentiated in reverse mode only. Accelerators keep XLA's own. Takes what :class:`flax.linen.Conv`
+    passes, so it plugs in there.
 
     Args:
         lhs: Images [B, H, W, C].

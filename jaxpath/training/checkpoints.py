@@ -74,7 +74,6 @@ class Checkpoints:
         best_is_high: bool = True,
     ):
         self.directory = _absolute(directory)
-        _check_reachable(self.directory)
         self._config, self._save_every = dict(config), save_every
         self._best_metric, self._sign = best_metric, 1 if best_is_high else -1
         self._keep = _NewestAndBest(max_to_keep)
@@ -196,7 +195,10 @@ class Checkpoints:
             ) from error
 
     def _claim(self) -> None:
-        check_config(self.directory, self._config)
+        try:
+            check_config(self.directory, self._config)
+        except ImportError as error:
+            raise InputError(f"cannot reach {self.directory}: {error}") from error
         _barrier("checked the configuration")
         if jax.process_index() == 0:
             try:
@@ -280,15 +282,15 @@ class _Reading:
 
 
 def _absolute(directory: str | os.PathLike) -> epath.Path:
-    path = epath.Path(directory)
-    return path if "://" in os.fspath(path) else epath.Path(os.path.abspath(path))
-
-
-def _check_reachable(directory: epath.Path) -> None:
-    try:
-        directory.exists()
-    except ImportError as error:
-        raise InputError(f"cannot reach {directory}: {error}") from error
+    scheme, separator, _ = os.fspath(directory).partition("://")
+    if not separator:
+        return epath.Path(os.path.abspath(directory))
+    if scheme != "gs":
+        # Orbax would fail at the first checkpoint.
+        raise InputError(
+            f"checkpoints cannot go to {os.fspath(directory)}; expected a folder or gs://BUCKET/FOLDER"
+        )
+    return epath.Path(directory)
 
 
 def _barrier(name: str) -> None:

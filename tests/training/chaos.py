@@ -41,8 +41,8 @@ def finish(folder: Path, num_steps: int) -> dict[str, np.ndarray]:
     return dict(np.load(folder / "final.npz"))
 
 
-def stop(folder: Path, num_steps: int, number: int, *, batches: int, delay: float) -> int:
-    """Sends a signal some time after so many batches; returns the exit status."""
+def stop(folder: Path, num_steps: int, number: int, *, batches: int, delay: float) -> None:
+    """Sends a signal some time after so many batches."""
     process = start(folder, num_steps)
     for count, _ in enumerate(process.stdout, start=1):
         if count == batches:
@@ -52,7 +52,6 @@ def stop(folder: Path, num_steps: int, number: int, *, batches: int, delay: floa
     _, error = process.communicate(timeout=300)
     allowed = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 0}[number]
     assert process.returncode == allowed, error
-    return process.returncode
 
 
 def run(folder: Path, *, kills: int, seed: int) -> None:

@@ -1,4 +1,5 @@
 import gc
+import importlib.util
 import resource
 import shutil
 
@@ -102,6 +103,19 @@ def test_another_configuration_is_refused_with_the_fields_that_differ(tmp_path):
         'weights is "sha256:aa" there and nothing here' in str(error.value)
     )
     assert "depths" not in str(error.value)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("gcsfs") is not None, reason="gcsfs is installed")
+def test_an_object_store_without_its_package_is_one_clear_error():
+    with pytest.raises(InputError, match=r"cannot reach gs://bucket/run: .*gcsfs"):
+        open_("gs://bucket/run")
+
+
+def test_an_object_store_that_takes_no_checkpoints_is_refused_at_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"cannot go to s3://bucket/run; expected a folder or gs://"):
+        open_("s3://bucket/run")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path):
