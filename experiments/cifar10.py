@@ -18,6 +18,7 @@ import outcome
 from common import GeneratorOptions
 
 from jaxpath import data, targets
+from jaxpath.types import Params, Target
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,13 +51,7 @@ class Options(common.Launch):
 def run(options: Options) -> None:
     """Set-up, generator, report."""
     began = time.perf_counter()
-    target = targets.make_target(options.model, num_classes=10, dtype=options.generator.precision)
-    target_params = targets.load_weights(target, options.weights)
-    train = data.open_source(options.data, split="train")
-    if options.train_images is not None:
-        train = data.concatenate([train, data.open_source(options.train_images)])
-    held_out = data.open_source(options.data, split=options.eval_split)
-    common.check_data(target, train, held_out)
+    target, target_params, train, held_out = open_all(options)
     config = common.as_config(options, weights=targets.weights_hash(options.weights))
 
     common.say(f"generator: pathways of the frozen {target.name}, {len(train)} training images")
@@ -76,6 +71,18 @@ def run(options: Options) -> None:
         config=config,
         began=began,
     )
+
+
+def open_all(options: Options) -> tuple[Target, Params, data.Source, data.Source]:
+    """The classifier, its parameters, the images to learn from, and those to score."""
+    target = targets.make_target(options.model, num_classes=10, dtype=options.generator.precision)
+    params = targets.load_weights(target, options.weights)
+    train = data.open_source(options.data, split="train")
+    if options.train_images is not None:
+        train = data.concatenate([train, data.open_source(options.train_images)])
+    held_out = data.open_source(options.data, split=options.eval_split)
+    common.check_data(target, train, held_out)
+    return target, params, train, held_out
 
 
 if __name__ == "__main__":

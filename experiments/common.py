@@ -25,6 +25,7 @@ _SMALLEST = {
     **dict.fromkeys(("steps", "train_steps", "batch_size", "train_batch_size", "checkpoint_every"), 1),
     **dict.fromkeys(("width", "grid", "images", "search_images", "image_size", "num_classes", "memory"), 1),
     **dict.fromkeys(("seed", "num_workers", "class_pathway_images", "refine_steps", "warmup_steps"), 0),
+    "budget_steps": 0,
     **dict.fromkeys(("faithfulness", "sparsity_weight", "class_weight", "leakage_weight", "dual_rate"), 0.0),
     **dict.fromkeys(("learning_rate", "train_learning_rate", "weight_decay", "train_weight_decay"), 0.0),
     **dict.fromkeys(("epochs", "random_density_share", "label_smoothing"), 0.0),

@@ -314,7 +314,7 @@ def _mean(values: Sequence[Any]) -> Any:
         merged = {}
         for name in first:
             merged[name] = _mean([value[name] for value in values])
-            if name in COUNTED and np.isfinite(merged[name]):
+            if name in (*COUNTED, "density") and np.isfinite(merged[name]):
                 interval = metrics.seed_interval([value[name] for value in values])
                 merged[f"{name}_runs_low"], merged[f"{name}_runs_high"] = interval.low, interval.high
         return merged

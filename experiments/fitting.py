@@ -128,6 +128,7 @@ def make_generator_step(
 
 def make_generator(target: Target, options: GeneratorOptions) -> gencnp.Generator:
     """The generator that ``options`` describe."""
+    budget = options.objective.budget
     return gencnp.Generator(
         target.sites,
         target.num_classes,
@@ -139,6 +140,7 @@ def make_generator(target: Target, options: GeneratorOptions) -> gencnp.Generato
         decoder_sees=options.decoder_sees,
         modulate=options.modulate,
         granularity=options.granularity,
+        cuts=() if budget is None else gencnp.cuts_of(budget),
         dtype=jnp.dtype(options.precision),
     )
 

@@ -34,13 +34,19 @@ def evidence_gain(clean: Array, masked: Array, classes: Array) -> Array:
     return jax.nn.relu(after - before)
 
 
-def winning_margin(logits: Array, classes: Array, *, margin: float = 1.0) -> Array:
-    """How far ``classes`` are from losing by ``margin``, at least 0, in units of the logits.
+def rejection(logits: Array, classes: Array) -> Array:
+    """-log(1 - softmax(logits)_c) in nats, of logits [B, K] and ``classes`` [B] -> [B].
 
-    max(0, margin + z_c - max of the other z): logits [B, K], classes [B] -> [B]. 0 where another class
-    wins clearly. Our choice: the leakage term, on an image that does not show the class.
+    The cross-entropy of "any class but this one". Our choice: the leakage term under a budget, on an
+    image that does not show the class.
     """
     shown = jax.nn.one_hot(classes, logits.shape[-1], dtype=bool)
+    others = jax.nn.logsumexp(jnp.where(shown, -jnp.inf, logits), axis=-1)
+    return jax.nn.logsumexp(logits, axis=-1) - others
+
+
+def margin(logits: Array, classes: Array) -> Array:
+    """How far ``classes`` are ahead of the best other class: logits [B, K], classes [B] -> [B]."""
+    shown = jax.nn.one_hot(classes, logits.shape[-1], dtype=bool)
     own = jnp.where(shown, logits, 0).sum(axis=-1)
-    best_other = jnp.where(shown, -jnp.inf, logits).max(axis=-1)
-    return jax.nn.relu(margin + own - best_other)
+    return own - jnp.where(shown, -jnp.inf, logits).max(axis=-1)

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxpath.losses import cross_entropy, evidence_gain, kl_divergence, winning_margin
+from jaxpath.losses import cross_entropy, evidence_gain, kl_divergence, margin, rejection
 
 LOGITS = np.random.default_rng(0).normal(size=(2, 5, 4)) * 3
 
@@ -74,8 +74,17 @@ def test_evidence_takes_each_image_at_its_own_class():
     assert 0 < np.count_nonzero(found) < 5
 
 
-def test_the_winning_margin_by_hand():
+def test_the_margin_by_hand():
     logits = jnp.array([[5.0, 2.0, 1.0], [5.0, 2.0, 1.0], [5.0, 4.5, 1.0]])
-    # Ahead by 3: 1 + 3. Behind by 3: safe. Behind by half of the margin of 1: 1/2.
-    np.testing.assert_allclose(winning_margin(logits, jnp.array([0, 1, 1])), [4, 0, 0.5])
-    np.testing.assert_allclose(winning_margin(logits, jnp.array([0, 1, 1]), margin=4.0), [7, 1, 3.5])
+    np.testing.assert_allclose(margin(logits, jnp.array([0, 1, 1])), [3, -3, -0.5])
+
+
+def test_a_rejection_is_the_surprise_that_the_class_is_any_other():
+    logits = jnp.log(jnp.array([[0.5, 0.3, 0.2], [0.9, 0.05, 0.05]]))
+    expected = [-np.log(0.5), -np.log(0.1)]
+    np.testing.assert_allclose(rejection(logits, jnp.array([0, 0])), expected, rtol=1e-5)
+    # Near certainty it is as large as the margin, and neither it nor its gradient overflows.
+    sure = jnp.array([[100.0, 0.0, 0.0]])
+    assert float(rejection(sure, jnp.array([0]))[0]) == pytest.approx(100 - np.log(2), rel=1e-6)
+    gradient = jax.grad(lambda z: rejection(z, jnp.array([0])).sum())(sure)
+    np.testing.assert_allclose(gradient, [[1.0, -0.5, -0.5]], atol=1e-6)

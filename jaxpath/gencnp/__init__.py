@@ -4,13 +4,14 @@ from jaxpath.gencnp.daq import daq, straight_through
 from jaxpath.gencnp.explainer import make_gencnp
 from jaxpath.gencnp.files import load_generator, save_generator
 from jaxpath.gencnp.generator import Generator, GeneratorOutput
-from jaxpath.gencnp.objective import ObjectiveOptions, Sparsity, init_sparsity, make_objective
+from jaxpath.gencnp.objective import ObjectiveOptions, Sparsity, cuts_of, init_sparsity, make_objective
 
 __all__ = [
     "Generator",
     "GeneratorOutput",
     "ObjectiveOptions",
     "Sparsity",
+    "cuts_of",
     "daq",
     "init_sparsity",
     "load_generator",

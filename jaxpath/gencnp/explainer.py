@@ -1,10 +1,12 @@
 """A trained generator as an :class:`~jaxpath.types.Explainer`, like every baseline."""
 
 import jax
-from jax import Array
+import jax.numpy as jnp
+from jax import Array, lax
 
+from jaxpath import losses
 from jaxpath.gencnp.generator import Generator, generate
-from jaxpath.pathways import flatten, top_fraction, unflatten
+from jaxpath.pathways import flatten, open_first, ranks, unflatten
 from jaxpath.types import Explainer, Params, Pathway, Target
 
 
@@ -13,14 +15,17 @@ def make_gencnp(
 ) -> Explainer:
     """Explains by one clean forward of the target and one forward of the generator.
 
-    The generator explains the target's own prediction: it ignores ``labels`` and ``key``.
+    The generator explains the target's own prediction: it ignores ``labels`` and ``key``. One that was
+    trained with a budget is asked at several densities, a masked forward each: the pathway is the least
+    permissive mask that still carries the decision, the one under which the class wins by least; where it
+    wins under none, the mask under which it loses by least.
 
     Args:
         target: The classifier that the generator was trained for.
         generator: The generator.
         generator_params: Its trained parameters.
-        density: Fraction of neurons to open in every image; None opens those whose score is above 0.5,
-            so that each image has its own density.
+        density: Fraction of neurons to open in every image; None tries the generator's cuts, and without
+            any opens the neurons whose score is above 0.5: each image has its own density.
 
     Returns:
         An explainer whose scores lie in (0, 1).
@@ -28,13 +33,36 @@ def make_gencnp(
 
     def explain(params: Params, images: Array, labels: Array, *, key: Array) -> Pathway:
         del labels, key
-        logits = generate(generator, generator_params, target.apply(params, images).features).logits
+        clean = target.apply(params, images)
+        logits = generate(generator, generator_params, clean.features).logits
         scores = {site: jax.nn.sigmoid(value) for site, value in logits.items()}
-        if density is None:
-            masks = {site: (value > 0).astype(value.dtype) for site, value in logits.items()}
-        else:
-            opened = top_fraction(flatten(logits, target.sites), density)
-            masks = unflatten(opened, target.sites, like=logits)
-        return Pathway(scores, masks)
+        if density is None and not generator.cuts:
+            return Pathway(scores, {site: (value > 0).astype(value.dtype) for site, value in logits.items()})
+        order = ranks(flatten(logits, target.sites))
+
+        def masks_at(density: Array | float) -> dict[str, Array]:
+            return unflatten(open_first(order, density), target.sites, like=logits)
+
+        if density is not None:
+            return Pathway(scores, masks_at(density))
+        cuts = jnp.asarray(generator.cuts)
+        classes = clean.logits.argmax(axis=-1)
+        # One after another: memory holds one masked forward, however many cuts there are.
+        margins = lax.map(
+            lambda cut: losses.margin(target.apply(params, images, masks_at(cut)).logits, classes), cuts
+        )
+        return Pathway(scores, masks_at(cuts[least_permissive(margins)]))
 
     return explain
+
+
+def least_permissive(margins: Array) -> Array:
+    """Which of several masks to take, by the class's margin under each: [M, B] -> [B] int.
+
+    The smallest margin above 0; the largest where none is.
+
+    >>> least_permissive(jnp.array([[-3.0, -1.0], [2.0, -2.0], [0.5, -4.0]])).tolist()
+    [2, 0]
+    """
+    kept = jnp.where(margins > 0, -margins, -jnp.inf)
+    return jnp.where((margins > 0).any(axis=0), kept.argmax(axis=0), margins.argmax(axis=0))

@@ -53,7 +53,9 @@ def load_generator(path: str | Path, target: Target) -> tuple[Generator, Params]
             f"the generator in {path} was trained for {name} with {header['num_classes']} classes; expected "
             f"one for {target.name} with {target.num_classes}: make that target, or train another generator"
         )
-    generator = Generator(target.sites, **{**header, "dtype": jnp.dtype(header["dtype"])})
+    # What JSON cannot say; files from before generators had cuts have none.
+    converted = {"dtype": jnp.dtype(header["dtype"]), "cuts": tuple(header.get("cuts", ()))}
+    generator = Generator(target.sites, **{**header, **converted})
     params = unflatten_dict({tuple(key.split("/")): jnp.asarray(value) for key, value in arrays.items()})
     return generator, params
 

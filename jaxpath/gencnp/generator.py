@@ -48,6 +48,8 @@ class Generator(nn.Module):
         modulate: Let a decoder weigh the channels' mean activations: score = b + v.h + (u.h) a, our
             choice. A class-dependent weight on what the image excites is the form of a Taylor score.
         granularity: "channel" or "unit".
+        cuts: Densities at which an explainer tries the scores, for a generator that was trained with a
+            budget; empty: neurons above score 0.5 are kept.
     """
 
     sites: tuple[Site, ...]
@@ -60,6 +62,7 @@ class Generator(nn.Module):
     decoder_sees: Literal["both", "distilled", "embedding"] = "both"
     modulate: bool = True
     granularity: Literal["channel", "unit"] = "channel"
+    cuts: tuple[float, ...] = ()
     dtype: Any = jnp.float32
 
     @nn.compact

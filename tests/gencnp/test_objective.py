@@ -120,7 +120,89 @@ def test_the_leakage_term_compares_each_image_with_its_neighbour_of_another_clas
         log_p = [z[labels[i]] - np.log(np.exp(z).sum()) for z in (masked, clean)]
         gains.append(max(0.0, log_p[0] - log_p[1]))
     assert len(gains) == 6
-    assert float(metrics["evidence_leak"]) == pytest.approx(np.mean(gains), rel=1e-4, abs=1e-6)
+    assert float(metrics["leakage_loss"]) == pytest.approx(np.mean(gains), rel=1e-4, abs=1e-6)
+
+
+def test_a_budget_falls_from_everything_and_every_mask_stays_a_little_below_it():
+    options = ObjectiveOptions(budget=0.4, budget_steps=3, leakage_weight=1.0)
+    generator, params = make_generator()
+    state, history = train(generator, params, options, steps=6)
+    assert float(state.extra.budget) == pytest.approx(0.4)
+    budgets = [1.0, 0.8, 0.6, 0.4, 0.4, 0.4]
+    neuron = 1 / sum(site.channels for site in TARGET.sites)  # a density is met to the nearest neuron
+    for budget, metrics in zip(budgets, history, strict=True):
+        assert 0.8 * budget - neuron < metrics["density"] < budget + neuron
+        assert metrics["sparsity_weight"] == 0
+
+
+def test_under_a_budget_the_class_has_to_stay_and_the_neighbour_has_to_lose_it():
+    options = ObjectiveOptions(budget=0.5, budget_steps=0, class_weight=0.0, leakage_weight=2.0)
+    generator, params = make_generator(cuts=(0.5,))
+    images, labels = planted_images(np.random.default_rng(5), 8, np.array([0, 1, 2, 2, 1, 0, 0, 2], np.int32))
+    objective = make_objective(TARGET, generator, options)
+    extra = init_sparsity(options)._replace(budget=jnp.float32(0.5))
+    found = []
+    for seed in range(3):
+        keys = jax.random.split(jax.random.key(seed), 8)
+        found.append(objective(params, extra, FROZEN, {"image": images, "label": labels}, keys)[0])
+    explain = jax.jit(
+        lambda density: make_gencnp(TARGET, generator, params, density=density)(
+            FROZEN, images, labels, key=jax.random.key(0)
+        )
+    )
+
+    # The same by hand at every density that may have been drawn.
+    possible = []
+    count = sum(site.channels for site in TARGET.sites)
+    for num_open in range(round(0.4 * count), round(0.5 * count) + 1):
+        masks = explain(num_open / count).masks
+        partner = np.arange(8) ^ 1
+        own, crossed = (
+            np.asarray(jax.nn.softmax(TARGET.apply(FROZEN, x, masks).logits))
+            for x in (images, images[partner])
+        )
+        predicted = np.asarray(TARGET.apply(FROZEN, images).logits.argmax(axis=1))
+        foreign = predicted != predicted[partner]
+        rows = np.arange(8)
+        possible.append(-np.log(own[rows, predicted]) - 2 * foreign * np.log(1 - crossed[rows, predicted]))
+    for losses in found:
+        distance = np.abs(np.asarray(losses) - np.array(possible))
+        np.testing.assert_allclose(distance.min(axis=0), 0, atol=1e-4)
+
+
+@pytest.mark.parametrize("budget", [0.0, -0.1, 1.5])
+def test_a_budget_is_a_share(budget):
+    generator, _ = make_generator()
+    with pytest.raises(InputError, match="above 0, at most 1"):
+        make_objective(TARGET, generator, ObjectiveOptions(budget=budget))
+
+
+def test_the_least_permissive_cut_that_carries_the_decision_is_taken():
+    generator, params = make_generator(cuts=(0.3, 0.6, 1.0))
+    params = jax.tree.map(
+        lambda leaf: leaf + 0.05 * jnp.cos(jnp.arange(leaf.size)).reshape(leaf.shape), params
+    )
+    images, labels = planted_images(np.random.default_rng(2), 16)
+    pathway = make_gencnp(TARGET, generator, params)(FROZEN, images, labels, key=jax.random.key(0))
+    masks = np.asarray(flatten(pathway.masks, TARGET.sites))
+    rows = np.arange(16)
+    predicted = np.asarray(TARGET.apply(FROZEN, images).logits.argmax(axis=1))
+    margins, candidates = [], []
+    for cut in generator.cuts:
+        explain = make_gencnp(TARGET, generator, params, density=cut)
+        candidate = explain(FROZEN, images, labels, key=jax.random.key(0)).masks
+        logits = np.array(TARGET.apply(FROZEN, images, candidate).logits)
+        own = logits[rows, predicted].copy()
+        logits[rows, predicted] = -np.inf
+        margins.append(own - logits.max(axis=1))
+        candidates.append(np.asarray(flatten(candidate, TARGET.sites)))
+    chosen = []
+    for image in rows:
+        values = np.array([m[image] for m in margins])
+        winners = np.flatnonzero(values > 0)
+        chosen.append(winners[values[winners].argmin()] if winners.size else values.argmax())
+        np.testing.assert_array_equal(masks[image], candidates[chosen[-1]][image])
+    assert len(set(chosen)) > 1
 
 
 def test_an_odd_number_of_images_cannot_be_paired():

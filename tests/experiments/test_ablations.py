@@ -1,0 +1,72 @@
+"""experiments/ablations.py: one switch per variant, and a table of all of them."""
+
+import dataclasses
+import json
+
+import ablations
+import jax
+import numpy as np
+import pytest
+from common import GeneratorOptions
+
+from jaxpath import targets
+
+
+@pytest.mark.parametrize("name", ablations.SWITCHES)
+def test_a_variant_differs_from_the_complete_recipe_by_its_switch_alone(name):
+    complete = GeneratorOptions()
+    variant = ablations.switched(complete, ablations.SWITCHES[name])
+    before, after = flat(complete), flat(variant)
+    assert {key: after[key] for key in after if after[key] != before[key]} == ablations.SWITCHES[name]
+
+
+def flat(options):
+    """Every option by name, those of the objective among them."""
+    values = dataclasses.asdict(options)
+    objective = values.pop("objective")
+    return {**values, **objective}
+
+
+def test_the_table_holds_means_over_the_seeds_and_a_second_start_trains_nothing(start, tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for split, count in (("train", 32), ("test", 16)):
+        arrays[f"{split}_images"] = rng.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
+        arrays[f"{split}_labels"] = np.arange(count) % 10
+    np.savez(tmp_path / "images.npz", **arrays)
+    target = targets.resnet8()
+    targets.save_weights(target, target.init(jax.random.key(0)), tmp_path / "weights.safetensors")
+    arguments = ["--model", "resnet8", "--data", tmp_path / "images.npz"]
+    arguments += ["--weights", tmp_path / "weights.safetensors", "--out", tmp_path / "run"]
+    arguments += ["--steps", 1, "--batch-size", 8, "--width", 8, "--seeds", 2]
+    arguments += ["--variants", "complete", "no recursion"]
+    status, error = start(ablations, *arguments)
+    assert status == 0, error
+
+    rows = json.loads((tmp_path / "run" / "results.json").read_text())["explainers"]
+    assert {name: row["runs"] for name, row in rows.items()} == {"complete": 2, "no recursion": 2}
+    head, _, *lines = (tmp_path / "run" / "ablations.md").read_text().splitlines()
+    assert [line.split(" | ")[0] for line in lines] == ["| complete", "| no recursion"]
+    cells = head.strip("| ").split(" | ")
+    for line, row in zip(lines, rows.values(), strict=True):
+        shown = dict(zip(cells, line.strip("| ").split(" | "), strict=True))
+        natural = row["natural"]
+        low, high = natural["density_runs_low"], natural["density_runs_high"]
+        assert shown["density, own density"] == f"{natural['density']:.3f} [{low:.3f}, {high:.3f}]"
+        at_half = next(point for point in row["curve"] if point["density"] == 0.5)
+        assert shown["fidelity, at 0.5"].startswith(f"{at_half['fidelity']:.3f} [")
+
+    files = sorted((tmp_path / "run").rglob("generator.safetensors"))
+    assert len(files) == 4
+    written = [file.stat().st_mtime_ns for file in files]
+    status, error = start(ablations, *arguments)
+    assert status == 0, error
+    assert [file.stat().st_mtime_ns for file in files] == written
+
+
+def test_an_unknown_variant_is_one_sentence_with_those_that_exist(start, tmp_path):
+    status, error = start(
+        ablations, "--data", "x.npz", "--weights", "w", "--variants", "no_daq", "--out", tmp_path
+    )
+    assert status == 2
+    assert "no_daq" in error and "straight-through, no DAQ" in error
