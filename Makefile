@@ -20,7 +20,7 @@ test: $(READY)  ## run the tests (TESTS="tests/report -x" narrows them)
 	$(BIN)/python -m pytest -n auto --maxprocesses 8 $(TESTS)
 
 docs: $(VENV)/ready-docs  ## build the documentation, in site/
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir $(abspath $(SITE))
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir $(abspath $(SITE))
 
 lint: $(READY)  ## check style and formatting
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Docstrings name things as ``:func:`name```; here they become links of the API reference."""
+"""Docstrings as Markdown: ``:func:`name``` becomes a link of the API reference, an example becomes code."""
 
 import re
 from typing import Any
@@ -6,15 +6,17 @@ from typing import Any
 import griffe
 
 _ROLE = re.compile(r":(?:class|data|func|meth|mod):`~?\.?([\w.]+)`")
+_EXAMPLE = re.compile(r"^>>> .*(?:\n.+)*", re.MULTILINE)
 
 
 class Roles(griffe.Extension):
-    """Rewrites the roles of every docstring once its module is read."""
+    """Rewrites every docstring once its module is read."""
 
     def on_instance(self, *, obj: griffe.Object, **_: Any) -> None:
         """Called by griffe for each module, class, function and attribute."""
         if obj.docstring:
-            obj.docstring.value = _ROLE.sub(lambda role: _link(obj, role[1]), obj.docstring.value)
+            text = _ROLE.sub(lambda role: _link(obj, role[1]), obj.docstring.value)
+            obj.docstring.value = _EXAMPLE.sub(r"```pycon\n\g<0>\n```", text)
 
 
 def _link(obj: griffe.Object, name: str) -> str:
