@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 OUT ?= runs/digits
+SITE ?= site
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types clean
+.PHONY: help demo test docs lint types clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -18,6 +19,9 @@ demo: $(READY)  ## explain a small classifier of handwritten digits; results in 
 test: $(READY)  ## run the tests (TESTS="tests/report -x" narrows them)
 	$(BIN)/python -m pytest -n auto --maxprocesses 8 $(TESTS)
 
+docs: $(VENV)/ready-docs  ## build the documentation, in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir $(abspath $(SITE))
+
 lint: $(READY)  ## check style and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -26,7 +30,7 @@ types: $(READY)  ## check types
 	$(BIN)/mypy
 
 clean:  ## remove the environment, caches and builds, but no results
-	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache build dist site *.egg-info
 	find jaxpath experiments tests -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamp is written last, so that an interrupted installation starts again.
@@ -36,4 +40,8 @@ $(READY): requirements.txt setup.cfg pyproject.toml
 	    "Install one and name it: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@
+
+$(VENV)/ready-docs: $(READY)
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	@touch $@

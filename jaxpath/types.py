@@ -8,7 +8,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import jax
+import numpy as np
 from jax import Array
+
+from jaxpath import markup
 
 Params = Any
 """A pytree of arrays. For a Flax target: ``{"params": ..., "batch_stats": ...}``."""
@@ -111,6 +114,12 @@ class Target(NamedTuple):
     apply: Callable[..., TargetOutput]
     train_apply: Callable[..., tuple[TargetOutput, Params]]
 
+    def _repr_html_(self) -> str:
+        neurons = sum(site.channels for site in self.sites)
+        caption = f"{self.name}: {self.num_classes} classes, {len(self.sites)} sites, {neurons:,} channels"
+        rows = [(s.name, s.channels, " x ".join(map(str, s.spatial or ())) or "dense") for s in self.sites]
+        return markup.table(caption, ("site", "channels", "size"), rows)
+
 
 class Pathway(NamedTuple):
     """The neurons that carry a decision.
@@ -124,6 +133,18 @@ class Pathway(NamedTuple):
 
     scores: dict[str, Array]
     masks: dict[str, Array]
+
+    def _repr_html_(self) -> str:
+        masks = {name: np.asarray(mask, np.float32) for name, mask in sorted(self.masks.items())}
+        # Channels and units have an even rank in a batch, [B, C] and [B, H, W, C].
+        batches = {len(mask) for mask in masks.values() if mask.ndim in (2, 4)}
+        of = f"Pathways of {batches.pop()} images" if batches else "Class pathway"
+        total = sum(mask.sum() for mask in masks.values()) / sum(mask.size for mask in masks.values())
+        rows = []
+        for name, mask in masks.items():
+            size = " x ".join(map(str, mask.shape[mask.ndim % 2 == 0 :]))
+            rows.append((name, size, markup.percent(mask.mean()), markup.bar(mask.mean())))
+        return markup.table(f"{of}: {markup.percent(total)} open", ("site", "neurons", "open", ""), rows)
 
 
 class Explainer(Protocol):

@@ -11,10 +11,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-BASE = {"types", "gating", "layers", "pathways", "losses", "training.sharding"}
+BASE = {"markup", "types", "gating", "layers", "pathways", "losses", "training.sharding"}
 
 MAY_IMPORT = {
-    "types": set(),
+    "markup": set(),
+    "types": {"markup"},
     "gating": {"types"},
     "layers": {"types"},
     "pathways": {"types"},

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jax import Array
 
+from jaxpath import markup
 from jaxpath.types import Explainer
 
 Batches = Callable[[], Iterable[Mapping[str, np.ndarray]]]
@@ -48,6 +49,17 @@ class Records(NamedTuple):
     masks: np.ndarray
     unit_density: np.ndarray
     unit_bits: np.ndarray
+
+    def _repr_html_(self) -> str:
+        density = self.masks.mean(axis=1)
+        rows = [
+            ("accuracy of the target", markup.percent((self.predicted == self.labels).mean())),
+            ("fidelity", markup.percent((self.masked_predicted == self.predicted).mean())),
+            ("confidence, clean", f"{self.clean_confidence.mean():.3f}"),
+            ("confidence, masked", f"{self.masked_confidence.mean():.3f}"),
+            ("density", f"{markup.percent(density.mean())}, from {density.min():.3f} to {density.max():.3f}"),
+        ]
+        return markup.table(f"{len(self.labels)} explained images", ("metric", "mean"), rows)
 
     @property
     def table(self) -> np.ndarray:

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxpath import markup
+
 _BLOCK = 2048
 """Rows compared at once: memory stays bounded for any number of images."""
 
@@ -21,6 +23,15 @@ class ClassSimilarity(NamedTuple):
     aciou: float
     between_iou: float
     matrix: np.ndarray
+
+    def _repr_html_(self) -> str:
+        caption = f"Overlap (IoU) within classes {self.aciou:.3f}, between classes {self.between_iou:.3f}"
+        others = np.where(np.eye(len(self.matrix), dtype=bool), np.nan, self.matrix)
+        count = np.isfinite(others).sum(axis=1)
+        means = np.where(count > 0, np.nansum(others, axis=1) / np.maximum(count, 1), np.nan)
+        pairs = zip(np.diag(self.matrix), means, strict=True)
+        rows = [(label, f"{own:.3f}", f"{other:.3f}") for label, (own, other) in enumerate(pairs)]
+        return markup.table(caption, ("class", "within", "with other classes"), rows)
 
 
 def class_similarity(masks: np.ndarray, classes: np.ndarray, num_classes: int) -> ClassSimilarity:

@@ -2,6 +2,8 @@
 
 from matplotlib.colors import LinearSegmentedColormap
 
+from jaxpath.markup import percent as percent
+
 OPEN = "#0b4f8a"
 PARTLY = "#7fb2dd"
 CLOSED = "#e9ecef"
@@ -49,12 +51,3 @@ def short(name: object) -> str:
     if len(text) > _MAX_NAME:
         text = text[: _MAX_NAME - 3].rstrip() + "..."
     return literal(text)
-
-
-def percent(share: float) -> str:
-    """A share in percent, with a decimal where a whole number says too little.
-
-    >>> percent(0.237), percent(0.004), percent(1.0)
-    ('24 %', '0.4 %', '100 %')
-    """
-    return f"{100 * share:.1f} %" if 0 < share < 0.095 else f"{100 * share:.0f} %"

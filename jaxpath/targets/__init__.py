@@ -15,6 +15,8 @@ before them, 7); small images want less of both.
 from collections.abc import Callable
 from typing import Any
 
+from jaxpath.targets.activations import ACTIVATIONS
+from jaxpath.targets.adapters import adapt_function, adapt_linen, adapt_nnx, nnx_params
 from jaxpath.targets.linen import compute_dtype, from_linen, make_preprocessing, normalize
 from jaxpath.targets.resnet import (
     resnet8,
@@ -43,12 +45,17 @@ from jaxpath.targets.weights import load_weights, save_weights, weights_hash
 from jaxpath.types import InputError, Target
 
 __all__ = [
+    "ACTIVATIONS",
+    "adapt_function",
+    "adapt_linen",
+    "adapt_nnx",
     "compute_dtype",
     "from_linen",
     "load_weights",
     "make_preprocessing",
     "make_target",
     "names",
+    "nnx_params",
     "normalize",
     "resnet8",
     "resnet18",

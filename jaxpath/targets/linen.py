@@ -1,5 +1,6 @@
 """A Linen classifier as a :class:`~jaxpath.types.Target`: pure functions around one module."""
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import jax
@@ -70,6 +71,35 @@ def normalize(images: Array, preprocessing: Preprocessing) -> Array:
     return images.astype(jnp.float32) * scale[None, None, None] - offset[None, None, None]
 
 
+def as_input(images: Array, preprocessing: Preprocessing, *, name: str) -> Array:
+    """Images as the network called ``name`` takes them: uint8 normalised, floats as they are.
+
+    Raises:
+        InputError: They have another shape than [B, H, W, C], or another type.
+    """
+    channels = len(preprocessing.mean)
+    if images.ndim != 4 or images.shape[-1] != channels:
+        raise InputError(
+            f"{name} was given images of shape {tuple(images.shape)}; expected [B, H, W, {channels}]"
+        )
+    if images.dtype == jnp.uint8:
+        return normalize(images, preprocessing)
+    if not jnp.issubdtype(images.dtype, jnp.floating):
+        raise InputError(
+            f"{name} was given images of type {images.dtype}; expected uint8 or normalised floats"
+        )
+    return images
+
+
+def run_once(function: Callable[..., Params], key: Array, *arguments: Any) -> Params:
+    """Makes parameters in one program instead of op by op."""
+    # It runs once: optimising it costs a CPU four times what it saves. Options are for outermost programs.
+    outermost = not isinstance(key, jax.core.Tracer)
+    fast = outermost and jax.default_backend() == "cpu"
+    options = {"xla_backend_optimization_level": 0} if fast else None
+    return jax.jit(function, compiler_options=options)(key, *arguments)
+
+
 def from_linen(module: nn.Module, *, name: str, num_classes: int, preprocessing: Preprocessing) -> Target:
     """Wraps a Linen module as a target.
 
@@ -85,12 +115,7 @@ def from_linen(module: nn.Module, *, name: str, num_classes: int, preprocessing:
     example = jax.ShapeDtypeStruct((1, *preprocessing.crop, channels), jnp.float32)
 
     def init(key: Array) -> Params:
-        # One program instead of op by op. It runs once: optimising it costs a CPU four times what it
-        # saves. Options are for outermost programs only.
-        outermost = not isinstance(key, jax.core.Tracer)
-        fast = outermost and jax.default_backend() == "cpu"
-        options = {"xla_backend_optimization_level": 0} if fast else None
-        return jax.jit(module.init, compiler_options=options)(key, jnp.zeros(example.shape, example.dtype))
+        return run_once(module.init, key, jnp.zeros(example.shape, example.dtype))
 
     shapes = jax.eval_shape(lambda x: module.init_with_output(jax.random.key(0), x)[0][1], example)
     sites = tuple(
@@ -98,22 +123,15 @@ def from_linen(module: nn.Module, *, name: str, num_classes: int, preprocessing:
         for site, feature in shapes.items()
     )
 
-    def as_input(images: Array) -> Array:
-        if images.ndim != 4 or images.shape[-1] != channels:
-            raise InputError(
-                f"{name} was given images of shape {tuple(images.shape)}; expected [B, H, W, {channels}]"
-            )
-        if images.dtype == jnp.uint8:
-            return normalize(images, preprocessing)
-        if not jnp.issubdtype(images.dtype, jnp.floating):
-            raise InputError(
-                f"{name} was given images of type {images.dtype}; expected uint8 or normalised floats"
-            )
-        return images
+    def prepared(images: Array) -> Array:
+        return as_input(images, preprocessing, name=name)
 
     def apply(params: Params, images: Array, gates: Gates | None = None) -> TargetOutput:
         check_gates(gates, sites)
-        logits, features = cast(tuple[Array, dict[str, Array]], module.apply(params, as_input(images), gates))
+        logits, features = cast(
+            tuple[Array, dict[str, Array]],
+            module.apply(params, prepared(images), gates),
+        )
         return TargetOutput(logits.astype(jnp.float32), features)
 
     def train_apply(
@@ -121,7 +139,12 @@ def from_linen(module: nn.Module, *, name: str, num_classes: int, preprocessing:
     ) -> tuple[TargetOutput, Params]:
         synced = module.clone(axis_name=axis_name)
         output, updates = synced.apply(
-            params, as_input(images), None, train=True, rngs={"dropout": key}, mutable=["batch_stats"]
+            params,
+            prepared(images),
+            None,
+            train=True,
+            rngs={"dropout": key},
+            mutable=["batch_stats"],
         )
         logits, features = output
         return TargetOutput(logits.astype(jnp.float32), features), {**params, **updates}

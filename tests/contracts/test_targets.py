@@ -1,4 +1,4 @@
-"""What every target promises, one suite over representatives of all families; a new one enters TARGETS."""
+"""What every target promises, one suite over all families; a new one enters TRAINABLE or ADAPTED."""
 
 import inspect
 from functools import cache, partial
@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from foreign_models import foreign_resnet8, linen_cnn, nnx_cnn
 
 from jaxpath import targets
 from jaxpath.targets.resnet import BasicBlock, Bottleneck, ResNet
@@ -21,13 +22,15 @@ def make_resnet(block: type, *, dtype="float32") -> Target:
 
 
 SMALL_VGG = {"num_classes": 3, "hidden": 16, "pool_size": 1}
-TARGETS = {
+TRAINABLE = {
     "basic": partial(make_resnet, BasicBlock),
     "bottleneck": partial(make_resnet, Bottleneck),
     "option_a": partial(targets.resnet8, num_classes=3, image_size=8, channels=1),
     "vgg": partial(targets.vgg11, image_size=32, **SMALL_VGG),
     "vgg_bn": partial(targets.vgg11_bn, image_size=28, channels=1, **SMALL_VGG),
 }
+ADAPTED = {"linen_cnn": linen_cnn, "nnx_cnn": nnx_cnn, "foreign_resnet8": foreign_resnet8}
+TARGETS = {**TRAINABLE, **ADAPTED}
 BATCH = 3
 
 each_target = pytest.mark.parametrize("name", TARGETS)
@@ -215,7 +218,7 @@ def test_bfloat16_computes_in_bfloat16_and_returns_float32_logits(name):
     assert set(jax.tree.leaves(dtypes)) == {jnp.dtype(jnp.float32)}
 
 
-@each_target
+@pytest.mark.parametrize("name", TRAINABLE)
 def test_training_returns_the_same_structure_and_moves_only_the_statistics(name):
     target, params = make(name)
     output, updated = jax.jit(target.train_apply)(params, make_images(target), key=jax.random.key(0))

@@ -1,0 +1,202 @@
+"""What README and docs/ show works: Python is run page by page, commands are parsed by their programs."""
+
+import configparser
+import contextlib
+import dataclasses
+import importlib
+import io
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+import pytest
+import tyro
+
+from jaxpath import gencnp, targets
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+LANGUAGES = {"python", "shell", "text", "yaml"}
+ELSEWHERE = {"gcloud", "srun", "prepare/bin/pip", "prepare/bin/python"}
+"""Programs that are not ours: only their syntax is checked."""
+
+
+class Block(NamedTuple):
+    """A fenced block and the number of its first line."""
+
+    language: str
+    code: str
+    line: int
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    lines = page.read_text(encoding="utf-8").splitlines()
+    fences = [number for number, line in enumerate(lines) if line.startswith("```")]
+    assert len(fences) % 2 == 0, f"{page}: a fence is not closed"
+    for first, last in zip(fences[::2], fences[1::2], strict=True):
+        yield Block(lines[first][3:], "\n".join(lines[first + 1 : last]), first + 2)
+
+
+def name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def with_blocks(language: str) -> list[Path]:
+    return [page for page in PAGES if any(block.language == language for block in blocks(page))]
+
+
+@pytest.fixture(scope="module")
+def finished_demo(tmp_path_factory) -> Path:
+    """A folder in which ``make demo`` seems to have run; nothing in it was trained."""
+    folder = tmp_path_factory.mktemp("documentation")
+    target = targets.resnet8(image_size=8, channels=1)
+    shapes = jax.eval_shape(target.init, jax.random.key(0))
+    params = drawn(shapes)
+    targets.save_weights(target, params, folder / "runs" / "digits" / "target" / "weights.safetensors")
+    generator = gencnp.Generator(target.sites, target.num_classes, width=8, grid=1)
+    images = jax.ShapeDtypeStruct((1, 8, 8, 1), "uint8")
+    features = jax.eval_shape(target.apply, shapes, images).features
+    weights = drawn(jax.eval_shape(generator.init, jax.random.key(1), features))
+    gencnp.save_generator(generator, weights, target, folder / "runs" / "digits" / "generator.safetensors")
+    return folder
+
+
+def drawn(shapes):
+    """Arrays of these shapes, without a program that would have to be compiled."""
+    rng = np.random.default_rng(0)
+    return jax.tree.map(
+        lambda leaf: rng.uniform(-0.1 * (leaf.ndim > 1), 0.1, leaf.shape).astype("f4"), shapes
+    )
+
+
+@pytest.mark.parametrize("page", with_blocks("python"), ids=name)
+def test_python_of(page, finished_demo, monkeypatch):
+    monkeypatch.chdir(finished_demo)
+    namespace = {"__name__": "__documentation__"}
+    for block in blocks(page):
+        if block.language == "python":
+            # Empty lines in front, so that a traceback names the page's own line.
+            source = "\n" * (block.line - 1) + block.code
+            exec(compile(source, name(page), "exec"), namespace)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_block_says_what_it_is(page):
+    """Then one of the tests here looks at it: an indented block, or one of no language, would escape."""
+    text = page.read_text(encoding="utf-8")
+    assert {block.language for block in blocks(page)} <= LANGUAGES
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    assert re.findall(r"\n\n( {4}\S.*)", prose) == []
+
+
+@pytest.mark.parametrize("page", with_blocks("shell"), ids=name)
+def test_shell_of(page):
+    for block in blocks(page):
+        if block.language == "shell":
+            checked = subprocess.run(["bash", "-n"], input=block.code, text=True, capture_output=True)
+            assert checked.returncode == 0, checked.stderr
+            for command in commands(block.code):
+                check_command(command)
+
+
+def commands(code: str) -> Iterator[str]:
+    """The commands of a block, one line each, without here-documents and comments."""
+    code = re.sub(r"<<'(\w+)'.*?^\1$", "", code.replace("\\\n", " "), flags=re.MULTILINE | re.DOTALL)
+    for line in re.sub(r"'\n\s*", "' ", code).splitlines():
+        if line.strip() and not line.startswith("#"):
+            yield line
+
+
+def check_command(command: str) -> None:
+    words = shlex.split(command, comments=True)
+    if words[0] == "make":
+        assert words[1] in re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    elif words[:2] == ["pip", "install"] or words[:3] == ["python", "-m", "venv"]:
+        return
+    elif words[0] == "python":
+        check_experiment(words[1:])
+    else:
+        assert words[0] in ELSEWHERE, f"no test knows {words[0]!r}"
+
+
+def inline_experiments(page: Path) -> list[tuple[str, str]]:
+    """Experiments with their options in a line of text or a cell, and the character that ends them."""
+    # A command may go on in the next line.
+    text = re.sub(r"[ \\]*\n +--", " --", page.read_text(encoding="utf-8")).replace("\n--", " --")
+    return re.findall(r"(experiments/\w+\.py[^`'\n]*)([`'\n])", text)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if inline_experiments(page)], ids=name)
+def test_experiments_that_are_named_take_the_options_that_are_shown(page):
+    for command, end in inline_experiments(page):
+        words = shlex.split(command, comments=True)
+        # Within a shell script or a YAML file, variables stand in for values.
+        check_experiment(words if end == "`" else [*words, "..."])
+
+
+def check_experiment(words: list[str]) -> None:
+    """The experiment exists, and its own parser takes the options; ``...`` stands for some of them."""
+    script, *options = words
+    assert (ROOT / script).is_file()
+    if options in ([], ["..."]):
+        return
+    known = experiment_options(Path(script).stem)
+    used = {word.split("=")[0] for word in options if word.startswith("--")}
+    assert used <= known, f"{script} knows no {sorted(used - known)}"
+    if "..." not in options:
+        parse(Path(script).stem, options)
+
+
+def parse(experiment: str, options: list[str]) -> None:
+    module = importlib.import_module(experiment)
+    tyro.cli(module.Options, args=options, config=(tyro.conf.OmitArgPrefixes,))
+
+
+@cache
+def experiment_options(experiment: str) -> set[str]:
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
+        parse(experiment, ["--help"])
+    return set(re.findall(r"--[a-z][\w-]*", said.getvalue()))
+
+
+@pytest.fixture(autouse=True)
+def experiments_on_the_path(monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path, str(ROOT / "experiments")])
+
+
+def test_options_that_the_text_speaks_of_exist():
+    known = {"--help"}
+    for path in (ROOT / "experiments").glob("*.py"):
+        if dataclasses.is_dataclass(getattr(importlib.import_module(path.stem), "Options", None)):
+            known |= experiment_options(path.stem)
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        spoken = set(re.findall(r"`(--[a-z][a-z-]*)", text))
+        # Options of the compiler and of SLURM are not ours.
+        slurm = " ".join(re.findall("^#SBATCH (.*)", text, flags=re.MULTILINE))
+        unknown = {option for option in spoken - known if option != "--xla" and option not in slurm}
+        assert unknown == set(), f"{name(page)} speaks of {sorted(unknown)}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_extras_that_are_to_be_installed_exist(page):
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    named = set(re.findall(r"[ '\"`]\.\[(\w+)\]", page.read_text(encoding="utf-8")))
+    assert named <= set(setup["options.extras_require"])
+
+
+def test_links_of_the_readme_lead_somewhere():
+    """mkdocs build --strict checks those of docs/."""
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    local = [link for link in links if "://" not in link]
+    assert local
+    assert [link for link in local if not (ROOT / link).exists()] == []

@@ -1,0 +1,55 @@
+"""The notebooks run in a kernel of their own, as a reader's do."""
+
+import base64
+import io
+import json
+import os
+import re
+from pathlib import Path
+
+import nbclient
+import nbformat
+import pytest
+from PIL import Image
+
+NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.ipynb"))
+
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+@each_notebook
+def test_notebooks_are_kept_without_results(path):
+    """Figures would make them large, and every run would change them."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert code
+    assert [cell["id"] for cell in code if cell["outputs"] or cell["execution_count"]] == []
+
+
+def outputs(path: Path, folder: Path) -> list[dict]:
+    """What the code cells of a notebook say and show, after a run in ``folder``."""
+    notebook = nbformat.read(path, as_version=4)
+    # Its programs run once, as those of all tests: compiling them well takes longer than they do.
+    environment = {**os.environ, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+    client = nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}})
+    cells = client.execute(env=environment)["cells"]
+    return [output for cell in cells if cell["cell_type"] == "code" for output in cell["outputs"]]
+
+
+def test_the_quick_start_explains_its_classifier_and_shows_tables_and_figures(tmp_path):
+    (path,) = (path for path in NOTEBOOKS if path.stem == "quickstart")
+    found = outputs(path, tmp_path)
+    said = "".join(output["text"] for output in found if output.get("name") == "stdout")
+    accuracy = float(said.split("accuracy ")[1].split("%")[0])
+    fidelity = [float(part.split()[-1]) for part in said.split("% of the predictions stay")[:-1]]
+    assert accuracy > 90
+    assert len(fidelity) == 2 and min(fidelity) > 80
+
+    shown = [output["data"] for output in found if "data" in output]
+    tables = [data["text/html"] for data in shown if "text/html" in data]
+    captions = [re.findall("<summary>(.*?)</summary>", table)[0] for table in tables]
+    assert captions[0] == "cnn: 10 classes, 4 sites, 112 channels"
+    assert captions[1:] == ["Pathways of 359 images: 20 % open", "359 explained images"]
+    figures = [base64.b64decode(data["image/png"]) for data in shown if "image/png" in data]
+    assert len(figures) == 3
+    assert min(min(Image.open(io.BytesIO(figure)).size) for figure in figures) > 100
