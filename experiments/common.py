@@ -200,6 +200,17 @@ def target_options(source: data.Source, *, image_size: int | None = None) -> dic
     return chosen
 
 
+def open_data(
+    spec: str, *, eval_split: str | None, data_dir: str | None, seed: int
+) -> tuple[data.Source, data.Source]:
+    """The images to learn from and those to score: train and another split, or for None a random tenth."""
+    if eval_split is None:
+        return data.split(data.open_source(spec, data_dir=data_dir), 0.1, seed)
+    # By name: digits that are asked for no split are all digits, those to be scored among them.
+    train = data.open_source(spec, split="train", data_dir=data_dir)
+    return train, data.open_source(spec, split=eval_split, data_dir=data_dir)
+
+
 def check_data(target: Target, *sources: data.Source) -> None:
     """Raises an error unless every label is one of the target's classes: before training, not after it."""
     for source in sources:

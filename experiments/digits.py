@@ -50,7 +50,6 @@ def run(options: Options) -> None:
     target_params = fitting.train_classifier(
         target, train, options.classifier, out=options.out / "target", seed=options.seed, config=config
     )
-    targets.save_weights(target, target_params, options.out / "target" / "weights.safetensors")
 
     common.say("generator: pathways of the frozen target")
     trained = fitting.train_generator(

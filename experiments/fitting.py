@@ -9,10 +9,13 @@ import jax.numpy as jnp
 import optax
 from common import ClassifierOptions, GeneratorOptions, say, train_batches
 
-from jaxpath import data, gencnp, training
+from jaxpath import data, gencnp, targets, training
 from jaxpath.targets.objective import make_classifier_objective
 from jaxpath.training.checkpoints import Checkpoints
 from jaxpath.types import Params, Target
+
+WEIGHTS = "weights.safetensors"
+"""A trained classifier in the folder of its run, with torchvision's key names."""
 
 
 class Trained(NamedTuple):
@@ -34,7 +37,10 @@ class Trained(NamedTuple):
 def train_classifier(
     target: Target, source: data.Source, options: ClassifierOptions, *, out: Path, seed: int, config: Mapping
 ) -> Params:
-    """Trains ``target`` from scratch on ``source``; continues what ``out`` holds. Returns its parameters."""
+    """Trains ``target`` from scratch on ``source``; continues what ``out`` holds. Returns its parameters.
+
+    They are also written to :data:`WEIGHTS` in ``out``.
+    """
     mesh = training.make_mesh()
     training.check_batch_size(options.train_batch_size, mesh)
     schedule = _schedule(options.train_learning_rate, options.train_steps)
@@ -63,7 +69,10 @@ def train_classifier(
         checkpoint_every=max(100, options.train_steps // 5),
         title="target",
     )
-    return {**result.state.extra, "params": result.state.params}
+    trained = {**result.state.extra, "params": result.state.params}
+    if jax.process_index() == 0:
+        targets.save_weights(target, trained, out / WEIGHTS)
+    return trained
 
 
 def train_generator(
@@ -76,7 +85,10 @@ def train_generator(
     seed: int,
     config: Mapping,
 ) -> Trained:
-    """Trains a generator for the frozen ``target`` on ``source``; continues what ``out`` holds."""
+    """Trains a generator for the frozen ``target`` on ``source``; continues what ``out`` holds.
+
+    It is also written to ``generator.safetensors`` in ``out``.
+    """
     mesh = training.make_mesh()
     training.check_batch_size(options.batch_size, mesh)
     generator = make_generator(target, options)
@@ -106,6 +118,8 @@ def train_generator(
     unreadable = batches.unreadable
     if unreadable:
         say(f"{len(unreadable)} unreadable images were passed over: {', '.join(unreadable[:5])}")
+    if jax.process_index() == 0:
+        gencnp.save_generator(generator, result.state.params, target, out / "generator.safetensors")
     return Trained(generator, result.state.params, result, unreadable)
 
 

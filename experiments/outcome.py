@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -40,45 +40,96 @@ def report_generator(
     Class pathways are learned from a random part of ``train`` and transferred to the held-out images.
     """
     say(f"evaluation: {len(held_out)} held-out images")
-    mesh = training.make_mesh()
-
-    def passes(source: data.Source) -> metrics.Batches:
-        return eval_passes(
-            source,
-            target,
-            batch_size=options.batch_size,
-            num_workers=options.num_workers,
-            skip_unreadable=options.skip_unreadable,
-        )
 
     def make_explainer(params: Params):
         return gencnp.make_gencnp(target, trained.generator, params)
 
-    def explain(batches: metrics.Batches) -> metrics.Records:
-        return metrics.explain_all(target, target_params, make_explainer, trained.params, batches, mesh=mesh)
-
-    batches = passes(held_out)
-    records = explain(batches)
-    found: dict[str, Any] = metrics.evaluate_records(
-        target, target_params, records, batches, mesh=mesh, seed=seed
+    found, records, frequencies = evaluate(
+        target,
+        target_params,
+        make_explainer,
+        trained.params,
+        held_out=held_out,
+        train=train,
+        options=options,
+        seed=seed,
     )
-    frequencies = None
-    if options.class_pathway_images:
-        order = np.random.default_rng(seed).permutation(len(train))
-        source = data.Subset(train, np.sort(order[: options.class_pathway_images]))
-        frequencies = metrics.source_frequencies(explain(passes(source)), target.num_classes)
-        found["transfer"] = metrics.transfer(
-            target, target_params, frequencies, records, batches, mesh=mesh, seed=seed
-        )
+    examples = next(iter(passes(held_out, target, options)()))
     if jax.process_index() == 0:
-        gencnp.save_generator(trained.generator, trained.params, target, out / "generator.safetensors")
         write_pathways(out, target, records, frequencies)
-        draw_pathways(out, target, records, frequencies, next(iter(batches())), held_out.class_names)
+        draw_pathways(out, target, records, frequencies, examples, held_out.class_names)
     found["num_images"] = len(records.labels)
     found["unreadable_images"] = len(trained.unreadable) + len(held_out) - len(records.labels)
     found["images_per_second"] = trained.fit.images_per_second
     found["compile_seconds"] = trained.fit.compile_seconds
     write_results(out, found, config=config, began=began)
+
+
+class Evaluation(NamedTuple):
+    """An explainer on held-out images.
+
+    Attributes:
+        found: The metrics, with ``transfer`` where there are class pathways.
+        records: The explained images.
+        frequencies: How often the pathways of each class keep each channel, [K, N]; None if no class
+            pathways are learned.
+    """
+
+    found: dict[str, Any]
+    records: metrics.Records
+    frequencies: np.ndarray | None
+
+
+def evaluate(
+    target: Target,
+    params: Params,
+    make_explainer: metrics.MakeExplainer,
+    explainer_params: Params,
+    *,
+    held_out: data.Source,
+    train: data.Source,
+    options: GeneratorOptions,
+    seed: int,
+) -> Evaluation:
+    """Scores an explainer on ``held_out`` and transfers class pathways to it from a random part of ``train``.
+
+    Of ``options`` it takes the size of that part and how images are read.
+    """
+    mesh = training.make_mesh()
+
+    def explain(batches: metrics.Batches) -> metrics.Records:
+        return metrics.explain_all(
+            target, params, make_explainer, explainer_params, batches, mesh=mesh, seed=seed
+        )
+
+    batches = passes(held_out, target, options)
+    records = explain(batches)
+    found = metrics.evaluate_records(target, params, records, batches, mesh=mesh, seed=seed)
+    frequencies = None
+    if options.class_pathway_images:
+        source = explain(passes(draw(train, options.class_pathway_images, seed=seed), target, options))
+        frequencies = metrics.source_frequencies(source, target.num_classes)
+        found["transfer"] = metrics.transfer(
+            target, params, frequencies, records, batches, mesh=mesh, seed=seed
+        )
+    return Evaluation(found, records, frequencies)
+
+
+def passes(source: data.Source, target: Target, options: GeneratorOptions) -> metrics.Batches:
+    """Passes over ``source`` as ``options`` say that images are read."""
+    return eval_passes(
+        source,
+        target,
+        batch_size=options.batch_size,
+        num_workers=options.num_workers,
+        skip_unreadable=options.skip_unreadable,
+    )
+
+
+def draw(source: data.Source, count: int, *, seed: int) -> data.Subset:
+    """``count`` images of ``source``, or all if there are no more, drawn at random and in its order."""
+    order = np.random.default_rng(seed).permutation(len(source))
+    return data.Subset(source, np.sort(order[:count]))
 
 
 def write_results(out: Path, found: Mapping[str, Any], *, config: Mapping[str, Any], began: float) -> None:
@@ -144,7 +195,7 @@ def draw_pathways(
     """
     # A batch may hold padding and images that were passed over; records hold neither.
     images = examples["image"][examples["weight"] > 0]
-    chosen = _one_per_class(records.predicted[: len(images)], limit=8)
+    chosen = one_per_class(records.predicted[: len(images)], limit=8)
     masks = unflatten(records.masks.astype(np.float32), target.sites)
     figure = report.plot_pathways(
         images[chosen],
@@ -171,7 +222,7 @@ def draw_pathways(
     say(f"figures: {out / 'pathways.png'}")
 
 
-def _one_per_class(classes: np.ndarray, *, limit: int) -> np.ndarray:
+def one_per_class(classes: np.ndarray, *, limit: int) -> np.ndarray:
     """Positions of the first image of each class, in the order of the classes."""
     _, first = np.unique(classes, return_index=True)
     return first[:limit]

@@ -51,7 +51,9 @@ class Options(common.Launch):
 def run(options: Options) -> None:
     """Set-up, training, evaluation."""
     began = time.perf_counter()
-    train, held_out = open_data(options)
+    train, held_out = common.open_data(
+        options.data, eval_split=options.eval_split, data_dir=options.data_dir, seed=options.seed
+    )
     target = targets.make_target(options.model, **common.target_options(train, image_size=options.image_size))
     common.check_data(target, train, held_out)
     classifier = options.classifier
@@ -62,22 +64,11 @@ def run(options: Options) -> None:
     params = fitting.train_classifier(
         target, train, classifier, out=options.out, seed=options.seed, config=config
     )
-    weights = options.out / "weights.safetensors"
-    if jax.process_index() == 0:
-        targets.save_weights(target, params, weights)
     found = {"target_accuracy": _accuracy(target, params, held_out), "seconds": time.perf_counter() - began}
     if jax.process_index() == 0:
         (options.out / "results.json").write_text(json.dumps({**found, "config": config}, indent=2) + "\n")
     common.say(f"accuracy on {len(held_out)} held-out images: {found['target_accuracy']:.4f}")
-    common.say(f"weights: {weights}")
-
-
-def open_data(options: Options) -> tuple[data.Source, data.Source]:
-    """The images to learn from and the images to score."""
-    train = data.open_source(options.data, data_dir=options.data_dir)
-    if options.eval_split is None:
-        return data.split(train, 0.1, options.seed)
-    return train, data.open_source(options.data, split=options.eval_split, data_dir=options.data_dir)
+    common.say(f"weights: {options.out / fitting.WEIGHTS}")
 
 
 def _accuracy(target, params, held_out: data.Source) -> float:

@@ -1,6 +1,13 @@
 """How good pathways are: exact per-image results first, metrics of them afterwards."""
 
 from jaxpath.metrics.ablation import site_means
+from jaxpath.metrics.between_models import (
+    MatrixCorrelation,
+    SaliencyAgreement,
+    density_over_depth,
+    matrix_correlation,
+    saliency_agreement,
+)
 from jaxpath.metrics.curves import DENSITIES, InsertionDeletion, density_curve, insertion_deletion
 from jaxpath.metrics.evaluation import evaluate_records, explain_all, explain_at_densities
 from jaxpath.metrics.faithfulness import agreement, confidences, mean_drop, mean_increase
@@ -21,13 +28,16 @@ __all__ = [
     "InsertionDeletion",
     "Interval",
     "MakeExplainer",
+    "MatrixCorrelation",
     "RandomizedStage",
     "Records",
+    "SaliencyAgreement",
     "agreement",
     "cascading_randomization",
     "class_similarity",
     "confidences",
     "density_curve",
+    "density_over_depth",
     "evaluate_records",
     "explain_all",
     "explain_at_densities",
@@ -36,10 +46,12 @@ __all__ = [
     "image_interval",
     "insertion_deletion",
     "masked_predictions",
+    "matrix_correlation",
     "mean_drop",
     "mean_increase",
     "pairwise_iou",
     "random_aciou",
+    "saliency_agreement",
     "seed_interval",
     "site_means",
     "source_frequencies",

@@ -1,5 +1,6 @@
 """Figures of pathways. The only room that knows matplotlib."""
 
+from jaxpath.report.architectures import Architecture, plot_architectures
 from jaxpath.report.comparison import plot_curves, plot_times
 from jaxpath.report.figures import (
     plot_class_pathways,
@@ -11,6 +12,8 @@ from jaxpath.report.figures import (
 )
 
 __all__ = [
+    "Architecture",
+    "plot_architectures",
     "plot_class_pathways",
     "plot_curves",
     "plot_density_per_site",

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.colorbar import Colorbar
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
 
@@ -32,7 +32,7 @@ _MAX_ANNOTATED = 12
 _MAX_CLASS_LABELS = 40
 
 
-def title(figure: Figure, text: str) -> None:
+def title(figure: FigureBase, text: str) -> None:
     """Writes the figure's heading at the top left."""
     figure.suptitle(literal(text), x=0.01, ha="left", fontsize=TITLE, color=INK, fontweight="bold")
 

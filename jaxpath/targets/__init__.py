@@ -8,8 +8,8 @@ Every maker takes the same keywords:
   default 224 after a resize to 256, and 32 for the CIFAR ResNets.
 - ``channels``: of an image; 3.
 
-The VGGs also take ``hidden`` (width of the two dense layers, 4096) and ``pool_size`` (side of the grid
-before them, 7); small images want less of both.
+The VGGs also take ``hidden`` (width of the two dense layers) and ``pool_size`` (side of the grid before
+them): by default torchvision's 4096 and 7, and 512 and 1 where the shorter side of the images is below 64.
 """
 
 from collections.abc import Callable

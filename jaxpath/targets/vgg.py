@@ -1,7 +1,8 @@
 """VGG-11/13/16/19 with and without BatchNorm as frozen, gateable classifiers.
 
 Simonyan and Zisserman 2015, configurations A, B, D, E, in torchvision's layout: the convolutions are
-``features.N``, then an adaptive average pool and three fully connected layers with dropout.
+``features.N``, then an adaptive average pool and three fully connected layers with dropout. On images
+below 64 pixels the head is the one that CIFAR VGGs usually have: 512 wide, on the average over space.
 """
 
 from collections.abc import Sequence
@@ -22,6 +23,15 @@ _CONVOLUTIONS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 
 """Convolutions per stage; every stage ends in a max pool."""
 
 _WIDTHS = (64, 128, 256, 512, 512)
+
+_HEAD = (4096, 7)
+"""torchvision's (hidden, pool_size)."""
+
+_SMALL_HEAD = (512, 1)
+"""For small images: five pools leave one pixel of 32, and torchvision's head would read it 49 times."""
+
+_SMALL = 64
+"""Pixels of the shorter side from which on a VGG has torchvision's head."""
 
 
 class VGG(nn.Module):
@@ -99,12 +109,20 @@ def _vgg(
     dtype: DTypeLike = "float32",
     image_size: int | tuple[int, int] | None = None,
     channels: int = 3,
-    hidden: int = 4096,
-    pool_size: int = 7,
+    hidden: int | None = None,
+    pool_size: int | None = None,
 ) -> Target:
     name = f"vgg{depth}_bn" if batch_norm else f"vgg{depth}"
-    module = VGG(_CONVOLUTIONS[depth], num_classes, batch_norm, hidden, pool_size, dtype=compute_dtype(dtype))
     preprocessing = make_preprocessing(image_size, channels)
+    usual_hidden, usual_pool = _SMALL_HEAD if min(preprocessing.crop) < _SMALL else _HEAD
+    module = VGG(
+        _CONVOLUTIONS[depth],
+        num_classes,
+        batch_norm,
+        hidden=usual_hidden if hidden is None else hidden,
+        pool_size=usual_pool if pool_size is None else pool_size,
+        dtype=compute_dtype(dtype),
+    )
     return from_linen(module, name=name, num_classes=num_classes, preprocessing=preprocessing)
 
 

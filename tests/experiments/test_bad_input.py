@@ -2,6 +2,7 @@
 
 import cifar10
 import compare
+import compare_architectures
 import digits
 import imagenet
 import numpy as np
@@ -176,3 +177,36 @@ def test_a_wrong_comparison_is_one_sentence(start, tmp_path, monkeypatch, images
     (tmp_path / "garbage.safetensors").write_bytes(b"garbage" * 100)
     arguments = {**target_run(tmp_path, images, weights), **changes}
     one_sentence(start(compare, *[part for pair in arguments.items() for part in pair]), *parts)
+
+
+@pytest.mark.parametrize(
+    ("changes", "parts"),
+    [
+        ({"--explainer": "saliency"}, ["saliency", "gencnp", "taylor_signed"]),
+        ({"--density": 1.5}, ["--density is 1.5", "up to 1"]),
+        ({"--models": ("resnet8", "resnet9")}, ["resnet9", "resnet8", "vgg11_bn"]),
+        ({"--models": ("resnet8", "resnet18"), "--data": "photographs"}, ["(32, 32)", "--image-size"]),
+        ({"--weights": ("nowhere.safetensors", "nowhere.safetensors")}, ["nowhere.safetensors"]),
+        ({"--data": "nowhere.npz"}, ["nowhere.npz"]),
+        ({"--eval-split": "validation"}, ["validation", "test", "train"]),
+        ({"--images": 0}, ["--images is 0", "1 or more"]),
+        ({"--train-batch-size": 12}, ["batch size is 12", "8 devices"]),
+    ],
+    ids=lambda value: " ".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else "",
+)
+def test_a_wrong_comparison_of_architectures_is_one_sentence(
+    start, tmp_path, monkeypatch, images, changes, parts
+):
+    monkeypatch.chdir(tmp_path)
+    for split in ("train", "test"):
+        for label in range(2):
+            folder = tmp_path / "photographs" / split / str(label)
+            folder.mkdir(parents=True)
+            Image.new("RGB", (80, 80), (label, 0, 0)).save(folder / "a.png")
+    arguments = {"--data": images, "--models": ("resnet8", "resnet8"), "--out": "out", **changes}
+    flat = [
+        part
+        for name, value in arguments.items()
+        for part in (name, *(value if isinstance(value, tuple) else (value,)))
+    ]
+    one_sentence(start(compare_architectures, *flat), *parts)

@@ -29,6 +29,26 @@ def test_images_of_28_pixels_and_one_row_pass():
     assert [site.spatial for site in sites if site.spatial][-1] == (1, 4)
 
 
+@pytest.mark.parametrize(
+    ("options", "inputs", "hidden"),
+    [
+        ({"image_size": 28}, 512, 512),
+        ({"image_size": (80, 63)}, 512, 512),
+        ({"image_size": 64}, 7 * 7 * 512, 4096),
+        ({}, 7 * 7 * 512, 4096),
+        ({"image_size": 32, "pool_size": 2}, 2 * 2 * 512, 512),
+        ({"image_size": 32, "hidden": 8}, 512, 8),
+        ({"image_size": 96, "hidden": 8, "pool_size": 1}, 512, 8),
+    ],
+)
+def test_the_head_follows_the_size_of_the_images_unless_it_is_given(options, inputs, hidden):
+    target = targets.vgg11(**options)
+    assert [site.channels for site in target.sites[-2:]] == [hidden, hidden]
+    params = jax.eval_shape(target.init, jax.random.key(0))["params"]
+    assert params["classifier_0"]["kernel"].shape == (inputs, hidden)
+    assert params["classifier_3"]["kernel"].shape == (hidden, hidden)
+
+
 def test_dropout_follows_the_key():
     target = targets.vgg11(image_size=8, num_classes=3, hidden=64, pool_size=1)
     params = target.init(jax.random.key(0))

@@ -1,0 +1,132 @@
+"""experiments/compare_architectures.py on digits: what it writes, what it keeps, and right figures."""
+
+import json
+
+import compare_architectures
+import jax
+import numpy as np
+import pytest
+from scipy import stats
+
+from jaxpath import data, explainers, gencnp, metrics, targets
+from jaxpath.targets.resnet import BasicBlock, ResNet
+
+TINY = ["--data", "digits", "--images", 40, "--train-steps", 2, "--train-batch-size", 16, "--batch-size", 16]
+TINY += ["--steps", 2, "--width", 8, "--class-pathway-images", 32]
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """A second architecture by the name of "small", which compiles faster than any that is published."""
+
+    def make_small(*, num_classes, channels, image_size, dtype="float32"):
+        compute = targets.compute_dtype(dtype)
+        module = ResNet(BasicBlock, (1,), num_classes, width=8, head="linear", dtype=compute)
+        preprocessing = targets.make_preprocessing(image_size, channels)
+        return targets.from_linen(module, name="small", num_classes=num_classes, preprocessing=preprocessing)
+
+    monkeypatch.setitem(targets._MAKERS, "small", make_small)
+
+
+def results_in(folder):
+    return json.loads((folder / "results.json").read_text())
+
+
+def digits_target(name):
+    return targets.make_target(name, image_size=8, channels=1, num_classes=10)
+
+
+def test_two_models_are_trained_compared_and_used_again_by_a_second_start(start, small, tmp_path):
+    arguments = [*TINY, "--models", "small", "small", "--out", tmp_path]
+    status, error = start(compare_architectures, *arguments)
+    assert status == 0, error
+    results = results_in(tmp_path)
+    assert list(results["models"]) == ["small-1", "small-2"]
+    for name, found in results["models"].items():
+        assert len(found["density_over_depth"]["mean"]) == 21, name
+        assert np.shape(found["iou_matrix"]) == (10, 10)
+        assert {"fidelity", "leakage", "transfer", "blank_saliency"} <= found.keys()
+        pathways = np.load(tmp_path / name / "pathways.npz")
+        assert pathways["masks"].mean() == pytest.approx(found["density"], abs=1e-6)
+    assert results["num_images"] == 40
+    assert (tmp_path / "architectures.png").stat().st_size > 1000
+
+    # Each model's files load as any other run's.
+    target = digits_target("small")
+    for name in results["models"]:
+        targets.load_weights(target, tmp_path / name / "target" / "weights.safetensors")
+        gencnp.load_generator(tmp_path / name / "generator.safetensors", target)
+
+    kept = {path: path.read_bytes() for path in tmp_path.rglob("*.safetensors")}
+    assert len(kept) == 4
+    # How images are explained is no part of how the models were trained.
+    status, error = start(compare_architectures, *arguments, "--density", 0.5)
+    assert status == 0, error
+    assert error.count("continues after step 2") == 4
+    assert {path: path.read_bytes() for path in kept} == kept
+    again = results_in(tmp_path)["models"]
+    for name, found in results["models"].items():
+        assert again[name]["target_accuracy"] == found["target_accuracy"]
+        assert again[name]["density"] == pytest.approx(0.5) != found["density"]
+
+
+def test_the_figures_are_those_of_the_two_models_on_the_same_images(start, small, tmp_path):
+    digits = data.digits("test")
+    chosen = np.sort(np.random.default_rng(0).permutation(len(digits))[:40])
+    images = digits.images[chosen]
+    models, paths = {}, []
+    for name in ("small", "resnet8"):
+        target = digits_target(name)
+        params = target.init(jax.random.key(0))
+        # An untrained model predicts one or two classes of its own unless its biases are balanced.
+        params["params"]["linear"]["bias"] -= target.apply(params, images).logits.mean(axis=0)
+        models[name] = target, params
+        paths.append(tmp_path / f"{name}.safetensors")
+        targets.save_weights(target, params, paths[-1])
+    arguments = ["--models", *models, "--weights", *paths, "--out", tmp_path / "out"]
+    arguments += ["--explainer", "taylor_signed", "--density", 0.6]
+    status, error = start(compare_architectures, *TINY, *arguments)
+    assert status == 0, error
+    assert not list((tmp_path / "out").rglob("*.safetensors"))
+    results = results_in(tmp_path / "out")
+
+    predicted, maps, ious = [], [], []
+    for name, (target, params) in models.items():
+        found = results["models"][name]
+        classes = target.apply(params, images).logits.argmax(axis=1)
+        explain = explainers.make_explainer("taylor_signed", target, density=0.6)
+        pathway = explain(params, images, classes, key=jax.random.key(0))
+        masked = target.apply(params, images, pathway.masks).logits.argmax(axis=1)
+        assert found["fidelity"] == pytest.approx(float(np.mean(classes == masked)))
+        assert found["target_accuracy"] == pytest.approx(float(np.mean(classes == digits.labels[chosen])))
+        saliency = explainers.pathway_saliency(target, params, images, classes, pathway.masks)
+        assert found["blank_saliency"] == np.mean(np.all(saliency == 0, axis=(1, 2)))
+        flat = np.concatenate([pathway.masks[site.name] for site in target.sites], axis=1)
+        ious.append(metrics.class_similarity(flat, np.asarray(classes), 10).matrix)
+        predicted.append(np.asarray(classes))
+        maps.append(np.abs(saliency).reshape(len(images), -1))
+
+    comparison = results["comparison"]
+    same = predicted[0] == predicted[1]
+    assert comparison["same_prediction"] == pytest.approx(same.mean())
+    agreement = [stats.spearmanr(a, b).statistic for a, b in zip(maps[0][same], maps[1][same], strict=True)]
+    found = comparison["saliency"]["pathway"]
+    assert found["num_images"] == same.sum() > 1
+    assert found["matched"] == pytest.approx(np.mean(agreement), abs=1e-4)
+    both = np.intersect1d(*predicted)
+    entries = [iou[np.ix_(both, both)][np.triu_indices(len(both), 1)] for iou in ious]
+    assert comparison["iou_correlation"]["num_pairs"] == len(entries[0]) > 2
+    assert comparison["iou_correlation"]["pearson"] == pytest.approx(stats.pearsonr(*entries).statistic)
+
+
+def test_the_weights_of_both_are_read_before_anything_is_trained(start, small, tmp_path, monkeypatch):
+    def never(*args, **kwargs):
+        raise AssertionError("trained")
+
+    monkeypatch.setattr(compare_architectures.fitting, "train_generator", never)
+    target = digits_target("small")
+    targets.save_weights(target, target.init(jax.random.key(0)), tmp_path / "w.safetensors")
+    paths = [tmp_path / "w.safetensors", tmp_path / "nowhere.safetensors"]
+    arguments = ["--models", "small", "small", "--weights", *paths, "--out", tmp_path / "out"]
+    status, error = start(compare_architectures, *TINY, *arguments)
+    assert status == 2 and "nowhere.safetensors" in error
