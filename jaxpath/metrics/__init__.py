@@ -2,7 +2,13 @@
 
 from jaxpath.metrics.ablation import site_means
 from jaxpath.metrics.curves import DENSITIES, InsertionDeletion, density_curve, insertion_deletion
-from jaxpath.metrics.evaluation import evaluate_records, explain_all, explain_at_densities
+from jaxpath.metrics.evaluation import (
+    describe_masks,
+    evaluate_records,
+    explain_all,
+    explain_at_densities,
+    explain_batch,
+)
 from jaxpath.metrics.faithfulness import agreement, confidences, mean_drop, mean_increase
 from jaxpath.metrics.intervals import Interval, image_interval, seed_interval
 from jaxpath.metrics.leakage import foreign_partners
@@ -10,7 +16,7 @@ from jaxpath.metrics.memory import fitting_batch_size
 from jaxpath.metrics.records import Batches, Fills, MakeExplainer, Records
 from jaxpath.metrics.sanity import RandomizedStage, cascading_randomization
 from jaxpath.metrics.similarity import ClassSimilarity, class_similarity, pairwise_iou, random_aciou
-from jaxpath.metrics.tables import masked_predictions
+from jaxpath.metrics.tables import gates_of, masked_predictions, predict_under
 from jaxpath.metrics.transfer import source_frequencies, transfer
 
 __all__ = [
@@ -28,17 +34,21 @@ __all__ = [
     "class_similarity",
     "confidences",
     "density_curve",
+    "describe_masks",
     "evaluate_records",
     "explain_all",
     "explain_at_densities",
+    "explain_batch",
     "fitting_batch_size",
     "foreign_partners",
+    "gates_of",
     "image_interval",
     "insertion_deletion",
     "masked_predictions",
     "mean_drop",
     "mean_increase",
     "pairwise_iou",
+    "predict_under",
     "random_aciou",
     "seed_interval",
     "site_means",

@@ -1,4 +1,4 @@
-"""Figures of pathways. The only room that knows matplotlib."""
+"""Figures of pathways, and pages of HTML. The only room that knows matplotlib and Jinja."""
 
 from jaxpath.report.comparison import plot_curves, plot_times
 from jaxpath.report.figures import (
@@ -8,9 +8,19 @@ from jaxpath.report.figures import (
     plot_pathway,
     plot_pathways,
     save_figure,
+    save_saliency,
 )
+from jaxpath.report.pages import OverviewRow, Setting, data_set_page, image_page, write_page
+from jaxpath.report.sentences import Caveat, Names, caveats, verdict
 
 __all__ = [
+    "Caveat",
+    "Names",
+    "OverviewRow",
+    "Setting",
+    "caveats",
+    "data_set_page",
+    "image_page",
     "plot_class_pathways",
     "plot_curves",
     "plot_density_per_site",
@@ -19,4 +29,7 @@ __all__ = [
     "plot_pathways",
     "plot_times",
     "save_figure",
+    "save_saliency",
+    "verdict",
+    "write_page",
 ]

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jaxpath.targets.linen import compute_dtype, from_linen, make_preprocessing, normalize
+from jaxpath.targets.recognition import WeightsDescription, describe_weights
 from jaxpath.targets.resnet import (
     resnet8,
     resnet18,
@@ -43,7 +44,9 @@ from jaxpath.targets.weights import load_weights, save_weights, weights_hash
 from jaxpath.types import InputError, Target
 
 __all__ = [
+    "WeightsDescription",
     "compute_dtype",
+    "describe_weights",
     "from_linen",
     "load_weights",
     "make_preprocessing",
