@@ -131,10 +131,17 @@ def _pictures_to_explain(options: ClassPathway) -> data.Source | None:
         if options.apply_split is not None:
             raise InputError("--apply-split was given without --apply; name a data set with --apply")
         return None
-    first = options.apply[0]
-    if options.apply_split is not None or (len(options.apply) == 1 and not Path(first).is_file()):
-        return open_pictures(first, split=options.apply_split, data_dir=options.data_dir)
-    return data.image_files(options.apply)
+    paths = [Path(path) for path in options.apply]
+    if options.apply_split is None and all(
+        path.is_dir() or path.suffix.lower() in data.IMAGE_SUFFIXES for path in paths
+    ):
+        return data.image_files(paths)
+    if len(paths) > 1:
+        raise InputError(
+            f"--apply got {len(paths)} names that are not all pictures and folders of them; name pictures "
+            "and folders, or one data set"
+        )
+    return open_pictures(options.apply[0], split=options.apply_split, data_dir=options.data_dir)
 
 
 def _transfer(

@@ -25,7 +25,7 @@ def environment() -> dict[str, Any]:
 
 def command_line() -> str:
     """The command as it was typed, quoted for a shell."""
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    return shlex.join(["jaxpath", *sys.argv[1:]])
 
 
 def write_manifest(out: Path, **facts: Any) -> None:

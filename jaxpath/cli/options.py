@@ -97,7 +97,8 @@ def make_bench(target: Target, params: Any, options: MethodOptions) -> Bench:
     each = _CPU_BATCH if jax.default_backend() == "cpu" else _ACCELERATOR_BATCH
     size = each * mesh.size if options.batch_size is None else options.batch_size
     training.check_batch_size(size, mesh)
-    return Bench(target, params, mesh, size, watch)
+    # Several programs call the same function on arrays of the same shapes: it is traced once for all.
+    return Bench(target._replace(apply=jax.jit(target.apply)), params, mesh, size, watch)
 
 
 def watch(title: str, total: int, batches: Iterable[Any]) -> Iterable[Any]:
@@ -173,13 +174,13 @@ def read_class_names(path: Path | None, num_classes: int, *sources: data.Source 
 
 
 def open_pictures(spec: str, *, split: str | None = None, data_dir: str | None = None) -> data.Source:
-    """A data set, or a folder of pictures without class folders.
+    """A data set, or a folder with pictures in it and not in class folders.
 
     Raises:
         InputError: There is neither.
     """
     path = Path(spec.removeprefix("folder:")).expanduser()
-    if path.is_dir() and split is None and not any(child.is_dir() for child in path.iterdir()):
+    if path.is_dir() and split is None and data.holds_images(path):
         return data.image_files([path])
     return data.open_source(spec, split=split, data_dir=data_dir)
 

@@ -6,9 +6,9 @@ Grain, TensorFlow Datasets and scikit-learn are imported by the functions that n
 from jaxpath.data.archives import TarSource, tar
 from jaxpath.data.arrays import ArraySource, digits
 from jaxpath.data.augment import AUGMENTATIONS, Augment
-from jaxpath.data.files import UNLABELLED, FileSource, image_files
+from jaxpath.data.files import UNLABELLED, FileSource, holds_images, image_files
 from jaxpath.data.folders import FolderSource, folder
-from jaxpath.data.index import cache_folder
+from jaxpath.data.index import IMAGE_SUFFIXES, cache_folder
 from jaxpath.data.npz_files import npz
 from jaxpath.data.opening import open_source, split_names
 from jaxpath.data.pipeline import Batches, eval_batches, train_batches
@@ -19,6 +19,7 @@ from jaxpath.data.transforms import center_crop, decode, flip, random_resized_cr
 
 __all__ = [
     "AUGMENTATIONS",
+    "IMAGE_SUFFIXES",
     "UNLABELLED",
     "ArraySource",
     "Augment",
@@ -41,6 +42,7 @@ __all__ = [
     "eval_batches",
     "flip",
     "folder",
+    "holds_images",
     "image_files",
     "npz",
     "open_source",

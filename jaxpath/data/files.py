@@ -62,6 +62,12 @@ def image_files(paths: Iterable[str | Path]) -> FileSource:
     return FileSource(found)
 
 
+def holds_images(folder: Path) -> bool:
+    """Whether there are pictures in ``folder`` itself, not only in folders below."""
+    with os.scandir(folder) as entries:
+        return any(is_image_name(os.fsencode(entry.name)) for entry in entries)
+
+
 def _images_below(folder: Path) -> Iterable[Path]:
     for place, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]

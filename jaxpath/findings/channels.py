@@ -1,8 +1,9 @@
 """The channels that count most for a picture, and the images that excite them most."""
 
+import itertools
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ from jaxpath.types import InputError, Site
 Words = Mapping[str, Mapping[int, str]]
 """Site name -> channel -> what somebody says it stands for."""
 
-NUM_CHANNELS = 9
-NUM_PER_SITE = 3
-"""Of one site at most: the deepest would otherwise fill the list, and depth would not show."""
+NUM_PARTS = 4
+NUM_PER_PART = 3
+"""Channels of each quarter of the network's depth: scores of one quarter would fill a common list."""
 
 NUM_CROPS = 5
 
@@ -34,7 +35,9 @@ def strong_channels(
     reference: Reference | None,
     words: Words | None = None,
 ) -> tuple[StrongChannel, ...]:
-    """The open channels of the highest scores that respond to the picture at all, with their crops.
+    """The open channels of the highest scores in each quarter of the sites, the deepest quarter first.
+
+    Channels that do not respond to the picture are left out.
 
     Args:
         image: uint8 [H, W, C].
@@ -48,12 +51,8 @@ def strong_channels(
     """
     starts = np.asarray(offsets(sites))
     chosen: list[StrongChannel] = []
-    per_site = dict.fromkeys(range(len(sites)), NUM_PER_SITE)
-    for neuron in np.argsort(-scores, kind="stable"):
+    for neuron in _strongest(np.where(mask & (peaks > 0), scores, -np.inf), starts):
         at = int(np.searchsorted(starts, neuron, side="right")) - 1
-        if not mask[neuron] or peaks[neuron] <= 0 or not per_site[at]:
-            continue
-        per_site[at] -= 1
         site, channel = sites[at], int(neuron - starts[at])
         crops, strongest = _exciting(int(neuron), site, reference)
         chosen.append(
@@ -66,9 +65,15 @@ def strong_channels(
                 crops=crops,
             )
         )
-        if len(chosen) == NUM_CHANNELS:
-            break
     return tuple(chosen)
+
+
+def _strongest(scores: np.ndarray, starts: np.ndarray) -> Iterator[int]:
+    """The finite scores' best neurons of each part of the sites, the deepest part first."""
+    edges = starts[np.linspace(0, len(starts) - 1, NUM_PARTS + 1).round().astype(int)]
+    for first, stop in reversed(list(itertools.pairwise(edges))):
+        best = first + np.argsort(-scores[first:stop], kind="stable")[:NUM_PER_PART]
+        yield from (int(neuron) for neuron in best if np.isfinite(scores[neuron]))
 
 
 def _exciting(neuron: int, site: Site, reference: Reference | None) -> tuple[tuple[Thumbnail, ...], float]:

@@ -7,10 +7,13 @@ import numpy as np
 from matplotlib.colors import to_rgb
 
 from jaxpath.pathways import unflatten
-from jaxpath.report.depth import MAX_CELLS, shrink, stages
-from jaxpath.report.encode import column_uri
+from jaxpath.report.depth import stages
+from jaxpath.report.encode import pixels_uri
 from jaxpath.report.style import CLOSED, OPEN, OWN, PARTLY
 from jaxpath.types import Site
+
+ROWS = 64
+"""Channels that stand below each other in a column."""
 
 
 class Column(NamedTuple):
@@ -101,8 +104,12 @@ def data_set_columns(masks: np.ndarray, sites: Sequence[Site]) -> list[Column]:
 
 
 def _cells(colours: np.ndarray) -> str:
-    """Colours [3, C] of a site's channels as at most 64 cells; neighbours share one."""
-    return column_uri(shrink(colours, MAX_CELLS).T)
+    """Colours [3, C] of a site's channels, one pixel each: downwards, 64 in a column, then the next one."""
+    rows = min(ROWS, colours.shape[1])
+    columns = -(-colours.shape[1] // rows)
+    padded = np.full((3, rows * columns), 255.0)
+    padded[:, : colours.shape[1]] = colours
+    return pixels_uri(padded.reshape(3, columns, rows).transpose(2, 1, 0))
 
 
 def _shades(frequency: np.ndarray) -> np.ndarray:

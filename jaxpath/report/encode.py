@@ -44,9 +44,9 @@ def image_uri(picture: Image.Image, *, exact: bool = True) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
-def column_uri(colours: np.ndarray) -> str:
-    """Colours [cells, 3] in [0, 255] as a picture one pixel wide, the first at the top."""
-    return image_uri(Image.fromarray(np.rint(colours)[:, None].astype(np.uint8)))
+def pixels_uri(colours: np.ndarray) -> str:
+    """Colours [rows, columns, 3] in [0, 255] as a picture of one pixel each."""
+    return image_uri(Image.fromarray(np.rint(colours).astype(np.uint8)))
 
 
 def heat_over(image: np.ndarray, saliency: np.ndarray) -> Image.Image:
@@ -69,6 +69,6 @@ def heat_over(image: np.ndarray, saliency: np.ndarray) -> Image.Image:
     at = share * (len(_HEAT) - 1)
     low = np.minimum(at.astype(int), len(_HEAT) - 2)
     colour = _HEAT[low] + (_HEAT[low + 1] - _HEAT[low]) * (at - low)[..., None]
-    opacity = np.clip(share * 1.4, 0, 0.95)[..., None]
+    opacity = np.clip((share - 0.12) * 1.6, 0, 0.95)[..., None]
     mixed = grey[..., None] * (1 - opacity) + colour * opacity
     return Image.fromarray(np.clip(np.rint(mixed), 0, 255).astype(np.uint8))

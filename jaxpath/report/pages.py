@@ -3,8 +3,9 @@
 Templates are Jinja's with autoescape; no value is ever marked as safe.
 """
 
+import itertools
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,7 +82,7 @@ def image_page(
         "images.html",
         setting=setting,
         articles=[_article(number, f, setting, names) for number, f in enumerate(findings, 1)],
-        overview=overview if len(overview) > 1 else (),
+        overview=_shortened(overview) if len(overview) > 1 else (),
         count=len(overview) or len(findings),
         total=sum(site.channels for site in setting.sites),
         names=names,
@@ -150,12 +151,24 @@ def _render(template: str, **values: Any) -> str:
     return environment.get_template(template).render(**values)
 
 
+def _shortened(rows: Sequence[OverviewRow]) -> list[dict[str, Any]]:
+    """Rows with ``short``, the name without the folders that all of them share."""
+    parts = [PurePath(row.name).parts for row in rows]
+    folders = zip(*(names[:-1] for names in parts), strict=False)
+    shared = sum(1 for _ in itertools.takewhile(lambda names: len(set(names)) == 1, folders))
+    return [
+        {**row._asdict(), "short": str(PurePath(*names[shared:]))}
+        for row, names in zip(rows, parts, strict=True)
+    ]
+
+
 def _article(number: int, finding: ImageFinding, setting: Setting, names: Names) -> dict[str, Any]:
     shared = finding.class_pathway
     plain, through = (encode.heat_over(finding.image, part) for part in finding.saliency)
     exact = encode.is_small(finding.image)
     return {
         "anchor": f"picture-{number}",
+        "title": PurePath(finding.name).name or finding.name,
         "finding": finding,
         "picture": _picture(finding.image, _PHOTO),
         "small": exact,

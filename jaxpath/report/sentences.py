@@ -173,6 +173,15 @@ def _rivals(finding: ImageFinding) -> list[Caveat]:
                 f"it was {confidence.clean:.2f}: other channels carry it as well.",
             )
         )
+    if not found:
+        found.append(
+            Caveat(
+                "good",
+                "It takes these channels",
+                f"With exactly them closed the probability falls to {confidence.removed:.2f}; as many random "
+                f"channels alone reach {confidence.random:.2f}.",
+            )
+        )
     return found
 
 
