@@ -17,7 +17,7 @@ from jaxpath.types import InputError, Target
 
 DENSITY = 0.2
 """Of the baselines, unless another is asked for: the smallest of the densities tried at which
-``taylor_signed`` keeps the class of 99 % of images and nearly all of its probability, on an ImageNet
+``taylor_signed`` keeps the class of 99 % of images and nine tenths of its probability, on an ImageNet
 ResNet-18, a CIFAR-10 ResNet-20 and a ResNet-8 for digits (docs/experiments.md)."""
 
 _CPU_BATCH = 4

@@ -33,7 +33,7 @@ from jaxpath.metrics import pairwise_iou
 
 NUM_TOP = 5
 NUM_NEIGHBOURS = 6
-NUM_EXAMPLES = 4
+NUM_EXAMPLES = 6
 
 
 def find_images(
@@ -66,7 +66,8 @@ def find_images(
     for i, image in enumerate(pictures.images):
         one = survey.take(np.array([i]))
         records = one.records
-        same, others = neighbours(one, image, reference)
+        rest = None if reference is None else reference.without(image)
+        same, others = neighbours(one, rest)
         findings.append(
             ImageFinding(
                 name=pictures.names[i],
@@ -92,7 +93,7 @@ def find_images(
                     peaks=one.peaks[0],
                     places=one.places[0],
                     sites=bench.target.sites,
-                    reference=reference,
+                    reference=rest,
                     words=words,
                 ),
                 class_pathway=_class_pathway(one, class_pathways),
@@ -203,20 +204,18 @@ def _class_pathway(one: Survey, class_pathways: ClassPathways | None) -> ClassPa
 
 
 def neighbours(
-    one: Survey, image: np.ndarray, reference: Reference | None
+    one: Survey, reference: Reference | None
 ) -> tuple[tuple[Neighbour, ...], tuple[Neighbour, ...]]:
     """Reference images whose pathways overlap most with the picture's: of its class, and of others.
 
     Args:
         one: The survey of one picture.
-        image: The picture, uint8 [H, W, C]: itself it is no neighbour.
         reference: The images to look in.
     """
     if reference is None:
         return (), ()
     overlaps = _iou(one.records.masks, reference.survey.records.masks)[0]
     order = np.argsort(-overlaps, kind="stable")
-    order = order[[not np.array_equal(reference.pictures.images[i], image) for i in order]]
     same = reference.survey.records.predicted[order] == one.records.predicted[0]
     first, second = (
         tuple(Neighbour(_thumbnail(reference, i), float(overlaps[i])) for i in group[:NUM_NEIGHBOURS])

@@ -27,6 +27,12 @@ class Reference(NamedTuple):
     pictures: Pictures
     survey: Survey
 
+    def without(self, image: np.ndarray) -> "Reference":
+        """The reference images that are not ``image`` [H, W, C], which says nothing about itself."""
+        differ = (self.pictures.images != image[None]).any(axis=(1, 2, 3))
+        rows = np.flatnonzero(differ)
+        return Reference(self.pictures.take(rows), self.survey.take(rows))
+
 
 def load_reference(
     bench: Bench,
