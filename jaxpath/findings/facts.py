@@ -141,3 +141,8 @@ class ImageFinding(NamedTuple):
     def predicted(self) -> int:
         """The class predicted by the whole network, which the pathway explains."""
         return self.top[0][0]
+
+    @property
+    def neurons(self) -> str:
+        """What :attr:`density` counts: ``channels``, or ``units`` where a channel may be open in part."""
+        return "channels" if abs(self.mask.mean() - self.density) < 1e-4 else "units"

@@ -3,7 +3,6 @@
 import functools
 import hashlib
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -118,11 +117,12 @@ def kept_survey(
 
 
 def _keep(path: Path, arrays: Mapping[str, Any]) -> None:
+    partial = path.with_suffix(f".{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".partial", delete=False) as file:
+        with partial.open("wb") as file:
             np.savez(file, **arrays)
-        os.replace(file.name, path)
+        os.replace(partial, path)
     except OSError:
         # A home that cannot be written to costs time at the next start, nothing else.
-        return
+        partial.unlink(missing_ok=True)

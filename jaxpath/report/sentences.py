@@ -47,7 +47,7 @@ def verdict(finding: ImageFinding, names: Names) -> str:
     """What the classifier says, and whether the pathway alone says it too."""
     said, confidence = names.quoted(finding.predicted), finding.confidence
     first = f"The classifier says {said} with probability {confidence.clean:.2f}."
-    opened = f"With only {percent(finding.density)} of its channels open, the pathway, it"
+    opened = f"With only {percent(finding.density)} of its {finding.neurons} open, the pathway, it"
     if finding.masked_predicted == finding.predicted:
         return f"{first} {opened} still does, with {confidence.pathway:.2f}."
     other = names.quoted(finding.masked_predicted)

@@ -102,6 +102,12 @@ def test_the_page_says_both_probabilities_and_whether_the_pathway_agrees(pages):
     assert "2 of 107 channels are open" in text
 
 
+def test_densities_of_units_are_not_called_densities_of_channels():
+    text = Page(image_page([finding(density=0.004)], setting())).text
+    assert "With only 0.4 % of its units open" in text
+    assert "2 of 107 channels are open somewhere, 0.4 % of the units" in text
+
+
 def test_one_picture_needs_no_list_and_several_are_listed_without_their_common_folder():
     assert "<th>picture</th>" not in image_page([finding()], setting(), overview=[row("a/b/c.png")])
     page = Page(image_page([finding()], setting(), overview=[row("/a/b/c.png"), row("/a/d/c.png")]))
