@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxpath import data, metrics, targets
+from jaxpath import data, metrics, report, targets
 from jaxpath.cli.launching import as_json, say
 from jaxpath.cli.manifest import write_manifest
 from jaxpath.cli.options import (
@@ -196,8 +196,6 @@ def _transfer(
 
 
 def _draw(out: Path, target: Target, learned: ClassPathways) -> None:
-    from jaxpath import report
-
     known = np.flatnonzero(learned.known)[:_MOST_CLASSES]
     figure = report.plot_class_pathways(
         {int(label): unflatten(learned.frequencies[label], target.sites) for label in known},

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxpath import data, metrics, targets
+from jaxpath import data, metrics, report, targets
 from jaxpath.cli.launching import say
 from jaxpath.cli.manifest import report_details, write_manifest
 from jaxpath.cli.options import (
@@ -124,8 +124,6 @@ def _write(
     names: tuple[str, ...],
     weights_hash: str,
 ) -> Path:
-    from jaxpath import report
-
     sites = bench.target.sites
     masks = unflatten(finding.records.masks.astype(np.float32), sites)
     figures = options.out / "figures"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-from jaxpath import data, targets
+from jaxpath import data, report, targets
 from jaxpath.cli.launching import say
 from jaxpath.cli.manifest import report_details, write_manifest
 from jaxpath.cli.options import (
@@ -22,6 +22,7 @@ from jaxpath.cli.options import (
     read_class_names,
 )
 from jaxpath.findings import (
+    Bench,
     ClassPathways,
     ImageFinding,
     Method,
@@ -29,6 +30,8 @@ from jaxpath.findings import (
     Reference,
     Survey,
     find_images,
+    join_pictures,
+    join_surveys,
     learn_class_pathways,
     load_class_pathways,
     load_pictures,
@@ -43,6 +46,9 @@ _LEAST_FOR_A_CLASS = 5
 """Reference images of a class that make a class pathway where none was given."""
 
 _PER_FIGURE = 8
+
+_BLOCK = 256
+"""Pictures in memory at once."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -88,10 +94,8 @@ def run(options: Explain) -> None:
     bench = make_bench(target, params, options.method)
     method = make_method(target, options.method, options.classifier, options.out)
 
-    pictures = load_pictures(bench, source, skip_unreadable=options.skip_unreadable)
-    found = survey(bench, method, pictures)
-    shown = np.arange(min(options.details, len(pictures.names)))
-    part = found.take(shown)
+    names_found, pictures, found = _survey_all(bench, method, source, options)
+    part = found.take(np.arange(len(pictures.names)))
     weights_hash = targets.weights_hash(options.classifier.weights)
     reference = None
     if reference_source is not None:
@@ -103,13 +107,13 @@ def run(options: Explain) -> None:
     findings = find_images(
         bench,
         method,
-        pictures.take(shown),
+        pictures,
         part,
         reference=reference,
         class_pathways=class_pathways,
         words=words,
     )
-    _write_pathways(options.out, target, pictures, found)
+    _write_pathways(options.out, target, names_found, found)
     _draw(options.out, target, findings, names)
     write_manifest(
         options.out,
@@ -117,13 +121,39 @@ def run(options: Explain) -> None:
         model=target.name,
         method=method.name,
         seed=options.method.seed,
-        pictures=list(pictures.names),
-        unreadable=len(source) - len(pictures.names),
+        pictures=list(names_found),
+        unreadable=len(source) - len(names_found),
         reference=options.reference,
         seconds=round(time.perf_counter() - began, 1),
     )
-    _write_report(options, target, method, weights_hash, pictures, found, findings, reference, names)
+    count = 0 if reference is None else len(reference.pictures.names)
+    setting = report.Setting(
+        model=target.name,
+        sites=target.sites,
+        class_names=names,
+        method=method.name,
+        reference=f"{count} pictures of {options.reference}" if count else "",
+        details=report_details(options.classifier.weights, weights_hash, options.method.seed),
+    )
+    rows = _overview(names_found, found, len(findings))
+    report.write_page(report.image_page(findings, setting, overview=rows), options.out / "report.html")
     _tell(options.out, found, findings, names, seconds=time.perf_counter() - began)
+
+
+def _survey_all(
+    bench: Bench, method: Method, source: data.Source, options: Explain
+) -> tuple[tuple[str, ...], Pictures, Survey]:
+    """Names and survey of all pictures, and the pictures themselves of those that are shown in full."""
+    names: list[str] = []
+    shown: list[Pictures] = []
+    found: list[Survey] = []
+    for start in range(0, len(source), _BLOCK):
+        block = data.Subset(source, np.arange(start, min(start + _BLOCK, len(source))))
+        pictures = load_pictures(bench, block, skip_unreadable=options.skip_unreadable)
+        found.append(survey(bench, method, pictures))
+        shown.append(pictures.take(range(min(len(pictures.names), max(options.details - len(names), 0)))))
+        names += pictures.names
+    return tuple(names), join_pictures(shown), join_surveys(found)
 
 
 def _from_reference(
@@ -141,14 +171,14 @@ def _from_reference(
     )
 
 
-def _write_pathways(out: Path, target: Target, pictures: Pictures, found: Survey) -> None:
+def _write_pathways(out: Path, target: Target, names: Sequence[str], found: Survey) -> None:
     """Writes ``pathway.npz``: every picture's record and scores, the sites, the names."""
     np.savez_compressed(
         out / "pathway.npz",
         **found.records._asdict(),
         scores=found.scores,
         logits=found.logits,
-        names=np.array(pictures.names, np.str_),
+        names=np.array(names, np.str_),
         sites=np.array([site.name for site in target.sites]),
         channels=np.array([site.channels for site in target.sites]),
     )
@@ -156,8 +186,6 @@ def _write_pathways(out: Path, target: Target, pictures: Pictures, found: Survey
 
 def _draw(out: Path, target: Target, findings: Sequence[ImageFinding], names: tuple[str, ...]) -> None:
     """The pathways as PNG figures, eight pictures each, and every picture's saliency."""
-    from jaxpath import report
-
     for start in range(0, len(findings), _PER_FIGURE):
         group = findings[start : start + _PER_FIGURE]
         figure = report.plot_pathways(
@@ -176,30 +204,10 @@ def _draw(out: Path, target: Target, findings: Sequence[ImageFinding], names: tu
         report.save_saliency(finding.image, finding.saliency, out / "figures" / f"saliency-{number}.png")
 
 
-def _write_report(
-    options: Explain,
-    target: Target,
-    method: Method,
-    weights_hash: str,
-    pictures: Pictures,
-    found: Survey,
-    findings: Sequence[ImageFinding],
-    reference: Reference | None,
-    names: tuple[str, ...],
-) -> None:
-    from jaxpath import report
-
-    count = 0 if reference is None else len(reference.pictures.names)
-    setting = report.Setting(
-        model=target.name,
-        sites=target.sites,
-        class_names=names,
-        method=method.name,
-        reference=f"{count} pictures of {options.reference}" if reference else "",
-        details=report_details(options.classifier.weights, weights_hash, options.method.seed),
-    )
+def _overview(names: Sequence[str], found: Survey, num_shown: int) -> list[report.OverviewRow]:
+    """A row for every picture; those shown in full have an anchor."""
     records = found.records
-    rows = [
+    return [
         report.OverviewRow(
             name=name,
             predicted=int(records.predicted[i]),
@@ -207,20 +215,17 @@ def _write_report(
             masked_predicted=int(records.masked_predicted[i]),
             masked=float(records.masked_confidence[i]),
             density=float(records.unit_density[i]),
-            anchor=f"picture-{i + 1}" if i < len(findings) else "",
+            anchor=f"picture-{i + 1}" if i < num_shown else "",
         )
-        for i, name in enumerate(pictures.names)
+        for i, name in enumerate(names)
     ]
-    report.write_page(report.image_page(findings, setting, overview=rows), options.out / "report.html")
 
 
 def _tell(
     out: Path, found: Survey, findings: Sequence[ImageFinding], names: tuple[str, ...], *, seconds: float
 ) -> None:
-    from jaxpath.report import Names, verdict
-
     for finding in findings[:5]:
-        say(f"{finding.name}: {verdict(finding, Names(names))}")
+        say(f"{finding.name}: {report.verdict(finding, report.Names(names))}")
     more = len(found.logits) - min(5, len(findings))
     if more:
         say(f"and {more} more")

@@ -24,7 +24,7 @@ _SMALLEST = {
     **dict.fromkeys(("learning_rate", "train_learning_rate", "weight_decay", "train_weight_decay"), 0.0),
     **dict.fromkeys(("epochs", "random_density_share", "label_smoothing"), 0.0),
     **dict.fromkeys(("temperature", "min_density"), 1e-4),  # one divides, of the other a logarithm is taken
-    "details": 0,
+    "details": 1,
 }
 """The smallest value that makes sense, for every option that is a number."""
 

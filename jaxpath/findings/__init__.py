@@ -1,6 +1,6 @@
 """What a report says, measured: pathways of a few pictures or of a data set, and how far to trust them."""
 
-from jaxpath.findings.bench import Bench, Method, Pictures, load_pictures
+from jaxpath.findings.bench import Bench, Method, Pictures, join_pictures, load_pictures
 from jaxpath.findings.channels import Words, load_words, strong_channels
 from jaxpath.findings.class_pathways import (
     ClassPathways,
@@ -20,7 +20,7 @@ from jaxpath.findings.facts import (
 )
 from jaxpath.findings.images import find_images
 from jaxpath.findings.reference import Reference, load_reference
-from jaxpath.findings.survey import Survey, kept_survey, survey
+from jaxpath.findings.survey import Survey, join_surveys, kept_survey, survey
 
 __all__ = [
     "Bench",
@@ -40,6 +40,8 @@ __all__ = [
     "Words",
     "find_data_set",
     "find_images",
+    "join_pictures",
+    "join_surveys",
     "kept_survey",
     "learn_class_pathways",
     "load_class_pathways",

@@ -1,6 +1,6 @@
 """What every finding needs: a frozen classifier, how it is explained, and pictures in memory."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -72,6 +72,13 @@ class Pictures(NamedTuple):
         """The pictures at the places ``chosen``, in that order."""
         places = np.asarray(list(chosen), np.int64)
         return Pictures(self.images[places], tuple(self.names[i] for i in places), self.labels[places])
+
+
+def join_pictures(parts: Sequence[Pictures]) -> Pictures:
+    """Several groups of pictures as one."""
+    names = tuple(name for part in parts for name in part.names)
+    images, labels = ([getattr(part, field) for part in parts] for field in ("images", "labels"))
+    return Pictures(np.concatenate(images), names, np.concatenate(labels))
 
 
 def load_pictures(bench: Bench, source: data.Source, *, skip_unreadable: bool = False) -> Pictures:

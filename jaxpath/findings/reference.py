@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxpath import data
-from jaxpath.findings.bench import Bench, Method, Pictures, load_pictures
-from jaxpath.findings.survey import Survey, join, kept_survey
+from jaxpath.findings.bench import Bench, Method, Pictures, join_pictures, load_pictures
+from jaxpath.findings.survey import Survey, join_surveys, kept_survey
 
 NUM_ANY = 64
 """Reference images drawn from all of them, the same for every report."""
@@ -71,13 +71,8 @@ def load_reference(
             part = data.Subset(source, np.sort(block))
             pictures = load_pictures(bench, part, skip_unreadable=True)
             found.append((pictures, kept_survey(bench, method, pictures, identity=identity)))
-    parts = [pictures for pictures, _ in found]
-    pictures = Pictures(
-        np.concatenate([part.images for part in parts]),
-        tuple(name for part in parts for name in part.names),
-        np.concatenate([part.labels for part in parts]),
-    )
-    return Reference(pictures, join([survey for _, survey in found]))
+    pictures, surveys = zip(*found, strict=True)
+    return Reference(join_pictures(pictures), join_surveys(surveys))
 
 
 def knows_classes(source: data.Source, num_classes: int) -> bool:

@@ -40,10 +40,10 @@ class Survey(NamedTuple):
 
     def take(self, chosen: np.ndarray) -> "Survey":
         """The rows ``chosen``, in that order."""
-        return join([self], chosen)
+        return join_surveys([self], chosen)
 
 
-def join(surveys: Sequence[Survey], chosen: Any = slice(None)) -> Survey:
+def join_surveys(surveys: Sequence[Survey], chosen: Any = slice(None)) -> Survey:
     """Several surveys as one, or of that the rows ``chosen``."""
     flat = [[*survey.records, *survey[1:]] for survey in surveys]
     columns = [np.concatenate(parts)[chosen] for parts in zip(*flat, strict=True)]

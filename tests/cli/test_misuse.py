@@ -71,7 +71,7 @@ def test_a_mistyped_command_line_is_told_with_status_2(run, words, part):
         ({"--explainer": "saliency"}, ["saliency", "taylor_signed"]),
         ({"--density": 1.5}, ["1.5", "0 to 1"]),
         ({"--batch-size": 3}, ["batch size is 3", "8"]),
-        ({"--details": -1}, ["--details is -1", "0 or more"]),
+        ({"--details": 0}, ["--details is 0", "1 or more"]),
         ({"--seed": -1}, ["--seed is -1"]),
         ({"--class-names": "names.json"}, ["names.json", "10 names"]),
         ({"--class-names": "broken.png"}, ["broken.png", "cannot be read"]),

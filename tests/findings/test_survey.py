@@ -5,7 +5,7 @@ from tiny_target import by_activation, numpy_forward, softmax, split_channels, t
 from jaxpath import metrics
 from jaxpath.findings import kept_survey, survey
 from jaxpath.findings.bench import passes
-from jaxpath.findings.survey import join
+from jaxpath.findings.survey import join_surveys
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_the_records_are_those_of_the_metrics(found, bench, pictures):
 
 def test_parts_of_a_survey_joined_again_are_the_survey(found):
     parts = [found.take(np.arange(4)), found.take(np.arange(4, 11))]
-    again = join(parts)
+    again = join_surveys(parts)
     for one, other in zip([*found.records, *found[1:]], [*again.records, *again[1:]], strict=True):
         np.testing.assert_array_equal(one, other)
 
