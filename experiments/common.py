@@ -2,17 +2,15 @@
 
 import dataclasses
 import json
-import os
-import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import jax
-import tyro
 
 from jaxpath import data, gencnp, metrics, training
-from jaxpath.types import InputError, Target
+from jaxpath.cli import launching
+from jaxpath.cli.launching import say as say
+from jaxpath.types import Target
 
 Options = TypeVar("Options", bound="Launch")
 _FREE = (
@@ -20,18 +18,6 @@ _FREE = (
     *("coordinator", "num_processes", "process_id"),
 )
 """Options that may change when a run is continued: they do not touch its result."""
-
-_SMALLEST = {
-    **dict.fromkeys(("steps", "train_steps", "batch_size", "train_batch_size", "checkpoint_every"), 1),
-    **dict.fromkeys(("width", "grid", "images", "search_images", "image_size", "num_classes", "memory"), 1),
-    **dict.fromkeys(("seed", "num_workers", "class_pathway_images", "refine_steps", "warmup_steps"), 0),
-    "budget_steps": 0,
-    **dict.fromkeys(("faithfulness", "sparsity_weight", "class_weight", "leakage_weight", "dual_rate"), 0.0),
-    **dict.fromkeys(("learning_rate", "train_learning_rate", "weight_decay", "train_weight_decay"), 0.0),
-    **dict.fromkeys(("epochs", "random_density_share", "label_smoothing"), 0.0),
-    **dict.fromkeys(("temperature", "min_density"), 1e-4),  # one divides, of the other a logarithm is taken
-}
-"""The smallest value that makes sense, for every option that is a number."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -121,57 +107,19 @@ class GeneratorOptions:
     objective: gencnp.ObjectiveOptions = dataclasses.field(default_factory=gencnp.ObjectiveOptions)
 
 
-def keep_compiled_programs() -> None:
-    """Lets a second start reuse compiled programs; ``JAX_COMPILATION_CACHE_DIR`` names another folder."""
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-        jax.config.update("jax_compilation_cache_dir", str(home / "jaxpath" / "compiled"))
+def command(run: Callable[[Options], None], options: type[Options], description: str) -> launching.Command:
+    """An experiment as something to start: its processes find each other first."""
+
+    def start(parsed: Options) -> None:
+        training.start_processes(parsed.coordinator, parsed.num_processes, parsed.process_id)
+        run(parsed)
+
+    return launching.Command(options, start, description)
 
 
 def main(run: Callable[[Options], None], options: type[Options], description: str) -> None:
     """Reads the command line and runs; a user's mistake is one line on stderr and exit status 2."""
-    parsed = tyro.cli(options, description=description, config=(tyro.conf.OmitArgPrefixes,))
-    keep_compiled_programs()
-    try:
-        check_options(parsed)
-        training.start_processes(parsed.coordinator, parsed.num_processes, parsed.process_id)
-        run(parsed)
-    except InputError as error:
-        _fail(error, 2)
-    except training.TrainingDiverged as error:
-        _fail(error, 1)
-    except jax.errors.JaxRuntimeError as error:
-        if jax.process_count() == 1:
-            raise
-        reason = (str(error).splitlines() or ["no reason given"])[0]
-        _fail(
-            f"a collective of the {jax.process_count()} processes failed ({reason[:200]}): probably another "
-            "process has ended; start all of them again to continue from the last checkpoint",
-            1,
-        )
-
-
-def check_options(options: Any) -> None:
-    """Raises an error for the first number, here or in the options within, that makes no sense."""
-    for field in dataclasses.fields(options):
-        value = getattr(options, field.name)
-        if dataclasses.is_dataclass(value):
-            check_options(value)
-        elif value is not None and field.name in _SMALLEST and value < _SMALLEST[field.name]:
-            option = field.name.replace("_", "-")
-            raise InputError(f"--{option} is {value}; expected {_SMALLEST[field.name]} or more")
-
-
-def _fail(error: object, status: int) -> None:
-    where = f" (process {jax.process_index()})" if jax.process_count() > 1 else ""
-    print(f"error{where}: {error}", file=sys.stderr)
-    training.end_process(status)
-
-
-def say(message: str) -> None:
-    """Prints one line of the run's story, on process 0 only."""
-    if jax.process_index() == 0:
-        print(message, flush=True)
+    launching.start(command(run, options, description))
 
 
 def as_config(options: Any, **more: Any) -> dict[str, Any]:

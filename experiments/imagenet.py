@@ -35,6 +35,8 @@ class Options(common.Launch):
         weights: The target's weights: .safetensors, .pth, or hf://owner/name.
         out: Folder of the run; the same command continues a run that was stopped.
         model: Name of the target.
+        num_classes: Classes of the target; None keeps the model's own.
+        image_size: Side of the square images that the target takes; None keeps its own.
         data_dir: Where TFDS data sets are prepared.
         train_split: Split that the generator learns from; by default train, or everything.
         eval_split: Split that is scored; None holds out a share of the training images.
@@ -47,6 +49,8 @@ class Options(common.Launch):
     weights: str
     out: Path = Path("runs/imagenet")
     model: str = "resnet18"
+    num_classes: int | None = None
+    image_size: int | None = None
     data_dir: str | None = None
     train_split: str | None = None
     eval_split: str | None = None
@@ -63,9 +67,15 @@ class Options(common.Launch):
 def run(options: Options) -> None:
     """Set-up, generator, report."""
     began = time.perf_counter()
-    target = targets.make_target(options.model, dtype=options.generator.precision)
-    target_params = targets.load_weights(target, options.weights)
     train, held_out = open_data(options)
+    chosen = {
+        "num_classes": options.num_classes,
+        "image_size": options.image_size,
+        "channels": common.target_options(train).get("channels"),
+    }
+    given = {name: value for name, value in chosen.items() if value is not None}
+    target = targets.make_target(options.model, dtype=options.generator.precision, **given)
+    target_params = targets.load_weights(target, options.weights)
     common.check_data(target, train, held_out)
     generator = options.generator
     if options.epochs is not None:

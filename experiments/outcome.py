@@ -1,10 +1,7 @@
 """What a run leaves behind: the evaluation of a trained generator, ``results.json``, arrays and figures."""
 
-import json
-import platform
 import time
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,10 +11,11 @@ from common import GeneratorOptions, eval_passes, say
 from fitting import Trained
 
 from jaxpath import data, gencnp, metrics, report, training
+from jaxpath.cli.launching import as_json
+from jaxpath.cli.manifest import environment
 from jaxpath.pathways import unflatten
 from jaxpath.types import Params, Target
 
-_PACKAGES = ("jaxpath", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain")
 _MOST_CLASSES = 12
 """Class pathways that one figure shows."""
 
@@ -138,11 +136,10 @@ def write_results(out: Path, found: Mapping[str, Any], *, config: Mapping[str, A
         **found,
         "seconds": time.perf_counter() - began,
         "config": dict(config),
-        "versions": {name: version(name) for name in _PACKAGES} | {"python": platform.python_version()},
-        "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
+        **environment(),
     }
     if jax.process_index() == 0:
-        (out / "results.json").write_text(json.dumps(_without_nan(results), indent=2) + "\n")
+        (out / "results.json").write_text(as_json(results))
     for name in (
         "target_accuracy",
         "fidelity",
@@ -226,14 +223,3 @@ def one_per_class(classes: np.ndarray, *, limit: int) -> np.ndarray:
     """Positions of the first image of each class, in the order of the classes."""
     _, first = np.unique(classes, return_index=True)
     return first[:limit]
-
-
-def _without_nan(value: Any) -> Any:
-    """JSON has no NaN: a figure that does not exist is null."""
-    if isinstance(value, Mapping):
-        return {name: _without_nan(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value

@@ -1,6 +1,7 @@
 """Neural pathways: which neurons of a trained image classifier carry its decision, in JAX and Flax.
 
-``jaxpath.report`` needs matplotlib and ``jaxpath.training.checkpoints`` Orbax: import them by name.
+``jaxpath.report`` needs matplotlib and ``jaxpath.training.checkpoints`` Orbax: import them by name, like
+``jaxpath.findings`` and ``jaxpath.cli``.
 """
 
 from jaxpath import data, gencnp, losses, metrics, pathways, targets, training

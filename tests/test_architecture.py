@@ -13,6 +13,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 BASE = {"markup", "types", "gating", "layers", "pathways", "losses", "training.sharding"}
 
+SYSTEMS = {"gencnp"}
+EVERYTHING = BASE | SYSTEMS | {"targets", "explainers", "data", "metrics", "findings", "training", "report"}
+
 MAY_IMPORT = {
     "markup": set(),
     "types": {"markup"},
@@ -27,16 +30,23 @@ MAY_IMPORT = {
     # Metrics run their passes over a data set as the steps of training do.
     "metrics": BASE | {"training"},
     "data": BASE,
+    # Findings are what explainers, metrics and steps say about pictures, put together for a page.
+    "findings": BASE | {"targets", "explainers", "data", "metrics", "training"},
     # A system explains any target by any metric; the systems do not know each other.
     "gencnp": BASE | {"targets", "explainers", "metrics", "data"},
     # The loop is given built objects.
     "training": BASE,
-    "report": BASE,
+    # A page shows what was found.
+    "report": BASE | {"findings"},
+    # The command line sets everything up, as an experiment does, and starts experiments.
+    "cli": EVERYTHING,
+    "__main__": {"cli"},
 }
 """Room -> rooms that it may import, besides itself. A room is a module or a package of jaxpath."""
 
 ONLY_IN = {
     "matplotlib": "report",
+    "jinja2": "report",
     "grain": "data",
     "tensorflow_datasets": "data",
     "orbax": "training.checkpoints",

@@ -6,7 +6,9 @@ Grain, TensorFlow Datasets and scikit-learn are imported by the functions that n
 from jaxpath.data.archives import TarSource, tar
 from jaxpath.data.arrays import ArraySource, digits
 from jaxpath.data.augment import AUGMENTATIONS, Augment
+from jaxpath.data.files import UNLABELLED, FileSource, holds_images, image_files
 from jaxpath.data.folders import FolderSource, folder
+from jaxpath.data.index import IMAGE_SUFFIXES, cache_folder
 from jaxpath.data.npz_files import npz
 from jaxpath.data.opening import open_source, split_names
 from jaxpath.data.pipeline import Batches, eval_batches, train_batches
@@ -17,17 +19,21 @@ from jaxpath.data.transforms import center_crop, decode, flip, random_resized_cr
 
 __all__ = [
     "AUGMENTATIONS",
+    "IMAGE_SUFFIXES",
+    "UNLABELLED",
     "ArraySource",
     "Augment",
     "Batches",
     "Concatenation",
     "Example",
+    "FileSource",
     "FolderSource",
     "Source",
     "Subset",
     "TarSource",
     "TfdsSource",
     "UnreadableImage",
+    "cache_folder",
     "center_crop",
     "check_labels",
     "concatenate",
@@ -36,6 +42,8 @@ __all__ = [
     "eval_batches",
     "flip",
     "folder",
+    "holds_images",
+    "image_files",
     "npz",
     "open_source",
     "random_resized_crop",

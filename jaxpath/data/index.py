@@ -74,7 +74,7 @@ def cached_index(key: Sequence[object], build: Callable[[], ImageIndex]) -> Imag
         build: Makes the index.
     """
     digest = hashlib.sha256(json.dumps(key, default=str).encode()).hexdigest()[:32]
-    folder = _cache_folder() / digest
+    folder = cache_folder("indices") / digest
     if (folder / "classes.json").is_file():
         return load_index(folder)
     index = build()
@@ -118,6 +118,7 @@ def _store(index: ImageIndex, folder: Path) -> None:
             raise
 
 
-def _cache_folder() -> Path:
+def cache_folder(kind: str) -> Path:
+    """Where this user's kept results of one kind lie; ``XDG_CACHE_HOME`` moves it."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "jaxpath" / "indices"
+    return Path(base) / "jaxpath" / kind

@@ -9,7 +9,13 @@ from jaxpath.metrics.between_models import (
     saliency_agreement,
 )
 from jaxpath.metrics.curves import DENSITIES, InsertionDeletion, density_curve, insertion_deletion
-from jaxpath.metrics.evaluation import evaluate_records, explain_all, explain_at_densities
+from jaxpath.metrics.evaluation import (
+    describe_masks,
+    evaluate_records,
+    explain_all,
+    explain_at_densities,
+    explain_batch,
+)
 from jaxpath.metrics.faithfulness import agreement, confidences, mean_drop, mean_increase
 from jaxpath.metrics.intervals import Interval, image_interval, seed_interval
 from jaxpath.metrics.leakage import foreign_partners
@@ -17,7 +23,7 @@ from jaxpath.metrics.memory import fitting_batch_size
 from jaxpath.metrics.records import Batches, Fills, MakeExplainer, Records
 from jaxpath.metrics.sanity import RandomizedStage, cascading_randomization
 from jaxpath.metrics.similarity import ClassSimilarity, class_similarity, pairwise_iou, random_aciou
-from jaxpath.metrics.tables import masked_predictions
+from jaxpath.metrics.tables import gates_of, masked_predictions, predict_under
 from jaxpath.metrics.transfer import source_frequencies, transfer
 
 __all__ = [
@@ -38,11 +44,14 @@ __all__ = [
     "confidences",
     "density_curve",
     "density_over_depth",
+    "describe_masks",
     "evaluate_records",
     "explain_all",
     "explain_at_densities",
+    "explain_batch",
     "fitting_batch_size",
     "foreign_partners",
+    "gates_of",
     "image_interval",
     "insertion_deletion",
     "masked_predictions",
@@ -50,6 +59,7 @@ __all__ = [
     "mean_drop",
     "mean_increase",
     "pairwise_iou",
+    "predict_under",
     "random_aciou",
     "saliency_agreement",
     "seed_interval",

@@ -95,7 +95,10 @@ def _explain(
 
         def judge(masks: dict[str, Array]) -> dict[str, Array]:
             masked = target.apply(params, batch["image"], fill_closed(masks, fills))
-            return {**confidences(clean.logits, masked.logits), **_describe(target, masks, clean.features)}
+            return {
+                **confidences(clean.logits, masked.logits),
+                **describe_masks(target, masks, clean.features),
+            }
 
         if densities is None:
             found = jax.tree.map(lambda values: values[:, None], judge(pathway.masks))
@@ -133,8 +136,16 @@ def explain_batch(
     return clean, explain(params, batch["image"], labels, key=key)
 
 
-def _describe(target: Target, masks: dict[str, Array], features: Mapping[str, Array]) -> dict[str, Array]:
-    """What :class:`Records` says about the masks of a batch."""
+def describe_masks(
+    target: Target, masks: dict[str, Array], features: Mapping[str, Array]
+) -> dict[str, Array]:
+    """What :class:`Records` says about a batch's masks: ``dead_share, masks, unit_density, unit_bits``.
+
+    Args:
+        target: The classifier.
+        masks: By site.
+        features: Its clean activations, by site.
+    """
     flat = flatten(masks, target.sites) > 0
     units = flat.shape[1] > sum(site.channels for site in target.sites)
     activation = {

@@ -63,17 +63,41 @@ def masked_predictions(
             images = place[batch["index"]]
             yield {**batch, "mask": table[rows[images]], "class": records.predicted[images]}
 
+    return predict_under(target, params, with_masks(), mesh=mesh, fills=fills)
+
+
+def predict_under(
+    target: Target,
+    params: Params,
+    batches: Iterable[Mapping[str, np.ndarray]],
+    *,
+    mesh: Mesh,
+    fills: Fills | None = None,
+) -> dict[str, np.ndarray]:
+    """Runs every image of ``batches`` under the mask beside it.
+
+    Args:
+        target: The classifier.
+        params: Its parameters.
+        batches: With ``mask``, a row of a table each (see :func:`gates_of`), and ``class``, int.
+        mesh: The devices.
+        fills: Values of closed neurons; None: 0.
+
+    Returns:
+        ``masked_predicted``, int, and ``masked_confidence``, the probability of ``class``: one value per
+        real example.
+    """
     frozen = replicate((params, fills), mesh)
-    return collect(_masked_step(target, mesh), with_masks(), {}, frozen, mesh=mesh)
+    return collect(_masked_step(target, mesh), batches, {}, frozen, mesh=mesh)
 
 
 @functools.lru_cache(maxsize=8)
 def _masked_step(target: Target, mesh: Mesh) -> EvalStep:
-    """The compiled step of :func:`masked_predictions`, kept because many tables use it."""
+    """The compiled step of :func:`predict_under`, kept because many tables use it."""
 
     def evaluate(_: Any, frozen: Any, batch: Mapping[str, Array]) -> dict[str, Array]:
         params, fills = frozen
-        masks = _unpack(batch["mask"], target)
+        masks = gates_of(batch["mask"], target)
         logits = target.apply(params, batch["image"], fill_closed(masks, fills)).logits
         return {
             "masked_predicted": logits.argmax(axis=-1),
@@ -88,8 +112,8 @@ def pack_units(masks: Array) -> Array:
     return jnp.packbits(masks, axis=1)
 
 
-def _unpack(rows: Array, target: Target) -> dict[str, Array]:
-    """Rows of a table as masks by site."""
+def gates_of(rows: Array, target: Target) -> dict[str, Array]:
+    """Rows of a table, channel masks [B, N] or bits of unit masks, as masks by site."""
     if rows.dtype != jnp.uint8:
         return unflatten(rows.astype(jnp.float32), target.sites)
     units = _units(target, len(rows))

@@ -1,4 +1,4 @@
-"""Figures of pathways. The only room that knows matplotlib."""
+"""Figures of pathways, and pages of HTML. The only room that knows matplotlib and Jinja."""
 
 from jaxpath.report.architectures import Architecture, plot_architectures
 from jaxpath.report.comparison import plot_curves, plot_times
@@ -9,10 +9,20 @@ from jaxpath.report.figures import (
     plot_pathway,
     plot_pathways,
     save_figure,
+    save_saliency,
 )
+from jaxpath.report.pages import OverviewRow, Setting, data_set_page, image_page, write_page
+from jaxpath.report.sentences import Caveat, Names, caveats, verdict
 
 __all__ = [
     "Architecture",
+    "Caveat",
+    "Names",
+    "OverviewRow",
+    "Setting",
+    "caveats",
+    "data_set_page",
+    "image_page",
     "plot_architectures",
     "plot_class_pathways",
     "plot_curves",
@@ -22,4 +32,7 @@ __all__ = [
     "plot_pathways",
     "plot_times",
     "save_figure",
+    "save_saliency",
+    "verdict",
+    "write_page",
 ]

@@ -10,12 +10,16 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from PIL import Image
 
 from jaxpath.report import depth, parts
+from jaxpath.report.encode import as_picture, heat_over
 from jaxpath.report.style import INK, MUTED, OPEN, PARTLY, SMALL, TEXT, percent, short
 from jaxpath.types import InputError, Site
 
 _MAX_WIDTH = 13.0  # inches
+_LEAST_TILE = 160  # pixels
+_TILE_GAP = 12
 
 
 def save_figure(figure: Figure, path: Path | str, *, dpi: int = 150) -> Path:
@@ -23,6 +27,26 @@ def save_figure(figure: Figure, path: Path | str, *, dpi: int = 150) -> Path:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=dpi, facecolor="white")
+    return path
+
+
+def save_saliency(image: np.ndarray, saliency: np.ndarray, path: Path | str) -> Path:
+    """Writes a picture and its saliency maps, side by side, as a PNG file; makes its folder.
+
+    Args:
+        image: uint8 [H, W, C].
+        saliency: [S, H, W], signed maps of it.
+        path: The file.
+    """
+    tiles = [as_picture(image).convert("RGB"), *(heat_over(image, part) for part in saliency)]
+    scale = max(1, _LEAST_TILE // min(tiles[0].size))
+    width, height = (side * scale for side in tiles[0].size)
+    sheet = Image.new("RGB", (len(tiles) * (width + _TILE_GAP) - _TILE_GAP, height), "white")
+    for place, tile in enumerate(tiles):
+        sheet.paste(tile.resize((width, height), Image.Resampling.NEAREST), (place * (width + _TILE_GAP), 0))
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(path)
     return path
 
 

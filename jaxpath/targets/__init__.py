@@ -18,6 +18,7 @@ from typing import Any
 from jaxpath.targets.activations import ACTIVATIONS
 from jaxpath.targets.adapters import adapt_function, adapt_linen, adapt_nnx, nnx_params
 from jaxpath.targets.linen import compute_dtype, from_linen, make_preprocessing, normalize
+from jaxpath.targets.recognition import WeightsDescription, describe_weights
 from jaxpath.targets.resnet import (
     resnet8,
     resnet18,
@@ -46,10 +47,12 @@ from jaxpath.types import InputError, Target
 
 __all__ = [
     "ACTIVATIONS",
+    "WeightsDescription",
     "adapt_function",
     "adapt_linen",
     "adapt_nnx",
     "compute_dtype",
+    "describe_weights",
     "from_linen",
     "load_weights",
     "make_preprocessing",

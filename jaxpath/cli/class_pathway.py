@@ -1,0 +1,206 @@
+"""``jaxpath class-pathway``: the pathways of classes, learned once and put on new pictures."""
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxpath import data, metrics, report, targets
+from jaxpath.cli.launching import as_json, say
+from jaxpath.cli.manifest import write_manifest
+from jaxpath.cli.options import (
+    ClassifierOptions,
+    MethodOptions,
+    make_bench,
+    make_method,
+    open_classifier,
+    open_pictures,
+    prepare_folder,
+    read_class_names,
+)
+from jaxpath.findings import (
+    Bench,
+    ClassPathways,
+    Method,
+    learn_class_pathways,
+    load_pictures,
+    save_class_pathways,
+    survey,
+)
+from jaxpath.findings.under import Pairs, predict_pairs
+from jaxpath.pathways import unflatten
+from jaxpath.types import InputError, Target
+
+_MOST_CLASSES = 12
+"""Class pathways that one figure shows."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ClassPathway:
+    """Learns the pathways of classes from pictures, and puts them on pictures that were never seen.
+
+    jaxpath class-pathway --data photographs --weights resnet18.safetensors --apply new.jpg --out classes
+
+    The class of a picture is the one that the classifier says. A channel belongs to the pathway of a class
+    if at least --threshold of its pictures keep it. jaxpath explain --class-pathways takes the file.
+
+    Attributes:
+        data: Pictures to learn from: a folder, an .npz file, or another form of data set.
+        out: Folder of class_pathways.npz, class_pathways.png and manifest.json, and with --apply of
+            transfer.json.
+        split: Split to take; None takes train where there are splits, otherwise all.
+        data_dir: Where TFDS data sets are prepared.
+        images: Learns from so many images, drawn by the seed; None takes all.
+        threshold: Share of a class's pictures that must keep a channel.
+        apply: Pictures to put the pathways on: files, folders, or one data set such as digits.
+        apply_split: Split of that data set.
+        skip_unreadable: Pass over files that are no pictures.
+    """
+
+    data: str
+    out: Path
+    split: str | None = None
+    data_dir: str | None = None
+    images: int | None = None
+    threshold: float = 0.5
+    apply: tuple[str, ...] = ()
+    apply_split: str | None = None
+    skip_unreadable: bool = False
+    classifier: ClassifierOptions
+    method: MethodOptions = dataclasses.field(default_factory=MethodOptions)
+
+
+def run(options: ClassPathway) -> None:
+    """Set-up, class pathways, and their transfer."""
+    began = time.perf_counter()
+    source = open_pictures(options.data, split=options.split, data_dir=options.data_dir)
+    if options.images is not None and options.images < len(source):
+        order = np.random.default_rng(options.method.seed).permutation(len(source))
+        source = data.Subset(source, np.sort(order[: options.images]))
+    new = _pictures_to_explain(options)
+    target, params = open_classifier(options.classifier)
+    names = read_class_names(options.classifier.class_names, target.num_classes, source, new)
+    prepare_folder(options.out)
+    bench = make_bench(target, params, options.method)
+    method = make_method(target, options.method, options.classifier, options.out)
+
+    def passes() -> Any:
+        batches = data.eval_batches(
+            source,
+            batch_size=bench.batch_size,
+            preprocessing=target.preprocessing,
+            skip_unreadable=options.skip_unreadable,
+        )
+        return bench.watch("learning", -(-len(source) // bench.batch_size), batches)
+
+    records = metrics.explain_all(
+        target, params, method.make, method.params, passes, mesh=bench.mesh, seed=method.seed
+    )
+    learned = learn_class_pathways(
+        records, target.num_classes, threshold=options.threshold, class_names=names, method=method.name
+    )
+    save_class_pathways(learned, target, options.out / "class_pathways.npz")
+    _draw(options.out, target, learned)
+    known = int(learned.known.sum())
+    density = learned.masks[learned.known].mean()
+    say(f"{known} class pathways from {len(records.labels)} pictures, {density:.1%} of the channels open")
+    if new is not None:
+        _transfer(options, bench, method, learned, new)
+    weights_hash = targets.weights_hash(options.classifier.weights)
+    write_manifest(
+        options.out,
+        weights={"path": options.classifier.weights, "sha256": weights_hash},
+        model=target.name,
+        method=method.name,
+        seed=options.method.seed,
+        data=options.data,
+        images=len(records.labels),
+        classes=known,
+        threshold=options.threshold,
+        applied_to=list(options.apply),
+        seconds=round(time.perf_counter() - began, 1),
+    )
+    say(f"class pathways: {options.out / 'class_pathways.npz'} ({time.perf_counter() - began:.0f} s)")
+
+
+def _pictures_to_explain(options: ClassPathway) -> data.Source | None:
+    """The pictures of ``--apply``: a data set, or files and folders."""
+    if not options.apply:
+        if options.apply_split is not None:
+            raise InputError("--apply-split was given without --apply; name a data set with --apply")
+        return None
+    paths = [Path(path) for path in options.apply]
+    if options.apply_split is None and all(
+        path.is_dir() or path.suffix.lower() in data.IMAGE_SUFFIXES for path in paths
+    ):
+        return data.image_files(paths)
+    if len(paths) > 1:
+        raise InputError(
+            f"--apply got {len(paths)} names that are not all pictures and folders of them; name pictures "
+            "and folders, or one data set"
+        )
+    return open_pictures(options.apply[0], split=options.apply_split, data_dir=options.data_dir)
+
+
+def _transfer(
+    options: ClassPathway, bench: Bench, method: Method, learned: ClassPathways, source: data.Source
+) -> None:
+    """Writes ``transfer.json``: each new picture under its class's pathway, another's, and a random one."""
+    pictures = load_pictures(bench, source, skip_unreadable=options.skip_unreadable)
+    found = survey(bench, method, pictures, title="new pictures")
+    predicted = found.records.predicted
+    rows = np.flatnonzero(learned.known[predicted])
+    if not rows.size:
+        raise InputError(
+            f"none of the {len(predicted)} new pictures is of a class that was learned; learn from pictures "
+            "of their classes, or name other pictures with --apply"
+        )
+    masks = learned.masks
+    rng = np.random.default_rng(options.method.seed)
+    following = np.arange(len(masks))
+    known = np.flatnonzero(learned.known)
+    following[known] = np.roll(known, -1)
+    table = np.concatenate([masks, rng.permuted(masks, axis=1)])
+    labels = predicted[rows]
+    under = {
+        name: predict_pairs(bench, pictures.images, table, Pairs(rows, which, labels), title=name)
+        for name, which in {
+            "class": labels,
+            "other": following[labels],
+            "random": len(masks) + labels,
+        }.items()
+    }
+    each = [
+        {
+            "name": pictures.names[row],
+            "predicted": int(predicted[row]),
+            "class_name": learned.class_names[predicted[row]] if learned.class_names else None,
+            "clean": float(found.records.clean_confidence[row]),
+            "own_pathway": float(found.records.masked_confidence[row]),
+            **{f"{name}_pathway": float(outcome.probability[i]) for name, outcome in under.items()},
+            "class_pathway_predicts": int(under["class"].predicted[i]),
+        }
+        for i, row in enumerate(rows)
+    ]
+    summary = {name: float((outcome.predicted == labels).mean()) for name, outcome in under.items()}
+    left_out = len(predicted) - len(rows)
+    result = {"fidelity": summary, "pictures": each, "classes_without_pathway": left_out}
+    (options.out / "transfer.json").write_text(as_json(result), encoding="utf-8")
+    say(
+        f"{len(rows)} new pictures: {summary['class']:.1%} keep their class under its pathway, "
+        f"{summary['random']:.1%} under a random one as large, {summary['other']:.1%} under another class's"
+        + (f"; {left_out} are of classes without a pathway" if left_out else "")
+    )
+
+
+def _draw(out: Path, target: Target, learned: ClassPathways) -> None:
+    known = np.flatnonzero(learned.known)[:_MOST_CLASSES]
+    figure = report.plot_class_pathways(
+        {int(label): unflatten(learned.frequencies[label], target.sites) for label in known},
+        target.sites,
+        [report.Names(learned.class_names)(label) for label in range(target.num_classes)],
+        iou=metrics.pairwise_iou(*[learned.masks[known].astype(np.float32)] * 2),
+    )
+    report.save_figure(figure, out / "class_pathways.png")

@@ -1,0 +1,114 @@
+"""From a command line to a run: what every command, and every experiment, starts with."""
+
+import dataclasses
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import tyro
+
+from jaxpath import data, training
+from jaxpath.types import InputError
+
+_SMALLEST = {
+    **dict.fromkeys(("steps", "train_steps", "batch_size", "train_batch_size", "checkpoint_every"), 1),
+    **dict.fromkeys(("width", "grid", "images", "search_images", "image_size", "num_classes", "memory"), 1),
+    **dict.fromkeys(("seed", "num_workers", "class_pathway_images", "refine_steps", "warmup_steps"), 0),
+    "budget_steps": 0,
+    **dict.fromkeys(("faithfulness", "sparsity_weight", "class_weight", "leakage_weight", "dual_rate"), 0.0),
+    **dict.fromkeys(("learning_rate", "train_learning_rate", "weight_decay", "train_weight_decay"), 0.0),
+    **dict.fromkeys(("epochs", "random_density_share", "label_smoothing"), 0.0),
+    **dict.fromkeys(("temperature", "min_density"), 1e-4),  # one divides, of the other a logarithm is taken
+    "details": 1,
+}
+"""The smallest value that makes sense, for every option that is a number."""
+
+CONFIG = (tyro.conf.OmitArgPrefixes,)
+
+
+class Command(NamedTuple):
+    """Something that can be started.
+
+    Attributes:
+        options: A dataclass, the command line.
+        run: Does the work.
+        description: What ``--help`` says.
+    """
+
+    options: type
+    run: Callable[[Any], None]
+    description: str
+
+
+def start(command: Command, *, prog: str | None = None, arguments: Sequence[str] | None = None) -> None:
+    """Reads the command line and runs; a user's mistake is one line on stderr and exit status 2."""
+    options: Any = tyro.cli(
+        command.options, prog=prog, args=arguments, description=command.description, config=CONFIG
+    )
+    keep_compiled_programs()
+    try:
+        check_options(options)
+        command.run(options)
+    except InputError as error:
+        fail(error, 2)
+    except training.TrainingDiverged as error:
+        fail(error, 1)
+    except jax.errors.JaxRuntimeError as error:
+        if jax.process_count() == 1:
+            raise
+        reason = (str(error).splitlines() or ["no reason given"])[0]
+        fail(
+            f"a collective of the {jax.process_count()} processes failed ({reason[:200]}): probably another "
+            "process has ended; start all of them again to continue from the last checkpoint",
+            1,
+        )
+
+
+def keep_compiled_programs() -> None:
+    """Lets a second start reuse compiled programs; ``JAX_COMPILATION_CACHE_DIR`` names another folder."""
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        jax.config.update("jax_compilation_cache_dir", str(data.cache_folder("compiled")))
+
+
+def check_options(options: Any) -> None:
+    """Raises an error for the first number, here or in the options within, that makes no sense."""
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        if dataclasses.is_dataclass(value):
+            check_options(value)
+        elif isinstance(value, int | float) and value < _SMALLEST.get(field.name, -math.inf):
+            option = field.name.replace("_", "-")
+            raise InputError(f"--{option} is {value}; expected {_SMALLEST[field.name]} or more")
+
+
+def fail(error: object, status: int) -> None:
+    """Says on one line what is wrong, and ends this process."""
+    where = f" (process {jax.process_index()})" if jax.process_count() > 1 else ""
+    print(f"error{where}: {error}", file=sys.stderr)
+    training.end_process(status)
+
+
+def say(message: str) -> None:
+    """Prints one line of the run's story, on process 0 only."""
+    if jax.process_index() == 0:
+        print(message, flush=True)
+
+
+def as_json(values: Any) -> str:
+    """JSON for people and programs; a figure that does not exist, NaN or infinite, is null."""
+    return json.dumps(_without_nan(values), indent=2, default=str) + "\n"
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_nan(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    if isinstance(value, float | np.floating) and not np.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,118 @@
+"""Which command was asked for."""
+
+import dataclasses
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Annotated, Any, Union
+
+import tyro
+
+from jaxpath.cli.launching import CONFIG, Command, start
+
+PROGRAM = "jaxpath"
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A command: one line about it, and how it is loaded once it is asked for."""
+
+    summary: str
+    load: Callable[[], Command]
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Commands of one kind: one line about them, and their names."""
+
+    summary: str
+    entries: Mapping[str, "Entry | Group"]
+
+
+def _explain() -> Command:
+    from jaxpath.cli.explain import Explain, run
+
+    return Command(Explain, run, _about(Explain))
+
+
+def _data_set() -> Command:
+    from jaxpath.cli.data_set import DataSetReport, run
+
+    return Command(DataSetReport, run, _about(DataSetReport))
+
+
+def _class_pathway() -> Command:
+    from jaxpath.cli.class_pathway import ClassPathway, run
+
+    return Command(ClassPathway, run, _about(ClassPathway))
+
+
+def _experiment(name: str) -> Command:
+    from jaxpath.cli.experiments import experiment_command
+
+    return experiment_command(name)
+
+
+def _about(options: type) -> str:
+    """A docstring without its list of attributes, which tyro shows beside the options."""
+    return inspect.cleandoc(options.__doc__ or "").partition("\nAttributes:")[0].strip()
+
+
+COMMANDS = Group(
+    "Explains trained image classifiers by neural pathways: the channels that carry a decision.",
+    {
+        "explain": Entry("Explain pictures: one HTML report.", _explain),
+        "dataset-report": Entry("Explain a whole data set: one HTML page.", _data_set),
+        "class-pathway": Entry("Learn the pathways of classes; put them on new pictures.", _class_pathway),
+        "compare": Entry("Compare explainers at equal densities.", partial(_experiment, "compare")),
+        "train": Group(
+            "Train a generator of pathways, or a classifier.",
+            {
+                "imagenet": Entry("A generator, for photographs.", partial(_experiment, "imagenet")),
+                "cifar10": Entry("A generator, for CIFAR-10.", partial(_experiment, "cifar10")),
+                "digits": Entry(
+                    "The demonstration: a classifier of digits and a generator.",
+                    partial(_experiment, "digits"),
+                ),
+                "target": Entry("A classifier from scratch.", partial(_experiment, "train_target")),
+            },
+        ),
+    },
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command that the first words name; says which there are if they name none.
+
+    Args:
+        arguments: The words after ``jaxpath``; None takes this process's.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    node: Entry | Group = COMMANDS
+    path = [PROGRAM]
+    while isinstance(node, Group) and words and words[0] in node.entries:
+        path.append(words[0])
+        node = node.entries[words.pop(0)]
+    if isinstance(node, Entry):
+        start(node.load(), prog=" ".join(path), arguments=words)
+    else:
+        # Help, completion or a mistake: only these need every command's options.
+        tyro.cli(_options(node), prog=" ".join(path), args=words, description=_overview(node), config=CONFIG)
+
+
+def _overview(group: Group) -> str:
+    return f"{group.summary}\n\nEach command explains its options: {PROGRAM} COMMAND --help."
+
+
+def _options(group: Group) -> Any:
+    """All commands of a group as one type for tyro."""
+    members: list[Any] = []
+    for name, node in group.entries.items():
+        if isinstance(node, Entry):
+            options: Any = node.load().options
+        else:
+            inner: Any = tyro.conf.OmitSubcommandPrefixes
+            options = dataclasses.make_dataclass(name.capitalize(), [("command", inner[_options(node)])])
+        members.append(Annotated[options, tyro.conf.subcommand(name, description=node.summary)])
+    return Union[tuple(members)]  # noqa: UP007

@@ -1,0 +1,47 @@
+"""What a result was made with, so that it can be made again."""
+
+import platform
+import shlex
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from jaxpath.cli.launching import as_json
+
+_PACKAGES = ("jaxpath", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain")
+
+
+def environment() -> dict[str, Any]:
+    """``versions`` by package and of Python, and the ``device``."""
+    return {
+        "versions": {name: version(name) for name in _PACKAGES} | {"python": platform.python_version()},
+        "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
+    }
+
+
+def command_line() -> str:
+    """The command as it was typed, quoted for a shell."""
+    return shlex.join(["jaxpath", *sys.argv[1:]])
+
+
+def write_manifest(out: Path, **facts: Any) -> None:
+    """Writes ``manifest.json``: the command, versions, device and ``facts`` such as hashes and the seed."""
+    manifest: Mapping[str, Any] = {"command": command_line(), **facts, **environment()}
+    (out / "manifest.json").write_text(as_json(manifest), encoding="utf-8")
+
+
+def report_details(weights: str, weights_hash: str, seed: int) -> list[tuple[str, str]]:
+    """What the foot of a page says about how it was made."""
+    found = environment()
+    packages = ", ".join(f"{name} {found['versions'][name]}" for name in ("jaxpath", "jax", "python"))
+    return [
+        ("weights", f"{Path(weights).name} (SHA-256 {weights_hash[:16]}...)"),
+        ("seed", str(seed)),
+        ("versions", packages),
+        ("device", found["device"]),
+        ("command", command_line()),
+    ]

@@ -1,0 +1,54 @@
+"""What a report says, measured: pathways of a few pictures or of a data set, and how far to trust them."""
+
+from jaxpath.findings.bench import Bench, Method, Pictures, join_pictures, load_pictures
+from jaxpath.findings.channels import Words, load_words, strong_channels
+from jaxpath.findings.class_pathways import (
+    ClassPathways,
+    learn_class_pathways,
+    load_class_pathways,
+    save_class_pathways,
+)
+from jaxpath.findings.data_set import DataSetFinding, find_data_set
+from jaxpath.findings.facts import (
+    ClassPathway,
+    Confidence,
+    ImageFinding,
+    Leakage,
+    Neighbour,
+    StrongChannel,
+    Thumbnail,
+)
+from jaxpath.findings.images import find_images
+from jaxpath.findings.reference import Reference, load_reference
+from jaxpath.findings.survey import Survey, join_surveys, kept_survey, survey
+
+__all__ = [
+    "Bench",
+    "ClassPathway",
+    "ClassPathways",
+    "Confidence",
+    "DataSetFinding",
+    "ImageFinding",
+    "Leakage",
+    "Method",
+    "Neighbour",
+    "Pictures",
+    "Reference",
+    "StrongChannel",
+    "Survey",
+    "Thumbnail",
+    "Words",
+    "find_data_set",
+    "find_images",
+    "join_pictures",
+    "join_surveys",
+    "kept_survey",
+    "learn_class_pathways",
+    "load_class_pathways",
+    "load_pictures",
+    "load_reference",
+    "load_words",
+    "save_class_pathways",
+    "strong_channels",
+    "survey",
+]

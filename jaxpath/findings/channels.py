@@ -1,0 +1,163 @@
+"""The channels that count most for a picture, and the images that excite them most."""
+
+import itertools
+import json
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxpath.findings.facts import StrongChannel, Thumbnail
+from jaxpath.findings.reference import Reference
+from jaxpath.pathways import offsets
+from jaxpath.types import InputError, Site
+
+Words = Mapping[str, Mapping[int, str]]
+"""Site name -> channel -> what somebody says it stands for."""
+
+NUM_PARTS = 4
+NUM_PER_PART = 3
+"""Channels of each quarter of the network's depth: scores of one quarter would fill a common list."""
+
+NUM_CROPS = 5
+
+
+def strong_channels(
+    image: np.ndarray,
+    *,
+    scores: np.ndarray,
+    mask: np.ndarray,
+    peaks: np.ndarray,
+    places: np.ndarray,
+    sites: Sequence[Site],
+    reference: Reference | None,
+    words: Words | None = None,
+) -> tuple[StrongChannel, ...]:
+    """The open channels of the highest scores in each quarter of the sites, the deepest quarter first.
+
+    Channels that do not respond to the picture are left out.
+
+    Args:
+        image: uint8 [H, W, C].
+        scores: [N].
+        mask: bool [N].
+        peaks: [N], largest responses.
+        places: int [N], where; see :class:`~jaxpath.findings.survey.Survey`.
+        sites: The target's sites.
+        reference: Where crops come from.
+        words: What channels stand for.
+    """
+    starts = np.asarray(offsets(sites))
+    chosen: list[StrongChannel] = []
+    for neuron in _strongest(np.where(mask & (peaks > 0), scores, -np.inf), starts):
+        at = int(np.searchsorted(starts, neuron, side="right")) - 1
+        site, channel = sites[at], int(neuron - starts[at])
+        crops, strongest = _exciting(int(neuron), site, reference)
+        chosen.append(
+            StrongChannel(
+                site=site,
+                channel=channel,
+                strength=float(peaks[neuron] / strongest) if strongest > 0 else None,
+                words="" if words is None else words.get(site.name, {}).get(channel, ""),
+                here=crop_at(image, int(places[neuron]), site),
+                crops=crops,
+            )
+        )
+    return tuple(chosen)
+
+
+def _strongest(scores: np.ndarray, starts: np.ndarray) -> Iterator[int]:
+    """The finite scores' best neurons of each part of the sites, the deepest part first."""
+    edges = starts[np.linspace(0, len(starts) - 1, NUM_PARTS + 1).round().astype(int)]
+    for first, stop in reversed(list(itertools.pairwise(edges))):
+        best = first + np.argsort(-scores[first:stop], kind="stable")[:NUM_PER_PART]
+        yield from (int(neuron) for neuron in best if np.isfinite(scores[neuron]))
+
+
+def _exciting(neuron: int, site: Site, reference: Reference | None) -> tuple[tuple[Thumbnail, ...], float]:
+    """Crops of the reference images that excite a channel most, and its largest response there."""
+    if reference is None:
+        return (), 0.0
+    peaks = reference.survey.peaks[:, neuron]
+    order = np.argsort(-peaks, kind="stable")[:NUM_CROPS]
+    crops = tuple(
+        Thumbnail(
+            crop_at(reference.pictures.images[i], int(reference.survey.places[i, neuron]), site),
+            reference.pictures.names[i],
+            int(reference.survey.records.predicted[i]),
+        )
+        for i in order
+        if peaks[i] > 0
+    )
+    return crops, float(peaks[order[0]]) if len(order) else 0.0
+
+
+def crop_at(image: np.ndarray, place: int, site: Site) -> np.ndarray:
+    """The square part of ``image`` [H, W, C] around the position ``place`` of a site's grid.
+
+    Its side is four positions of the grid, but at least a quarter of the image and 16 pixels, and at most
+    half of the image where that is more: our choice, not the receptive field. A dense site has no
+    positions: the whole image.
+    """
+    if site.spatial is None:
+        return image
+    height, width = image.shape[:2]
+    rows, columns = site.spatial
+    shorter = min(height, width)
+    side = int(np.clip(4 * height / rows, max(shorter / 4, min(shorter, 16)), max(shorter / 2, 16)))
+    side = min(side, shorter)
+    row, column = divmod(place, columns)
+    top = int(np.clip((row + 0.5) * height / rows - side / 2, 0, height - side))
+    left = int(np.clip((column + 0.5) * width / columns - side / 2, 0, width - side))
+    return image[top : top + side, left : left + side]
+
+
+def load_words(path: str | Path, sites: Sequence[Site]) -> Words:
+    """Reads what channels stand for.
+
+    Args:
+        path: A ``.json`` file, site name -> a list of words per channel or channel -> words; or an
+            ``.npz`` file with an array of words per channel for each site name.
+        sites: The target's sites.
+
+    Raises:
+        InputError: There is no such file, it has another form, or it names a site or a channel that is
+            not there.
+    """
+    path = Path(path)
+    form = "expected site name -> a list of words, one per channel, or channel -> words"
+    if not path.is_file():
+        raise InputError(f"there is no file of channels' words {path}; {form}")
+    try:
+        raw = _read(path)
+        words = {str(site): _by_channel(values) for site, values in raw.items()}
+    except (ValueError, TypeError, AttributeError, OSError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} holds no words of channels ({error}); {form}") from error
+    channels = {site.name: site.channels for site in sites}
+    for site, by_channel in words.items():
+        if site not in channels:
+            raise InputError(f"{path} names the site {site!r}; expected some of {', '.join(channels)}")
+        if by_channel and not 0 <= min(by_channel) <= max(by_channel) < channels[site]:
+            raise InputError(
+                f"{path} has words for channels {min(by_channel)} to {max(by_channel)} of {site}, which has "
+                f"the channels 0 to {channels[site] - 1}; correct their numbers"
+            )
+    return words
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    if path.suffix == ".npz":
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name].tolist() for name in arrays.files}
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _by_channel(values: Any) -> dict[int, str]:
+    pairs = values.items() if isinstance(values, Mapping) else enumerate(values)
+    return {int(channel): _text(word) for channel, word in pairs if word}
+
+
+def _text(word: Any) -> str:
+    return ", ".join(map(str, word)) if isinstance(word, list) else str(word)

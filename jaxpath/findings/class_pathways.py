@@ -1,0 +1,120 @@
+"""Class pathways as a file: learned once from many images, then put on images that were never seen."""
+
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxpath import metrics
+from jaxpath.metrics import Records
+from jaxpath.types import InputError, Target
+
+
+class ClassPathways(NamedTuple):
+    """How often the pathways of each class's images keep each channel.
+
+    Attributes:
+        frequencies: [K, N] in [0, 1]; NaN for a class without images.
+        counts: int [K], the images that each class was learned from.
+        threshold: A channel belongs to the class's pathway if at least this share keeps it.
+        class_names: One name per class; empty if nobody has named them.
+        method: How the images' pathways were found.
+    """
+
+    frequencies: np.ndarray
+    counts: np.ndarray
+    threshold: float
+    class_names: tuple[str, ...]
+    method: str
+
+    @property
+    def known(self) -> np.ndarray:
+        """Bool [K], the classes that have a pathway."""
+        return self.counts > 0
+
+    @property
+    def masks(self) -> np.ndarray:
+        """Bool [K, N]; a class without images has an empty pathway."""
+        return np.where(self.known[:, None], self.frequencies >= self.threshold, False)
+
+
+def learn_class_pathways(
+    records: Records,
+    num_classes: int,
+    *,
+    threshold: float = 0.5,
+    least: int = 1,
+    class_names: tuple[str, ...] = (),
+    method: str = "",
+) -> ClassPathways:
+    """Learns the pathways of all classes from explained images, grouped by their predicted class.
+
+    Args:
+        records: The explained images.
+        num_classes: K.
+        threshold: See :class:`ClassPathways`.
+        least: Classes with fewer images get no pathway.
+        class_names: One name per class.
+        method: How the images' pathways were found.
+
+    Raises:
+        InputError: The threshold lies outside (0, 1].
+    """
+    if not 0 < threshold <= 1:
+        raise InputError(f"the threshold is {threshold}; expected a share above 0 and up to 1, such as 0.5")
+    counts = np.bincount(records.predicted, minlength=num_classes)
+    counts = np.where(counts >= least, counts, 0)
+    frequencies = metrics.source_frequencies(records, num_classes)
+    frequencies[counts == 0] = np.nan
+    return ClassPathways(frequencies, counts, threshold, class_names, method)
+
+
+def save_class_pathways(pathways: ClassPathways, target: Target, path: str | Path) -> None:
+    """Writes class pathways as an ``.npz`` file; :func:`load_class_pathways` reads it."""
+    np.savez_compressed(
+        path,
+        frequencies=pathways.frequencies.astype(np.float32),
+        counts=pathways.counts,
+        threshold=pathways.threshold,
+        class_names=np.array(pathways.class_names, np.str_),
+        method=pathways.method,
+        target=target.name,
+        sites=np.array([site.name for site in target.sites]),
+        channels=np.array([site.channels for site in target.sites]),
+    )
+
+
+def load_class_pathways(path: str | Path, target: Target) -> ClassPathways:
+    """Reads a file of :func:`save_class_pathways`.
+
+    Raises:
+        InputError: There is no such file, it holds something else, or it belongs to another target.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(
+            f"there is no file {path}; give the class_pathways.npz that jaxpath class-pathway left"
+        )
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            sites = list(zip(arrays["sites"].tolist(), arrays["channels"].tolist(), strict=True))
+            name = str(arrays["target"])
+            found = ClassPathways(
+                arrays["frequencies"],
+                arrays["counts"],
+                float(arrays["threshold"]),
+                tuple(arrays["class_names"].tolist()),
+                str(arrays["method"]),
+            )
+    except (KeyError, ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{path} holds no class pathways; give the class_pathways.npz that jaxpath class-pathway left"
+        ) from error
+    expected = [(site.name, site.channels) for site in target.sites]
+    if sites != expected or len(found.counts) != target.num_classes:
+        raise InputError(
+            f"the class pathways in {path} are those of {name} with {len(found.counts)} classes; expected "
+            f"{target.name} with {target.num_classes}: learn them anew for this target"
+        )
+    return found

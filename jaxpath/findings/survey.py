@@ -1,0 +1,128 @@
+"""One pass over pictures that keeps what a report needs of each: pathway, scores, strongest responses."""
+
+import functools
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxpath import data, metrics
+from jaxpath.findings.bench import Bench, Method, Pictures, passes
+from jaxpath.metrics import Records
+from jaxpath.pathways import flatten
+from jaxpath.training.evaluate import collect
+from jaxpath.training.sharding import replicate
+from jaxpath.training.step import EvalStep, make_eval_step
+
+
+class Survey(NamedTuple):
+    """What an explainer and the classifier say about pictures; on the host.
+
+    Attributes:
+        records: Predictions, confidences and pathways, as every metric takes them.
+        logits: [n, K], clean.
+        scores: [n, N], importance of each channel, the highest of its units'.
+        peaks: [n, N], largest activation of each channel over the image.
+        places: [n, N] int, where that is in the channel's H x W grid, counted row by row; 0 at a dense
+            site.
+    """
+
+    records: Records
+    logits: np.ndarray
+    scores: np.ndarray
+    peaks: np.ndarray
+    places: np.ndarray
+
+    def take(self, chosen: np.ndarray) -> "Survey":
+        """The rows ``chosen``, in that order."""
+        return join_surveys([self], chosen)
+
+
+def join_surveys(surveys: Sequence[Survey], chosen: Any = slice(None)) -> Survey:
+    """Several surveys as one, or of that the rows ``chosen``."""
+    flat = [[*survey.records, *survey[1:]] for survey in surveys]
+    columns = [np.concatenate(parts)[chosen] for parts in zip(*flat, strict=True)]
+    split = len(Records._fields)
+    return Survey(Records(*columns[:split]), *columns[split:])
+
+
+def survey(bench: Bench, method: Method, pictures: Pictures, *, title: str = "explaining") -> Survey:
+    """Explains the predicted class of every picture and runs each under its pathway."""
+    step = _step(bench.target, bench.mesh, method.make, method.seed)
+    explainer_params, params = replicate((method.params, bench.params), bench.mesh)
+    batches = passes(bench, title, image=pictures.images, label=pictures.labels)
+    found = collect(step, batches(), explainer_params, params, mesh=bench.mesh)
+    records = Records(**{name: found.pop(name) for name in Records._fields})
+    return Survey(records, **found)
+
+
+@functools.lru_cache(maxsize=4)
+def _step(target, mesh, make_explainer, seed) -> EvalStep:
+    def evaluate(explainer_params: Any, params: Any, batch: Mapping[str, Array]) -> dict[str, Array]:
+        explain = make_explainer(explainer_params)
+        clean, pathway = metrics.explain_batch(target, params, explain, batch, seed=seed)
+        masked = target.apply(params, batch["image"], pathway.masks)
+        return {
+            "indices": batch["index"],
+            "labels": batch["label"],
+            **metrics.confidences(clean.logits, masked.logits),
+            **metrics.describe_masks(target, pathway.masks, clean.features),
+            "logits": clean.logits,
+            "scores": flatten(_over_space(pathway.scores, jnp.max), target.sites).astype(jnp.float32),
+            "peaks": flatten(_over_space(clean.features, jnp.max), target.sites).astype(jnp.float32),
+            "places": flatten(_over_space(clean.features, jnp.argmax), target.sites).astype(jnp.int32),
+        }
+
+    return make_eval_step(evaluate, mesh)
+
+
+def _over_space(values: Mapping[str, Array], reduce: Any) -> dict[str, Array]:
+    """[B, H, W, C] or [B, C] -> [B, C], by a reduction over one axis."""
+    return {
+        name: reduce(v.reshape(len(v), -1, v.shape[-1]), axis=1)
+        if v.ndim == 4
+        else reduce(v[:, None, :], axis=1)
+        for name, v in values.items()
+    }
+
+
+def kept_survey(
+    bench: Bench, method: Method, pictures: Pictures, *, identity: str, title: str = "reference"
+) -> Survey:
+    """:func:`survey`, read from the user's cache folder if it was made before.
+
+    Args:
+        bench: The classifier.
+        method: The explainer.
+        pictures: The pictures.
+        identity: Names the classifier's weights and the explainer, such as by hashes of their files.
+        title: For the progress bar.
+    """
+    digest = hashlib.sha256(f"{identity}|{bench.target.name}|{method.name}|{method.seed}".encode())
+    digest.update(np.ascontiguousarray(pictures.images).data)
+    digest.update(np.ascontiguousarray(pictures.labels).data)
+    path = data.cache_folder("surveys") / f"{digest.hexdigest()[:32]}.npz"
+    if path.is_file():
+        with np.load(path) as arrays:
+            records = Records(**{name: arrays[name] for name in Records._fields})
+            return Survey(records, **{name: arrays[name] for name in Survey._fields[1:]})
+    found = survey(bench, method, pictures, title=title)
+    _keep(path, {**found.records._asdict(), **{name: getattr(found, name) for name in Survey._fields[1:]}})
+    return found
+
+
+def _keep(path: Path, arrays: Mapping[str, Any]) -> None:
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            np.savez(file, **arrays)
+        os.replace(partial, path)
+    except OSError:
+        # A home that cannot be written to costs time at the next start, nothing else.
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,230 @@
+"""Pages of HTML: one file each, without scripts, that loads nothing and escapes every name.
+
+Templates are Jinja's with autoescape; no value is ever marked as safe.
+"""
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+from typing import Any, NamedTuple
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from jaxpath.findings.data_set import DataSetFinding
+from jaxpath.findings.facts import ImageFinding, Thumbnail
+from jaxpath.report import encode
+from jaxpath.report.charts import Bar, density_bars, map_points, matrix_cells, matrix_uri
+from jaxpath.report.columns import data_set_columns, image_columns, stage_row
+from jaxpath.report.sentences import Names, caveats, data_set_caveats, verdict
+from jaxpath.report.style import SERIES, percent
+from jaxpath.types import Site
+
+_CROP = 88
+_NEIGHBOUR = 112
+_PHOTO = 320
+
+
+class Setting(NamedTuple):
+    """What a page says about how it was made.
+
+    Attributes:
+        model: Name of the classifier.
+        sites: Its sites, in forward order.
+        class_names: Names of the classes, as far as they are known; empty: numbers.
+        method: How the pathways were found.
+        reference: What pictures are compared with, in words; empty if with nothing.
+        details: Further lines of the footer, such as versions: (name, value).
+    """
+
+    model: str
+    sites: Sequence[Site]
+    class_names: Sequence[str]
+    method: str
+    reference: str = ""
+    details: Sequence[tuple[str, str]] = ()
+
+
+class OverviewRow(NamedTuple):
+    """A picture in the list at the top of a page.
+
+    Attributes:
+        name: Of the picture.
+        predicted: Its class.
+        clean: Probability of it.
+        masked_predicted: The class predicted under the pathway.
+        masked: Probability of ``predicted`` under the pathway.
+        density: Share of open channels.
+        anchor: Where on the page its details are; empty if they are not.
+    """
+
+    name: str
+    predicted: int
+    clean: float
+    masked_predicted: int
+    masked: float
+    density: float
+    anchor: str
+
+
+def image_page(
+    findings: Sequence[ImageFinding], setting: Setting, *, overview: Sequence[OverviewRow] = ()
+) -> str:
+    """The report on pictures, as HTML.
+
+    Args:
+        findings: One for each picture that is shown in full.
+        setting: How they were made.
+        overview: One row for every picture, also those that are not shown in full.
+    """
+    names = Names(setting.class_names)
+    return _render(
+        "images.html",
+        setting=setting,
+        articles=[_article(number, f, setting, names) for number, f in enumerate(findings, 1)],
+        overview=_shortened(overview) if len(overview) > 1 else (),
+        count=len(overview) or len(findings),
+        total=sum(site.channels for site in setting.sites),
+        names=names,
+    )
+
+
+def data_set_page(
+    finding: DataSetFinding,
+    setting: Setting,
+    *,
+    title: str,
+    thumbnails: Sequence[np.ndarray],
+    image_names: Sequence[str],
+) -> str:
+    """The report on a data set, as HTML.
+
+    Args:
+        finding: The pathways.
+        setting: How they were made.
+        title: What to call the data set.
+        thumbnails: The picture of each outlier, uint8 [H, W, C].
+        image_names: The name of each outlier.
+    """
+    names = Names(setting.class_names)
+    labels = [row.label for row in finding.classes]
+    return _render(
+        "data_set.html",
+        setting=setting,
+        title=title,
+        finding=finding,
+        metrics=finding.metrics,
+        caveats=data_set_caveats(finding),
+        names=names,
+        columns=data_set_columns(finding.records.masks, setting.sites),
+        stages=stage_row(setting.sites),
+        densities=density_bars(finding.records.unit_density),
+        matrix=matrix_cells(finding.matrix),
+        matrix_uri=matrix_uri(finding.matrix),
+        points=map_points(finding, [names(label) for label in labels]),
+        colours=SERIES,
+        outliers=[
+            (outlier, finding.records, _picture(image, _NEIGHBOUR), name)
+            for outlier, image, name in zip(finding.outliers, thumbnails, image_names, strict=True)
+        ],
+        total=sum(site.channels for site in setting.sites),
+    )
+
+
+def write_page(html: str, path: str | Path) -> Path:
+    """Writes a page; makes its folder."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(html, encoding="utf-8")
+    return path
+
+
+def _render(template: str, **values: Any) -> str:
+    environment = Environment(
+        loader=PackageLoader("jaxpath.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["percent"] = percent
+    return environment.get_template(template).render(**values)
+
+
+def _shortened(rows: Sequence[OverviewRow]) -> list[dict[str, Any]]:
+    """Rows with ``short``, the name without the folders that all of them share."""
+    parts = [PurePath(row.name).parts for row in rows]
+    folders = zip(*(names[:-1] for names in parts), strict=False)
+    shared = sum(1 for _ in itertools.takewhile(lambda names: len(set(names)) == 1, folders))
+    return [
+        {**row._asdict(), "short": str(PurePath(*names[shared:]))}
+        for row, names in zip(rows, parts, strict=True)
+    ]
+
+
+def _article(number: int, finding: ImageFinding, setting: Setting, names: Names) -> dict[str, Any]:
+    shared = finding.class_pathway
+    plain, through = (encode.heat_over(finding.image, part) for part in finding.saliency)
+    exact = encode.is_small(finding.image)
+    return {
+        "anchor": f"picture-{number}",
+        "title": PurePath(finding.name).name or finding.name,
+        "finding": finding,
+        "picture": _picture(finding.image, _PHOTO),
+        "small": exact,
+        "verdict": verdict(finding, names),
+        "agrees": finding.masked_predicted == finding.predicted,
+        "top": [Bar(names(label), probability) for label, probability in finding.top],
+        "confidence": _confidence_bars(finding, names),
+        "caveats": caveats(finding, names),
+        "columns": image_columns(
+            finding.mask,
+            setting.sites,
+            None if shared is None else shared.frequency,
+            None if shared is None else shared.mask,
+        ),
+        "stages": stage_row(setting.sites),
+        "plain": encode.image_uri(plain, exact=exact),
+        "through": encode.image_uri(through, exact=exact),
+        "channels": [
+            {
+                "channel": channel,
+                "here": _picture(channel.here, _CROP),
+                "crops": [_shown(crop, names, _CROP) for crop in channel.crops],
+            }
+            for channel in finding.channels
+        ],
+        "leaks": [
+            (_shown(thumbnail, names, _NEIGHBOUR), probability)
+            for thumbnail, probability in zip(
+                finding.leakage.examples, finding.leakage.probabilities, strict=True
+            )
+        ],
+        "same": [(_shown(n.thumbnail, names, _NEIGHBOUR), n.iou) for n in finding.same],
+        "others": [(_shown(n.thumbnail, names, _NEIGHBOUR), n.iou) for n in finding.others],
+    }
+
+
+def _confidence_bars(finding: ImageFinding, names: Names) -> list[Bar]:
+    found = finding.confidence
+    bars = [
+        Bar("whole network", found.clean, "clean"),
+        Bar("the pathway alone", found.pathway, "open"),
+        Bar("all but the pathway", found.removed, "muted"),
+        Bar("as many random channels", found.random, "muted"),
+    ]
+    if found.class_pathway is not None:
+        bars.insert(2, Bar(f"pathway of {names.quoted(finding.predicted)}", found.class_pathway, "class"))
+    return bars
+
+
+def _picture(image: np.ndarray, side: int) -> dict[str, Any]:
+    return {"uri": encode.picture_uri(image, side=side), "small": encode.is_small(image)}
+
+
+def _shown(thumbnail: Thumbnail, names: Names, side: int) -> dict[str, Any]:
+    return {
+        **_picture(thumbnail.image, side),
+        "name": thumbnail.name,
+        "predicted": names(thumbnail.predicted),
+    }

@@ -1,0 +1,134 @@
+"""The commands on small data: what they leave behind."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from jaxpath import data, explainers, gencnp, targets
+from jaxpath.cli import options as cli_options
+from jaxpath.findings import load_class_pathways
+from jaxpath.pathways import flatten
+
+
+@pytest.fixture
+def common(weights):
+    return ["--weights", weights, "--image-size", 8]
+
+
+def test_explain_leaves_a_report_figures_pathways_and_a_manifest(
+    run, common, pictures, many, tmp_path, weights
+):
+    out = tmp_path / "out"
+    words = tmp_path / "words.json"
+    words.write_text(json.dumps({"000.relu": ["<i>edge</i>"] * 16}))
+    status, output, error = run(
+        "explain", pictures, *common, "--reference", many, "--out", out, "--details", 3, "--words", words
+    )
+    assert status == 0, error
+    assert f"report: {out / 'report.html'}" in output
+    html = (out / "report.html").read_text()
+    assert html.count("<article") == 3 and "The first 3 pictures are shown in full" in html
+    assert "<img src=x" not in html and "&lt;img src=x onerror=alert(1)&gt; &amp; &#39;q&#39;.png" in html
+    # The reference names the classes.
+    assert "&lt;b&gt;" in html and "<b>1</b>" not in html
+    assert "&lt;i&gt;edge&lt;/i&gt;" in html
+    assert sorted(path.name for path in (out / "figures").iterdir()) == [
+        "pathways-1.png",
+        *(f"saliency-{number}.png" for number in (1, 2, 3)),
+    ]
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["weights"] == {"path": str(weights), "sha256": targets.weights_hash(weights)}
+    assert manifest["command"].startswith("jaxpath") and manifest["seed"] == 0
+    assert {"jax", "jaxpath", "python"} <= manifest["versions"].keys()
+    assert manifest["method"] == "taylor_signed at density 0.2" and len(manifest["pictures"]) == 5
+
+
+def test_the_pathways_that_explain_writes_are_the_explainers(run, common, pictures, tmp_path, weights):
+    status, _, error = run("explain", pictures / "b.png", pictures / "c.png", *common, "--out", tmp_path)
+    assert status == 0, error
+    target = targets.resnet8(image_size=8, channels=1)
+    params = targets.load_weights(target, weights)
+    images = data.digits("test").images[1:3]
+    labels = jax.jit(target.apply)(params, images).logits.argmax(axis=1)
+    explain = jax.jit(explainers.make_explainer("taylor_signed", target, density=0.2))
+    pathway = explain(params, images, labels, key=jax.random.key(0))
+    with np.load(tmp_path / "pathway.npz") as found:
+        assert found["names"].tolist() == [str(pictures / name) for name in ("b.png", "c.png")]
+        np.testing.assert_array_equal(found["predicted"], labels)
+        np.testing.assert_array_equal(found["masks"], np.asarray(flatten(pathway.masks, target.sites)) > 0)
+        assert found["channels"].tolist() == [site.channels for site in target.sites]
+
+
+def test_class_pathways_are_learned_put_on_new_pictures_and_drawn_by_explain(
+    run, common, pictures, many, tmp_path
+):
+    out = tmp_path / "classes"
+    status, output, error = run("class-pathway", "--data", many, *common, "--apply", pictures, "--out", out)
+    assert status == 0, error
+    target = targets.resnet8(image_size=8, channels=1)
+    learned = load_class_pathways(out / "class_pathways.npz", target)
+    assert learned.counts.sum() == 40 and learned.class_names[3] == "<b>3</b>"
+    assert (out / "class_pathways.png").stat().st_size > 1000
+    transfer = json.loads((out / "transfer.json").read_text())
+    shown = transfer["pictures"]
+    assert len(shown) + transfer["classes_without_pathway"] == 5
+    agree = np.mean([p["class_pathway_predicts"] == p["predicted"] for p in shown])
+    assert transfer["fidelity"]["class"] == pytest.approx(agree)
+    assert "new pictures" in output
+
+    file = out / "class_pathways.npz"
+    status, _, error = run(
+        "explain", pictures, *common, "--class-pathways", file, "--out", tmp_path / "report"
+    )
+    assert status == 0, error
+    assert "how many of its pictures open each channel" in (tmp_path / "report" / "report.html").read_text()
+
+
+def test_a_data_set_becomes_a_page(run, common, many, tmp_path):
+    status, _, error = run("dataset-report", "--data", many, *common, "--images", 30, "--out", tmp_path)
+    assert status == 0, error
+    html = (tmp_path / "data_set.html").read_text()
+    assert "digits.npz" in html and html.count("<circle") == 30
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["images"] == 30 and manifest["metrics"]["density"] == pytest.approx(0.2, abs=0.003)
+    with np.load(tmp_path / "pathways.npz") as found:
+        assert len(found["masks"]) == 30
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == {
+        "density_per_site.png",
+        "iou_matrix.png",
+    }
+
+
+def test_a_generator_trained_on_the_way_explains(run, common, pictures, many, tmp_path, monkeypatch):
+    started = {}
+
+    class Imagenet:
+        """The experiment, with a generator that nobody has trained."""
+
+        Options = cli_options.load_experiment("imagenet").Options
+
+        @staticmethod
+        def run(options):
+            started["options"] = options
+            target = targets.resnet8(image_size=8, channels=1)
+            params = target.init(jax.random.key(0))
+            generator = gencnp.Generator(target.sites, target.num_classes, width=8)
+            features = jax.eval_shape(target.apply, params, np.zeros((1, 8, 8, 1), np.uint8)).features
+            zeros = {name: np.zeros(f.shape, f.dtype) for name, f in features.items()}
+            options.out.mkdir(parents=True)
+            weights = jax.jit(generator.init)(jax.random.key(1), zeros)
+            gencnp.save_generator(generator, weights, target, options.out / "generator.safetensors")
+
+    monkeypatch.setattr(cli_options, "load_experiment", lambda name: Imagenet)
+    status, _, error = run(
+        *("explain", pictures / "b.png", *common, "--train-on", many, "--train-steps", 7),
+        *("--out", tmp_path / "out"),
+    )
+    assert status == 0, error
+    found = started["options"]
+    assert (found.data, found.model, found.num_classes, found.image_size) == (str(many), "resnet8", 10, 8)
+    assert found.generator.steps == 7
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["method"].startswith("GEN-CNP generator")

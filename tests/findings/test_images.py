@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+from tiny_target import NUM_CLASSES, numpy_forward, softmax, split_channels, tiny_params
+
+from jaxpath.findings import Reference, find_images, learn_class_pathways, survey
+from jaxpath.findings.images import neighbours
+from jaxpath.findings.under import blank_images
+
+
+@pytest.fixture(scope="module")
+def found(bench, method, pictures):
+    return survey(bench, method, pictures)
+
+
+@pytest.fixture(scope="module")
+def reference(pictures, found):
+    """The pictures but the first two."""
+    rest = np.arange(2, 11)
+    return Reference(pictures.take(rest), found.take(rest))
+
+
+@pytest.fixture(scope="module")
+def findings(bench, method, pictures, found, reference):
+    learned = learn_class_pathways(found.records, NUM_CLASSES)
+    return find_images(
+        bench,
+        method,
+        pictures.take(range(3)),
+        found.take(np.arange(3)),
+        reference=reference,
+        class_pathways=learned,
+    )
+
+
+def probability(image, label, mask=None):
+    masks = None if mask is None else split_channels(np.asarray(mask, float))
+    return softmax(numpy_forward(tiny_params(), image.astype(np.float64), masks)[0])[label]
+
+
+def test_confidences_are_those_of_a_slow_forward(findings):
+    for finding in findings:
+        image, label, mask = finding.image, finding.predicted, finding.mask
+        assert finding.confidence.clean == pytest.approx(probability(image, label), abs=1e-4)
+        assert finding.confidence.pathway == pytest.approx(probability(image, label, mask), abs=1e-4)
+        assert finding.confidence.removed == pytest.approx(probability(image, label, ~mask), abs=1e-4)
+        expected = probability(image, label, finding.class_pathway.mask)
+        assert finding.confidence.class_pathway == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_first_choices_are_the_most_probable_classes(findings):
+    for finding in findings:
+        logits, _ = numpy_forward(tiny_params(), finding.image.astype(np.float64))
+        assert [label for label, _ in finding.top] == np.argsort(-logits).tolist()
+        assert [p for _, p in finding.top] == pytest.approx(np.sort(softmax(logits))[::-1], abs=1e-4)
+
+
+def test_leakage_is_the_mean_over_pictures_of_nothing_and_over_all_reference_pictures_of_other_classes(
+    findings, reference
+):
+    for finding in findings:
+        label, mask = finding.predicted, finding.mask
+        blank = [probability(image, label, mask) for image in blank_images((4, 4, 3), seed=0)]
+        assert finding.leakage.blank == pytest.approx(np.mean(blank), abs=1e-4)
+        others = reference.survey.records.predicted != label
+        foreign = [probability(image, label, mask) for image in reference.pictures.images[others]]
+        assert finding.leakage.num_foreign == len(foreign) > 0
+        assert finding.leakage.foreign == pytest.approx(np.mean(foreign), abs=1e-4)
+        assert finding.leakage.probabilities == pytest.approx(sorted(foreign)[::-1][:6], abs=1e-4)
+        assert all(example.predicted != label for example in finding.leakage.examples)
+
+
+def test_saliency_is_plain_first_and_through_the_pathway_second(findings):
+    for finding in findings:
+        assert finding.saliency.shape == (2, 4, 4)
+        # What a closed channel alone sees has no influence: the maps differ unless all is open.
+        assert not np.allclose(finding.saliency[0], finding.saliency[1])
+
+
+def test_neighbours_are_ordered_by_overlap_and_leave_out_the_picture_itself(found, pictures, reference):
+    one = found.take(np.array([3]))
+    same, others = neighbours(one, reference.without(pictures.images[3]))
+    names = [n.thumbnail.name for n in (*same, *others)]
+    assert "3.png" not in names and len(names) == len(set(names))
+    assert {n.thumbnail.predicted for n in same} <= {int(one.records.predicted[0])}
+    assert int(one.records.predicted[0]) not in {n.thumbnail.predicted for n in others}
+    masks = {name: mask for name, mask in zip(pictures.names, found.records.masks, strict=True)}
+    for group in (same, others):
+        overlaps = [n.iou for n in group]
+        assert overlaps == sorted(overlaps, reverse=True)
+        for neighbour in group:
+            mine, theirs = masks["3.png"], masks[neighbour.thumbnail.name]
+            assert neighbour.iou == pytest.approx((mine & theirs).sum() / (mine | theirs).sum())
+
+
+def test_without_a_reference_only_pictures_of_nothing_are_tried(bench, method, pictures, found):
+    (finding,) = find_images(bench, method, pictures.take([5]), found.take(np.array([5])))
+    assert finding.leakage.num_foreign == 0 and np.isnan(finding.leakage.foreign)
+    assert finding.leakage.examples == finding.same == finding.others == ()
+    assert finding.class_pathway is None and finding.confidence.class_pathway is None
+    assert all(channel.crops == () for channel in finding.channels)

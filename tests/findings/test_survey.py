@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+from tiny_target import by_activation, numpy_forward, softmax, split_channels, tiny_params
+
+from jaxpath import metrics
+from jaxpath.findings import kept_survey, survey
+from jaxpath.findings.bench import passes
+from jaxpath.findings.survey import join_surveys
+
+
+@pytest.fixture(scope="module")
+def found(bench, method, pictures):
+    return survey(bench, method, pictures)
+
+
+def test_the_strongest_response_of_every_channel_and_where_it_is_are_those_of_a_slow_forward(found, pictures):
+    for i, image in enumerate(pictures.images):
+        logits, activations = numpy_forward(tiny_params(), image.astype(np.float64))
+        np.testing.assert_allclose(found.logits[i], logits, rtol=1e-4, atol=1e-3)
+        flat = [a.reshape(-1, a.shape[-1]) for a in activations]
+        peaks = np.concatenate([a.max(axis=0) for a in flat])
+        np.testing.assert_allclose(found.peaks[i], peaks, rtol=1e-4, atol=1e-3)
+        for grid, places, largest in zip(
+            flat, split_channels(found.places[i]), split_channels(peaks), strict=True
+        ):
+            at = grid[places, np.arange(grid.shape[1])]
+            np.testing.assert_allclose(at, largest, rtol=1e-4, atol=1e-3)
+
+
+def test_confidences_are_of_the_predicted_class_with_and_without_the_closed_channels(found, pictures):
+    records = found.records
+    assert len(set(records.predicted)) > 1
+    for i, image in enumerate(pictures.images):
+        clean, _ = numpy_forward(tiny_params(), image.astype(np.float64))
+        masked, _ = numpy_forward(
+            tiny_params(), image.astype(np.float64), split_channels(records.masks[i].astype(float))
+        )
+        label = records.predicted[i]
+        assert label == clean.argmax()
+        assert records.clean_confidence[i] == pytest.approx(softmax(clean)[label], abs=1e-4)
+        assert records.masked_confidence[i] == pytest.approx(softmax(masked)[label], abs=1e-4)
+
+
+def test_the_records_are_those_of_the_metrics(found, bench, pictures):
+    batches = passes(bench, "", image=pictures.images, label=pictures.labels)
+    expected = metrics.explain_all(bench.target, bench.params, by_activation, {}, batches, mesh=bench.mesh)
+    for name, values in expected._asdict().items():
+        np.testing.assert_allclose(getattr(found.records, name), values, rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+def test_parts_of_a_survey_joined_again_are_the_survey(found):
+    parts = [found.take(np.arange(4)), found.take(np.arange(4, 11))]
+    again = join_surveys(parts)
+    for one, other in zip([*found.records, *found[1:]], [*again.records, *again[1:]], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_kept_survey_is_not_made_again_unless_pictures_weights_or_method_change(
+    bench, method, pictures, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    made = []
+
+    def explain(params):
+        made.append(1)
+        return by_activation(params)
+
+    watched = method._replace(make=explain)
+    first = kept_survey(bench, watched, pictures, identity="a")
+    calls = len(made)
+    again = kept_survey(bench, watched, pictures, identity="a")
+    assert calls > 0 and len(made) == calls
+    np.testing.assert_array_equal(first.peaks, again.peaks)
+    np.testing.assert_array_equal(first.records.masks, again.records.masks)
+    kept_survey(bench, watched, pictures, identity="b")
+    kept_survey(bench, watched, pictures.take([0, 1]), identity="a")
+    kept_survey(bench, watched._replace(name="other"), pictures, identity="a")
+    assert len(list((tmp_path / "jaxpath" / "surveys").glob("*.npz"))) == 4

@@ -1,0 +1,76 @@
+"""Findings that were never measured: small, and with names that hold HTML."""
+
+import numpy as np
+
+from jaxpath.findings import (
+    ClassPathway,
+    Confidence,
+    ImageFinding,
+    Leakage,
+    Neighbour,
+    StrongChannel,
+    Thumbnail,
+    find_data_set,
+)
+from jaxpath.metrics import Records
+from jaxpath.report import Setting
+from jaxpath.types import Site
+
+SITES = (
+    Site("000.relu", 3, (4, 4)),
+    Site("001.layer1.0.relu1", 100, (2, 2)),
+    Site("002.classifier.1", 4, None),
+)
+N = 107
+NASTY = """<script>alert(1)</script><img src=x onerror="alert('2')"> & "'{{ 7 * 7 }}"""
+
+
+def picture(value: int = 0) -> np.ndarray:
+    return np.full((40, 40, 3), value, np.uint8)
+
+
+def finding(**changes) -> ImageFinding:
+    thumbnail = Thumbnail(picture(9), NASTY, 1)
+    mask = np.zeros(N, bool)
+    mask[[0, 5]] = True
+    values = {
+        "name": f"folder/{NASTY.replace('/', '')}",
+        "image": picture(),
+        "label": -1,
+        "top": ((1, 0.75), (0, 0.25)),
+        "masked_predicted": 1,
+        "mask": mask,
+        "density": 2 / N,
+        "dead_share": 0.0,
+        "confidence": Confidence(0.75, 0.875, 0.0, 0.125, 0.5),
+        "saliency": np.ones((2, 40, 40)),
+        "channels": (StrongChannel(SITES[1], 2, 0.5, NASTY, picture(), (thumbnail,)),),
+        "class_pathway": ClassPathway(np.linspace(0, 1, N), mask, 12, 1.0),
+        "leakage": Leakage(0.9, 1.0, 16, 0.9, 1.0, (thumbnail,), (0.93,)),
+        "same": (Neighbour(thumbnail, 0.6),),
+        "others": (Neighbour(thumbnail, 0.2),),
+    }
+    return ImageFinding(**{**values, **changes})
+
+
+def setting(**changes) -> Setting:
+    values = {"model": NASTY, "sites": SITES, "class_names": ("dog", NASTY), "method": NASTY}
+    return Setting(**{**values, "reference": NASTY, "details": [(NASTY, NASTY)], **changes})
+
+
+def data_set(count: int, num_channels: int = N, classes: int = 3):
+    rng = np.random.default_rng(0)
+    predicted = np.arange(count) % classes
+    values = {name: np.zeros(count) for name in Records._fields}
+    values |= {"indices": np.arange(count), "labels": predicted, "predicted": predicted}
+    values |= {"masked_predicted": predicted, "clean_confidence": rng.random(count)}
+    masks = rng.random((count, num_channels)) < 0.2 + 0.5 * (
+        np.arange(num_channels) % classes == predicted[:, None]
+    )
+    values |= {"masks": masks, "unit_density": masks.mean(axis=1)}
+    metrics = {
+        **dict.fromkeys(("target_accuracy", "fidelity", "density", "density_std", "random_aciou"), 0.95),
+        **{"aciou": 0.5, "between_iou": 0.45, "iou_gap": 0.05, "leakage": 0.7, "retention": 0.1},
+        "collapsed_sites": [NASTY],
+    }
+    return find_data_set(Records(**values), metrics)

@@ -1,0 +1,174 @@
+"""Pages read back with a parser: what they say, and that they load and run nothing."""
+
+import base64
+import io
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from made_up import NASTY, SITES, N, data_set, finding, picture, setting
+from PIL import Image
+
+from jaxpath.findings import Confidence, Leakage
+from jaxpath.report import OverviewRow, data_set_page, image_page, write_page
+from jaxpath.report.columns import image_columns
+from jaxpath.types import Site
+
+VOID = {"meta", "link", "img", "br", "circle"}
+
+
+class Page(HTMLParser):
+    """Elements, attributes and text of a page; every element must be closed in order."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.words: list[str] = []
+        self._open: list[str] = []
+        self.feed(html)
+        assert self._open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self._open.pop() == tag
+
+    def handle_data(self, data):
+        if self._open[-1:] != ["style"]:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def row(name: str) -> OverviewRow:
+    return OverviewRow(name, 1, 0.75, 1, 0.875, 0.02, "picture-1")
+
+
+def data_page(found, **changes) -> str:
+    count = len(found.outliers)
+    return data_set_page(
+        found, setting(**changes), title=NASTY, thumbnails=[picture()] * count, image_names=[NASTY] * count
+    )
+
+
+@pytest.fixture(scope="module")
+def pages() -> dict[str, str]:
+    rows = [row(NASTY), row("b.png")]
+    return {
+        "images": image_page([finding(), finding(masked_predicted=0)], setting(), overview=rows),
+        "data set": data_page(data_set(40)),
+    }
+
+
+@pytest.mark.parametrize("name", ["images", "data set"])
+def test_a_page_runs_no_script_and_loads_nothing(pages, name):
+    page = Page(pages[name])
+    assert not {"script", "iframe", "object", "embed", "form", "base"} & set(page.tags)
+    for attribute, value in page.attributes:
+        assert not attribute.startswith("on")
+        if attribute in ("src", "href"):
+            assert re.match(r"data:|#", value), value
+    policies = [value for attribute, value in page.attributes if attribute == "content"]
+    assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'" in policies
+    assert "@import" not in pages[name] and "url(" not in pages[name]
+
+
+@pytest.mark.parametrize("name", ["images", "data set"])
+def test_names_that_hold_html_are_shown_as_text(pages, name):
+    page = Page(pages[name])
+    assert NASTY in page.text
+    assert "alert(1)</script>" not in pages[name]
+
+
+def test_the_picture_is_named_by_its_file_and_the_words_of_channels_are_shown(pages):
+    text = Page(pages["images"]).text
+    assert f"“{NASTY}”" in text
+    assert "001.layer1.0.relu1 · channel 2" in text and "50 % of its strongest reference response" in text
+
+
+def test_the_page_says_both_probabilities_and_whether_the_pathway_agrees(pages):
+    text = Page(pages["images"]).text
+    assert "with probability 0.75. With only 1.9 % of its channels open, the pathway, it still does" in text
+    assert "it says “dog” instead and gives" in text
+    assert "2 of 107 channels are open" in text
+
+
+def test_densities_of_units_are_not_called_densities_of_channels():
+    text = Page(image_page([finding(density=0.004)], setting())).text
+    assert "With only 0.4 % of its units open" in text
+    assert "2 of 107 channels are open somewhere, 0.4 % of the units" in text
+
+
+def test_one_picture_needs_no_list_and_several_are_listed_without_their_common_folder():
+    assert "<th>picture</th>" not in image_page([finding()], setting(), overview=[row("a/b/c.png")])
+    page = Page(image_page([finding()], setting(), overview=[row("/a/b/c.png"), row("/a/d/c.png")]))
+    assert "b/c.png" in page.words and "d/c.png" in page.words
+    assert "The first 1 pictures are shown in full" in page.text
+
+
+def test_a_finding_without_reference_class_pathway_or_responding_channels_is_a_page():
+    bare = finding(
+        class_pathway=None,
+        confidence=Confidence(0.75, 0.875, 0.0, 0.125, None),
+        channels=(),
+        leakage=Leakage(0.1, 0.0, 0, float("nan"), float("nan"), (), ()),
+        same=(),
+        others=(),
+    )
+    text = Page(image_page([bare], setting(reference=""))).text
+    assert "No open channel responds to this picture." in text
+    assert "nan" not in text.lower().replace(NASTY.lower(), "")
+
+
+def test_every_channel_is_one_cell_coloured_by_whether_the_class_has_it_too():
+    mask, shared = np.zeros(N, bool), np.zeros(N, bool)
+    mask[[0, 1]] = shared[[1, 2]] = True
+    mask[3 + 99] = True  # the last channel of the second site: second column, 36th row
+    columns = image_columns(mask, SITES, shared.astype(float), shared)
+    first, second, third = (np.asarray(opened(column.cells)) for column in columns)
+    own, both, closed = (0xD1, 0x66, 0x0C), (0x0B, 0x4F, 0x8A), (0xE9, 0xEC, 0xEF)
+    assert [tuple(pixel) for pixel in first[:, 0]] == [own, both, closed]
+    assert second.shape == (64, 2, 3) and tuple(second[35, 1]) == own
+    assert (second[36:, 1] == 255).all()  # there are no such channels
+    assert third.shape == (4, 1, 3)
+    assert [column.open for column in columns] == [2, 1, 0]
+    assert [column.class_open for column in columns] == [2, 0, 0]
+    assert [tuple(p) for p in np.asarray(opened(columns[0].class_cells))[:, 0]] == [closed, both, both]
+
+
+def opened(uri: str) -> Image.Image:
+    kind, _, data = uri.partition(",")
+    assert kind == "data:image/png;base64"
+    return Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")
+
+
+def test_the_page_of_a_data_set_has_a_point_per_image_and_a_cell_per_pair_of_classes(pages):
+    page = Page(pages["data set"])
+    assert page.tags.count("circle") == 40
+    assert pages["data set"].count('<td style="background') == 9
+    assert "70 % came out as the pathway's class, 10 % kept their own" in page.text
+    assert "1 sites have the same gates" in page.text
+
+
+def test_many_classes_are_a_picture_instead_of_a_table():
+    html = data_page(data_set(90, classes=30), class_names=())
+    assert '<td style="background' not in html and 'class="big"' in html
+    assert "class 29" in Page(html).text
+
+
+def test_the_page_of_a_thousand_images_stays_below_five_megabytes():
+    assert len(data_page(data_set(1000, 688, classes=10), sites=(Site("000.a", 688, None),))) < 1e6
+
+
+def test_a_page_is_written_as_utf8_into_a_new_folder(tmp_path):
+    path = write_page("“ü”", tmp_path / "new" / "page.html")
+    assert path.read_bytes() == "“ü”".encode()

@@ -1,0 +1,89 @@
+"""What is said about figures that were made up for it."""
+
+import numpy as np
+import pytest
+from made_up import data_set, finding
+
+from jaxpath.findings import Confidence, Leakage
+from jaxpath.report import Names, caveats
+from jaxpath.report.sentences import data_set_caveats
+
+NAMES = Names(("dog", "cat"))
+
+
+def leak(share, probability, *, blank=0.0, num=16):
+    return Leakage(blank, float(blank > 0.5), num, probability, share, (), ())
+
+
+def said(**changes):
+    values = {"leakage": leak(0.0, 0.0)} | changes
+    return {caveat.title: caveat for caveat in caveats(finding(**values), NAMES)}
+
+
+@pytest.mark.parametrize(
+    ("share", "probability", "level", "title"),
+    [
+        (1.0, 0.97, "bad", "This pathway turns pictures of other classes into “cat”: 0.97"),
+        (0.125, 0.13, "note", "This pathway turns some pictures of other classes into “cat”: 0.13"),
+        (0.0, 0.02, "good", "This pathway does not turn pictures of other classes into “cat”: 0.02"),
+    ],
+)
+def test_leakage_is_said_in_plain_words(share, probability, level, title):
+    found = said(leakage=leak(share, probability))
+    assert found[title].level == level
+    assert f"{round(16 * share)} of them came out as “cat”" in found[title].text
+
+
+def test_without_a_reference_pictures_of_nothing_alone_tell():
+    found = said(leakage=leak(float("nan"), float("nan"), blank=0.8, num=0))
+    assert [caveat.level for title, caveat in found.items() if "nothing into" in title] == ["bad"]
+    assert not any("other classes" in title for title in found)
+
+
+def test_a_pathway_that_works_by_constants_is_told():
+    title = "Nothing of the picture reaches the decision through this pathway"
+    silent = np.stack([np.ones((40, 40)), np.zeros((40, 40))])
+    assert said(saliency=silent)[title].level == "bad"
+    assert title not in said()
+
+
+def test_a_pathway_of_another_class_does_not_carry_the_decision():
+    found = said(masked_predicted=0)["The pathway does not carry this decision"]
+    assert found.level == "bad" and "“dog”" in found.text
+
+
+def test_random_channels_that_do_as_well_and_decisions_that_stand_without_the_pathway_are_told():
+    title = "Random channels do nearly as well"
+    assert said(confidence=Confidence(0.8, 0.9, 0.0, 0.45, None))[title].level == "bad"
+    assert said(confidence=Confidence(0.8, 0.9, 0.4, 0.0, None))["The decision stands without the pathway"]
+    good = said(confidence=Confidence(0.8, 0.9, 0.1, 0.2, None))
+    assert good["It takes these channels"].level == "good" and title not in good
+
+
+def test_unsure_classifiers_and_silent_channels_are_told():
+    assert "The classifier is not sure" in said(confidence=Confidence(0.4, 0.9, 0.0, 0.0, None))
+    assert "25 % of the open channels are silent here" in said(dead_share=0.25)
+
+
+def test_the_worst_comes_first():
+    levels = [caveat.level for caveat in said(masked_predicted=0, dead_share=0.5).values()]
+    assert levels == sorted(levels, key=["bad", "note", "good"].index) and len(set(levels)) == 3
+
+
+def test_a_class_without_a_name_is_its_number():
+    assert [NAMES(0), NAMES(7), Names(("  ",))(0), Names(("a\n b",))(0)] == [
+        "dog",
+        "class 7",
+        "class 0",
+        "a b",
+    ]
+
+
+def test_a_data_set_that_leaks_and_collapses_is_told_so_and_a_good_one_is_not():
+    found = data_set(40)
+    assert [caveat.level for caveat in data_set_caveats(found)] == ["bad", "note", "note"]
+    fine = {**found.metrics, "leakage": 0.05, "iou_gap": 0.4, "collapsed_sites": []}
+    assert [caveat.level for caveat in data_set_caveats(found._replace(metrics=fine))] == ["good"]
+    poor = {**fine, "fidelity": 0.5, "leakage": float("nan")}
+    (caveat,) = data_set_caveats(found._replace(metrics=poor))
+    assert caveat.title == "50 % of the pathways do not carry their decision"
