@@ -151,7 +151,8 @@ def _centred_ranks(scores: Array) -> Array:
     def of_row(row: Array) -> Array:
         ordered = jnp.sort(row)
         first, last = (jnp.searchsorted(ordered, row, side=side) for side in ("left", "right"))
-        return (first + last) / (2 * row.size) - 0.5
+        # The difference is of integers: a compiled division may round, and no tie may be left off the centre.
+        return (first + last - row.size) / (2 * row.size)
 
     return jax.vmap(of_row)(scores)
 

@@ -2,6 +2,7 @@
 
 import itertools
 
+import jax
 import numpy as np
 import pytest
 from scipy import stats
@@ -121,8 +122,19 @@ def test_saliency_is_compared_image_by_image_and_by_magnitude(block, monkeypatch
     assert sorted(partners) == list(range(7)) and all(partners != np.arange(7))
 
 
-def test_an_image_without_saliency_has_no_agreement():
-    maps = np.random.default_rng(0).normal(size=(3, 2, 2)).astype(np.float32)
+@pytest.fixture
+def optimizations():
+    """Programs as users compile them: other tests turn the optimisations off."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
+@pytest.mark.parametrize("side", [2, 7, 28])
+def test_an_image_without_saliency_has_no_agreement(side, optimizations):
+    # 784 times the compiler's reciprocal of 1568 is not a half.
+    maps = np.random.default_rng(0).normal(size=(3, side, side)).astype(np.float32)
     blank = np.where(np.arange(3)[:, None, None] == 1, 0, maps)
     np.testing.assert_array_equal(np.isnan(saliency_agreement(maps, blank).matched), [False, True, False])
 
