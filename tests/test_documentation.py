@@ -2,7 +2,6 @@
 
 import configparser
 import contextlib
-import dataclasses
 import importlib
 import io
 import re
@@ -12,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -20,6 +19,8 @@ import pytest
 import tyro
 
 from jaxpath import gencnp, targets
+from jaxpath.cli.launching import CONFIG
+from jaxpath.cli.main import COMMANDS, Entry, Group
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -121,50 +122,69 @@ def check_command(command: str) -> None:
     elif words[:2] == ["pip", "install"] or words[:3] == ["python", "-m", "venv"]:
         return
     elif words[0] == "python":
-        check_experiment(words[1:])
+        check_program(words[1:])
+    elif words[0] == "jaxpath":
+        check_program(words)
     else:
         assert words[0] in ELSEWHERE, f"no test knows {words[0]!r}"
 
 
-def inline_experiments(page: Path) -> list[tuple[str, str]]:
-    """Experiments with their options in a line of text or a cell, and the character that ends them."""
+def inline_programs(page: Path) -> list[list[str]]:
+    """Commands within a line of text or a cell of a table, and in what other programs are told to start."""
     # A command may go on in the next line.
     text = re.sub(r"[ \\]*\n +--", " --", page.read_text(encoding="utf-8")).replace("\n--", " --")
-    return re.findall(r"(experiments/\w+\.py[^`'\n]*)([`'\n])", text)
+    found = re.findall(r"(`python |)(experiments/\w+\.py[^`'\n]*)([`'\n])", text)
+    # Without "python" it is a mention, and elsewhere than in backticks variables stand in for values.
+    scripts = [command if before and end == "`" else f"{command} ..." for before, command, end in found]
+    commands = re.findall(r"`(jaxpath [a-z][^`\n]*)`", text)
+    return [shlex.split(command, comments=True) for command in scripts + commands]
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if inline_experiments(page)], ids=name)
-def test_experiments_that_are_named_take_the_options_that_are_shown(page):
-    for command, end in inline_experiments(page):
-        words = shlex.split(command, comments=True)
-        # Within a shell script or a YAML file, variables stand in for values.
-        check_experiment(words if end == "`" else [*words, "..."])
+@pytest.mark.parametrize("page", [page for page in PAGES if inline_programs(page)], ids=name)
+def test_programs_that_are_named_take_the_options_that_are_shown(page):
+    for words in inline_programs(page):
+        check_program(words)
 
 
-def check_experiment(words: list[str]) -> None:
-    """The experiment exists, and its own parser takes the options; ``...`` stands for some of them."""
-    script, *options = words
-    assert (ROOT / script).is_file()
-    if options in ([], ["..."]):
+def check_program(words: list[str]) -> None:
+    """The script or command exists, and its own parser takes the options; ``...`` stands for some of them."""
+    options, arguments = find_options(words)
+    if arguments in ([], ["..."]):
         return
-    known = experiment_options(Path(script).stem)
-    used = {word.split("=")[0] for word in options if word.startswith("--")}
-    assert used <= known, f"{script} knows no {sorted(used - known)}"
-    if "..." not in options:
-        parse(Path(script).stem, options)
+    known = known_options(options)
+    used = {word.split("=")[0] for word in arguments if word.startswith("--")}
+    assert used <= known, f"{words[0]} knows no {sorted(used - known)}"
+    if "..." not in arguments:
+        parse(options, arguments)
 
 
-def parse(experiment: str, options: list[str]) -> None:
-    module = importlib.import_module(experiment)
-    tyro.cli(module.Options, args=options, config=(tyro.conf.OmitArgPrefixes,))
+def find_options(words: list[str]) -> tuple[Any, list[str]]:
+    """What a script or a command of jaxpath parses into, and the words that it would parse."""
+    first, *arguments = words
+    if first != "jaxpath":
+        assert (ROOT / first).is_file()
+        return importlib.import_module(Path(first).stem).Options, arguments
+    node: Entry | Group = COMMANDS
+    while isinstance(node, Group) and arguments:
+        node = node.entries[arguments.pop(0)]
+    return (node.load().options if isinstance(node, Entry) else None), arguments
+
+
+def parse(options: Any, arguments: list[str]) -> None:
+    tyro.cli(options, args=arguments, config=CONFIG)
 
 
 @cache
-def experiment_options(experiment: str) -> set[str]:
+def known_options(options: Any) -> set[str]:
     said = io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
-        parse(experiment, ["--help"])
+        parse(options, ["--help"])
     return set(re.findall(r"--[a-z][\w-]*", said.getvalue()))
+
+
+def entries(group: Group) -> Iterator[Entry]:
+    for node in group.entries.values():
+        yield from [node] if isinstance(node, Entry) else entries(node)
 
 
 @pytest.fixture(autouse=True)
@@ -173,10 +193,10 @@ def experiments_on_the_path(monkeypatch):
 
 
 def test_options_that_the_text_speaks_of_exist():
-    known = {"--help"}
-    for path in (ROOT / "experiments").glob("*.py"):
-        if dataclasses.is_dataclass(getattr(importlib.import_module(path.stem), "Options", None)):
-            known |= experiment_options(path.stem)
+    known = {"--help", "--tyro-write-completion"}.union(
+        *(known_options(entry.load().options) for entry in entries(COMMANDS)),
+        *(known_options(importlib.import_module(name).Options) for name in ("ablations", "scaling")),
+    )
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         spoken = set(re.findall(r"`(--[a-z][a-z-]*)", text))
