@@ -20,6 +20,8 @@ import pytest
 import tyro
 
 from jaxpath import gencnp, targets
+from jaxpath.cli import launching
+from jaxpath.cli.main import COMMANDS, Entry, Group
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -122,8 +124,26 @@ def check_command(command: str) -> None:
         return
     elif words[0] == "python":
         check_experiment(words[1:])
+    elif words[0] == "jaxpath":
+        check_cli(words[1:])
     else:
         assert words[0] in ELSEWHERE, f"no test knows {words[0]!r}"
+
+
+def check_cli(words: list[str]) -> None:
+    """``jaxpath`` has the command, whose own parser takes the options."""
+    path, command = cli_command(words)
+    tyro.cli(command.options, args=words[len(path) :], config=launching.CONFIG)
+
+
+def cli_command(words: list[str]) -> tuple[list[str], launching.Command]:
+    """The words that name a command of ``jaxpath``, and the command."""
+    node: Entry | Group = COMMANDS
+    path = []
+    while isinstance(node, Group):
+        path.append(words[len(path)])
+        node = node.entries[path[-1]]
+    return path, node.load()
 
 
 def inline_experiments(page: Path) -> list[tuple[str, str]]:
@@ -161,9 +181,14 @@ def parse(experiment: str, options: list[str]) -> None:
 
 @cache
 def experiment_options(experiment: str) -> set[str]:
+    return options_of(importlib.import_module(experiment).Options)
+
+
+def options_of(options: type) -> set[str]:
+    """What ``--help`` lists."""
     said = io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
-        parse(experiment, ["--help"])
+        tyro.cli(options, args=["--help"], config=launching.CONFIG)
     return set(re.findall(r"--[a-z][\w-]*", said.getvalue()))
 
 
@@ -177,6 +202,9 @@ def test_options_that_the_text_speaks_of_exist():
     for path in (ROOT / "experiments").glob("*.py"):
         if dataclasses.is_dataclass(getattr(importlib.import_module(path.stem), "Options", None)):
             known |= experiment_options(path.stem)
+    for command in ("explain", "dataset-report", "class-pathway"):
+        known |= options_of(cli_command([command])[1].options)
+    known |= {"--tyro-write-completion"}
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         spoken = set(re.findall(r"`(--[a-z][a-z-]*)", text))
