@@ -132,7 +132,7 @@ def _write(
     figure = report.plot_iou_matrix(finding.matrix, [report.Names(names)(label) for label in labels])
     report.save_figure(figure, figures / "iou_matrix.png")
     places = [int(finding.records.indices[outlier.row]) for outlier in finding.outliers]
-    pictures = load_pictures(bench, data.Subset(source, places))
+    pictures = load_pictures(bench, data.Subset(source, places)) if places else None
     setting = report.Setting(
         model=bench.target.name,
         sites=sites,
@@ -144,7 +144,7 @@ def _write(
         finding,
         setting,
         title=f"{Path(options.data).name}{f' ({options.split})' if options.split else ''}",
-        thumbnails=list(pictures.images),
-        image_names=pictures.names,
+        thumbnails=[] if pictures is None else list(pictures.images),
+        image_names=[] if pictures is None else pictures.names,
     )
     return report.write_page(html, options.out / "data_set.html")

@@ -148,6 +148,7 @@ def _render(template: str, **values: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters["percent"] = percent
+    environment.filters["number"] = _number
     return environment.get_template(template).render(**values)
 
 
@@ -160,6 +161,11 @@ def _shortened(rows: Sequence[OverviewRow]) -> list[dict[str, Any]]:
         {**row._asdict(), "short": str(PurePath(*names[shared:]))}
         for row, names in zip(rows, parts, strict=True)
     ]
+
+
+def _number(value: float) -> str:
+    """Two decimals, or a dash for a figure that does not exist."""
+    return f"{value:.2f}" if np.isfinite(value) else "-"
 
 
 def _article(number: int, finding: ImageFinding, setting: Setting, names: Names) -> dict[str, Any]:

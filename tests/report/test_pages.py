@@ -165,6 +165,13 @@ def test_many_classes_are_a_picture_instead_of_a_table():
     assert "class 29" in Page(html).text
 
 
+def test_a_data_set_of_one_image_per_class_has_no_overlap_within_classes_and_no_outliers():
+    found = data_set(4, classes=4)
+    alone = {**found.metrics, "aciou": float("nan"), "iou_gap": float("nan"), "leakage": float("nan")}
+    text = Page(data_page(found._replace(metrics=alone))).text
+    assert "nan" not in text.lower() and "No class has five images or more" in text
+
+
 def test_the_page_of_a_thousand_images_stays_below_five_megabytes():
     assert len(data_page(data_set(1000, 688, classes=10), sites=(Site("000.a", 688, None),))) < 1e6
 
