@@ -5,8 +5,8 @@ Every maker takes the same keywords:
 - ``num_classes``: K; 1000 for the ImageNet families, 10 for the CIFAR ResNets.
 - ``dtype``: the type it computes in, ``"float32"`` or ``"bfloat16"``.
 - ``image_size``: (H, W) or the side of a square, of images that are used without resizing; by
-  default 224 after a resize to 256, and 32 for the CIFAR ResNets.
-- ``channels``: of an image; 3.
+  default 224 after a resize to 256, 32 for the CIFAR ResNets and 28 for ``lenet``.
+- ``channels``: of an image; 3, and 1 for ``lenet``.
 
 The VGGs also take ``hidden`` (width of the two dense layers, 4096) and ``pool_size`` (side of the grid
 before them, 7); small images want less of both.
@@ -15,7 +15,9 @@ before them, 7); small images want less of both.
 from collections.abc import Callable
 from typing import Any
 
+from jaxpath.targets.lenet import lenet
 from jaxpath.targets.linen import compute_dtype, from_linen, make_preprocessing, normalize
+from jaxpath.targets.normless import resnet18_normless
 from jaxpath.targets.resnet import (
     resnet8,
     resnet18,
@@ -45,6 +47,7 @@ from jaxpath.types import InputError, Target
 __all__ = [
     "compute_dtype",
     "from_linen",
+    "lenet",
     "load_weights",
     "make_preprocessing",
     "make_target",
@@ -52,6 +55,7 @@ __all__ = [
     "normalize",
     "resnet8",
     "resnet18",
+    "resnet18_normless",
     "resnet20",
     "resnet32",
     "resnet34",
@@ -93,11 +97,13 @@ _MAKERS: dict[str, Callable[..., Target]] = {
     "vgg13_bn": vgg13_bn,
     "vgg16_bn": vgg16_bn,
     "vgg19_bn": vgg19_bn,
+    "lenet": lenet,
+    "resnet18_normless": resnet18_normless,
 }
 
 
 def names() -> tuple[str, ...]:
-    """Returns the names that :func:`make_target` knows: ImageNet ResNets, CIFAR ResNets, VGGs."""
+    """Returns the names that :func:`make_target` knows: ResNets for ImageNet and CIFAR, VGGs, FLINT's two."""
     return tuple(_MAKERS)
 
 

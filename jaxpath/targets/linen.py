@@ -1,5 +1,6 @@
 """A Linen classifier as a :class:`~jaxpath.types.Target`: pure functions around one module."""
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 import jax
@@ -70,7 +71,14 @@ def normalize(images: Array, preprocessing: Preprocessing) -> Array:
     return images.astype(jnp.float32) * scale[None, None, None] - offset[None, None, None]
 
 
-def from_linen(module: nn.Module, *, name: str, num_classes: int, preprocessing: Preprocessing) -> Target:
+def from_linen(
+    module: nn.Module,
+    *,
+    name: str,
+    num_classes: int,
+    preprocessing: Preprocessing,
+    dropout: Mapping[str, float] | None = None,
+) -> Target:
     """Wraps a Linen module as a target.
 
     Args:
@@ -80,6 +88,8 @@ def from_linen(module: nn.Module, *, name: str, num_classes: int, preprocessing:
         name: Name of the target.
         num_classes: K.
         preprocessing: How pictures become inputs; its crop and mean give the input's shape.
+        dropout: Site -> rate of the dropout that its units go through in training. Such a dropout is a
+            gate of 0 or 1 / (1 - rate), drawn for each example, and needs nothing in the module.
     """
     channels = len(preprocessing.mean)
     example = jax.ShapeDtypeStruct((1, *preprocessing.crop, channels), jnp.float32)
@@ -97,6 +107,8 @@ def from_linen(module: nn.Module, *, name: str, num_classes: int, preprocessing:
         Site(site, feature.shape[-1], feature.shape[1:3] if feature.ndim == 4 else None)
         for site, feature in shapes.items()
     )
+
+    dropped = {site: dropout[site.name] for site in sites if site.name in dropout} if dropout else {}
 
     def as_input(images: Array) -> Array:
         if images.ndim != 4 or images.shape[-1] != channels:
@@ -121,12 +133,31 @@ def from_linen(module: nn.Module, *, name: str, num_classes: int, preprocessing:
     ) -> tuple[TargetOutput, Params]:
         synced = module.clone(axis_name=axis_name)
         output, updates = synced.apply(
-            params, as_input(images), None, train=True, rngs={"dropout": key}, mutable=["batch_stats"]
+            params,
+            as_input(images),
+            _draw_dropout(key, len(images), dropped),
+            train=True,
+            rngs={"dropout": key if key.ndim == 0 else key[0]},
+            mutable=["batch_stats"],
         )
         logits, features = output
         return TargetOutput(logits.astype(jnp.float32), features), {**params, **updates}
 
     return Target(name, sites, num_classes, preprocessing, init, apply, train_apply)
+
+
+def _draw_dropout(key: Array, batch: int, rates: Mapping[Site, float]) -> dict[str, Array]:
+    """Gates of 0 or 1 / (1 - rate) for every unit of the sites in ``rates``; ``key`` is [] or [B]."""
+    keys = key if key.ndim else jax.random.split(key, batch)
+
+    def draw(number: int, site: Site, rate: float) -> Array:
+        def one(key: Array) -> Array:
+            shape = (*(site.spatial or ()), site.channels)
+            return jax.random.bernoulli(jax.random.fold_in(key, number), 1 - rate, shape)
+
+        return jax.vmap(one)(keys) / (1 - rate)
+
+    return {site.name: draw(number, site, rate) for number, (site, rate) in enumerate(rates.items())}
 
 
 def batch_norm(*, train: bool, axis_name: str | None, dtype: Any, name: str) -> nn.BatchNorm:
