@@ -3,7 +3,7 @@
 ``jaxpath.report`` needs matplotlib and ``jaxpath.training.checkpoints`` Orbax: import them by name.
 """
 
-from jaxpath import data, gencnp, losses, metrics, pathways, targets, training
+from jaxpath import data, flint, gencnp, losses, metrics, pathways, targets, training
 from jaxpath.gating import Taps, gate
 from jaxpath.types import (
     Explainer,
@@ -33,6 +33,7 @@ __all__ = [
     "Target",
     "TargetOutput",
     "data",
+    "flint",
     "gate",
     "gencnp",
     "losses",

@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "data": BASE,
     # A system explains any target by any metric; the systems do not know each other.
     "gencnp": BASE | {"targets", "explainers", "metrics", "data"},
+    "flint": BASE | {"targets", "explainers", "metrics", "data"},
     # The loop is given built objects.
     "training": BASE,
     "report": BASE,
