@@ -1,5 +1,12 @@
-"""Figures of pathways. The only room that knows matplotlib."""
+"""Figures of pathways and attributes. The only room that knows matplotlib."""
 
+from jaxpath.report.attributes import (
+    AttributeView,
+    plot_attributes,
+    plot_conciseness,
+    plot_global_relevance,
+    plot_local_relevance,
+)
 from jaxpath.report.comparison import plot_curves, plot_times
 from jaxpath.report.figures import (
     plot_class_pathways,
@@ -11,10 +18,15 @@ from jaxpath.report.figures import (
 )
 
 __all__ = [
+    "AttributeView",
+    "plot_attributes",
     "plot_class_pathways",
+    "plot_conciseness",
     "plot_curves",
     "plot_density_per_site",
+    "plot_global_relevance",
     "plot_iou_matrix",
+    "plot_local_relevance",
     "plot_pathway",
     "plot_pathways",
     "plot_times",
