@@ -18,6 +18,7 @@ Options = TypeVar("Options", bound="Launch")
 _FREE = (
     *("out", "checkpoints", "checkpoint_every", "num_workers"),
     *("coordinator", "num_processes", "process_id"),
+    *("maximised_pairs", "maximised_variation"),
 )
 """Options that may change when a run is continued: they do not touch its result."""
 
@@ -28,6 +29,9 @@ _SMALLEST = {
     **dict.fromkeys(("faithfulness", "sparsity_weight", "class_weight", "leakage_weight", "dual_rate"), 0.0),
     **dict.fromkeys(("learning_rate", "train_learning_rate", "weight_decay", "train_weight_decay"), 0.0),
     **dict.fromkeys(("epochs", "random_density_share", "label_smoothing"), 0.0),
+    **dict.fromkeys(("attributes", "relevance_images"), 1) | {"maximised_pairs": 0},
+    **dict.fromkeys(("reconstruction_weight", "output_weight", "entropy_weight", "diversity"), 0.0),
+    "maximised_variation": 0.0,
     **dict.fromkeys(("temperature", "min_density"), 1e-4),  # one divides, of the other a logarithm is taken
 }
 """The smallest value that makes sense, for every option that is a number."""

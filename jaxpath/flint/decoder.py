@@ -89,7 +89,7 @@ class ConvDecoder(nn.Module):
         x = nn.Dense(math.prod(grid), **uniform_init(attributes.shape[1]), name="grid")(attributes)
         x = upsample(x.reshape(-1, *grid), self.widths)
         # Our choice: a ReLU whose bias starts below 0 makes an all-black picture, from which no gradient
-        # leads away; with the published initial values that happens in about every other run.
+        # leads away; with the published initial values that happens in two runs of five.
         x = ConvTranspose(channels, lifted=self.nonnegative, name="image")(x)[:, :height, :width]
         return nn.relu(x) if self.nonnegative else x
 

@@ -148,9 +148,9 @@ def plot_local_relevance(
             for c in (int(predicted[index]), int(guessed[index]), int(labels[index]))
         )
         if said != guess:
-            parts.head(bars, f"flagged: {said}, attributes say {guess}", wrong=True)
+            parts.head(picture, f"flagged: {said}\nattributes: {guess}", wrong=True)
         else:
-            parts.head(bars, said if said == true else f"{said}, is {true}", wrong=said != true)
+            parts.head(picture, said if said == true else f"{said}, is {true}", wrong=said != true)
         _draw_bars(bars, relevance[index])
     parts.title(figure, title)
     return figure

@@ -69,7 +69,7 @@ def test_the_bars_of_a_decision_are_its_attributes_by_size():
 
 
 def test_a_decision_that_the_attributes_do_not_share_is_flagged_and_a_wrong_one_named():
-    assert "flagged: dog, attributes say cat" in texts(local(guessed=[0, 0]))
+    assert "flagged: dog\nattributes: cat" in texts(local(guessed=[0, 0]))
     assert "dog, is cat" in texts(local(labels=[0, 0]))
 
 
