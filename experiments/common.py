@@ -16,6 +16,7 @@ Options = TypeVar("Options", bound="Launch")
 _FREE = (
     *("out", "checkpoints", "checkpoint_every", "num_workers"),
     *("coordinator", "num_processes", "process_id"),
+    *("maximised_pairs", "maximised_variation"),
 )
 """Options that may change when a run is continued: they do not touch its result."""
 

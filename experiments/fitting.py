@@ -55,7 +55,7 @@ def train_classifier(
     params = variables.pop("params")
     state = training.create_state(params, optimizer, key=jax.random.key(seed + 1), extra=variables)
     objective = make_classifier_objective(target, label_smoothing=options.label_smoothing)
-    result = _fit(
+    result = fit(
         state,
         training.make_train_step(objective, optimizer, mesh),
         train_batches(
@@ -102,7 +102,7 @@ def train_generator(
         num_workers=options.num_workers,
         skip_unreadable=options.skip_unreadable,
     )
-    result = _fit(
+    result = fit(
         create_state(init_generator(generator, target, target_params, seed=seed), seed),
         step,
         batches,
@@ -173,9 +173,22 @@ def init_generator(
     return init(jax.random.key(seed), target_params)
 
 
-def _fit(
-    state, step, batches, frozen, *, num_steps, mesh, out, config, checkpoint_every, title, checkpoints=None
-):
+def fit(
+    state,
+    step,
+    batches,
+    frozen,
+    *,
+    num_steps,
+    mesh,
+    out,
+    config,
+    checkpoint_every,
+    title,
+    checkpoints=None,
+    log_every=10,
+) -> training.FitResult:
+    """Runs or continues a training whose folder is ``out``, and closes what it opened."""
     checkpoints = Checkpoints(checkpoints or out / "checkpoints", config=config, save_every=checkpoint_every)
     try:
         return training.fit(
@@ -187,6 +200,7 @@ def _fit(
             mesh=mesh,
             checkpoints=checkpoints,
             log=training.MetricLog(out),
+            log_every=log_every,
             title=title,
         )
     finally:

@@ -4,7 +4,7 @@
 ``jaxpath.findings`` and ``jaxpath.cli``.
 """
 
-from jaxpath import data, gencnp, losses, metrics, pathways, targets, training
+from jaxpath import data, flint, gencnp, losses, metrics, pathways, targets, training
 from jaxpath.gating import Taps, gate
 from jaxpath.types import (
     Explainer,
@@ -34,6 +34,7 @@ __all__ = [
     "Target",
     "TargetOutput",
     "data",
+    "flint",
     "gate",
     "gencnp",
     "losses",

@@ -102,8 +102,8 @@ class Target(NamedTuple):
             normalised). ``gates=None`` equals all-ones gates bit for bit.
         train_apply: ``train_apply(params, images, *, key, axis_name=None) ->
             (TargetOutput, params)``, the same classifier while it is being trained: batch
-            statistics (averaged over the devices of ``axis_name``), dropout by ``key``; the
-            returned parameters carry the updated running statistics.
+            statistics (averaged over the devices of ``axis_name``), dropout by ``key``, one key or
+            one per example [B]; the returned parameters carry the updated running statistics.
     """
 
     name: str

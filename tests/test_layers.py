@@ -2,9 +2,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen as nn
 from jax import lax
 
-from jaxpath.layers import Conv, adaptive_average_pool, conv_general_dilated
+from jaxpath.layers import Conv, adaptive_average_pool, conv_general_dilated, max_pool_halves, uniform_init
 
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 
@@ -119,3 +120,19 @@ def test_sums_are_kept_in_float32_and_the_type_comes_back():
     ones = jnp.ones((1, 64, 64, 1), jnp.bfloat16)
     found = adaptive_average_pool(ones, (1, 1))
     assert found.dtype == jnp.bfloat16 and float(found.ravel()[0]) == 1
+
+
+@pytest.mark.parametrize("size", [(4, 6), (5, 7)])
+def test_the_pool_of_two_maxima_is_flaxs_pool_with_its_gradient(size):
+    x, weights = draw(2, *size, 3), draw(2, size[0] // 2, size[1] // 2, 3)
+    np.testing.assert_array_equal(max_pool_halves(x), nn.max_pool(x, (2, 2), (2, 2)))
+    found = jax.grad(lambda x: (max_pool_halves(x) * weights).sum())(x)
+    expected = jax.grad(lambda x: (nn.max_pool(x, (2, 2), (2, 2)) * weights).sum())(x)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_uniform_initial_values_have_a_third_of_the_variance_of_lecun():
+    for init in uniform_init(48).values():
+        values = init(jax.random.key(0), (100, 100))
+        assert jnp.abs(values).max() <= 48**-0.5
+        np.testing.assert_allclose(values.var(), 1 / (3 * 48), rtol=0.05)

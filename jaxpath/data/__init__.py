@@ -12,6 +12,7 @@ from jaxpath.data.index import IMAGE_SUFFIXES, cache_folder
 from jaxpath.data.npz_files import npz
 from jaxpath.data.opening import open_source, split_names
 from jaxpath.data.pipeline import Batches, eval_batches, train_batches
+from jaxpath.data.quickdraw import quickdraw
 from jaxpath.data.source import Example, Source, UnreadableImage, check_labels
 from jaxpath.data.splits import Concatenation, Subset, concatenate, split
 from jaxpath.data.tfds_records import TfdsSource, tfds
@@ -46,6 +47,7 @@ __all__ = [
     "image_files",
     "npz",
     "open_source",
+    "quickdraw",
     "random_resized_crop",
     "random_shift",
     "split",

@@ -34,6 +34,12 @@ def shift(picture: Picture, rng: np.random.Generator, preprocessing: Preprocessi
     return random_shift(image, rng, max(1, image.shape[0] // 8))
 
 
+def small_shift(picture: Picture, rng: np.random.Generator, preprocessing: Preprocessing) -> np.ndarray:
+    """The evaluation view moved by up to a sixteenth of its height: 2 of 32 pixels, as FLINT does."""
+    image = center_crop(picture, preprocessing)
+    return random_shift(image, rng, max(1, image.shape[0] // 16))
+
+
 def shift_flip(picture: Picture, rng: np.random.Generator, preprocessing: Preprocessing) -> np.ndarray:
     """:func:`shift`, mirrored at random: 4 of 32 pixels, as usual for CIFAR (He et al. 2016)."""
     return flip(shift(picture, rng, preprocessing), rng)
@@ -43,6 +49,7 @@ AUGMENTATIONS: dict[str, Augment] = {
     "none": no_augmentation,
     "crop_flip": crop_flip,
     "shift": shift,
+    "small_shift": small_shift,
     "shift_flip": shift_flip,
 }
 

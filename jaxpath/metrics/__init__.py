@@ -20,6 +20,7 @@ from jaxpath.metrics.faithfulness import agreement, confidences, mean_drop, mean
 from jaxpath.metrics.intervals import Interval, image_interval, seed_interval
 from jaxpath.metrics.leakage import foreign_partners
 from jaxpath.metrics.memory import fitting_batch_size
+from jaxpath.metrics.passes import per_image
 from jaxpath.metrics.records import Batches, Fills, MakeExplainer, Records
 from jaxpath.metrics.sanity import RandomizedStage, cascading_randomization
 from jaxpath.metrics.similarity import ClassSimilarity, class_similarity, pairwise_iou, random_aciou
@@ -59,6 +60,7 @@ __all__ = [
     "mean_drop",
     "mean_increase",
     "pairwise_iou",
+    "per_image",
     "predict_under",
     "random_aciou",
     "saliency_agreement",

@@ -1,6 +1,13 @@
-"""Figures of pathways, and pages of HTML. The only room that knows matplotlib and Jinja."""
+"""Figures of pathways and attributes, and pages of HTML. The only room that knows matplotlib and Jinja."""
 
 from jaxpath.report.architectures import Architecture, plot_architectures
+from jaxpath.report.attributes import (
+    AttributeView,
+    plot_attributes,
+    plot_conciseness,
+    plot_global_relevance,
+    plot_local_relevance,
+)
 from jaxpath.report.comparison import plot_curves, plot_times
 from jaxpath.report.figures import (
     plot_class_pathways,
@@ -16,6 +23,7 @@ from jaxpath.report.sentences import Caveat, Names, caveats, verdict
 
 __all__ = [
     "Architecture",
+    "AttributeView",
     "Caveat",
     "Names",
     "OverviewRow",
@@ -24,10 +32,14 @@ __all__ = [
     "data_set_page",
     "image_page",
     "plot_architectures",
+    "plot_attributes",
     "plot_class_pathways",
+    "plot_conciseness",
     "plot_curves",
     "plot_density_per_site",
+    "plot_global_relevance",
     "plot_iou_matrix",
+    "plot_local_relevance",
     "plot_pathway",
     "plot_pathways",
     "plot_times",

@@ -5,8 +5,8 @@ Every maker takes the same keywords:
 - ``num_classes``: K; 1000 for the ImageNet families, 10 for the CIFAR ResNets.
 - ``dtype``: the type it computes in, ``"float32"`` or ``"bfloat16"``.
 - ``image_size``: (H, W) or the side of a square, of images that are used without resizing; by
-  default 224 after a resize to 256, and 32 for the CIFAR ResNets.
-- ``channels``: of an image; 3.
+  default 224 after a resize to 256, 32 for the CIFAR ResNets and 28 for ``lenet``.
+- ``channels``: of an image; 3, and 1 for ``lenet``.
 
 The VGGs also take ``hidden`` (width of the two dense layers) and ``pool_size`` (side of the grid before
 them): by default torchvision's 4096 and 7, and 512 and 1 where the shorter side of the images is below 64.
@@ -17,7 +17,9 @@ from typing import Any
 
 from jaxpath.targets.activations import ACTIVATIONS
 from jaxpath.targets.adapters import adapt_function, adapt_linen, adapt_nnx, nnx_params
+from jaxpath.targets.lenet import lenet
 from jaxpath.targets.linen import compute_dtype, from_linen, make_preprocessing, normalize
+from jaxpath.targets.normless import resnet18_normless
 from jaxpath.targets.recognition import WeightsDescription, describe_weights
 from jaxpath.targets.resnet import (
     resnet8,
@@ -54,6 +56,7 @@ __all__ = [
     "compute_dtype",
     "describe_weights",
     "from_linen",
+    "lenet",
     "load_weights",
     "make_preprocessing",
     "make_target",
@@ -62,6 +65,7 @@ __all__ = [
     "normalize",
     "resnet8",
     "resnet18",
+    "resnet18_normless",
     "resnet20",
     "resnet32",
     "resnet34",
@@ -103,11 +107,13 @@ _MAKERS: dict[str, Callable[..., Target]] = {
     "vgg13_bn": vgg13_bn,
     "vgg16_bn": vgg16_bn,
     "vgg19_bn": vgg19_bn,
+    "lenet": lenet,
+    "resnet18_normless": resnet18_normless,
 }
 
 
 def names() -> tuple[str, ...]:
-    """Returns the names that :func:`make_target` knows: ImageNet ResNets, CIFAR ResNets, VGGs."""
+    """Returns the names that :func:`make_target` knows: ResNets for ImageNet and CIFAR, VGGs, FLINT's two."""
     return tuple(_MAKERS)
 
 

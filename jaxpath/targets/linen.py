@@ -1,6 +1,6 @@
 """A Linen classifier as a :class:`~jaxpath.types.Target`: pure functions around one module."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import jax
@@ -100,7 +100,14 @@ def run_once(function: Callable[..., Params], key: Array, *arguments: Any) -> Pa
     return jax.jit(function, compiler_options=options)(key, *arguments)
 
 
-def from_linen(module: nn.Module, *, name: str, num_classes: int, preprocessing: Preprocessing) -> Target:
+def from_linen(
+    module: nn.Module,
+    *,
+    name: str,
+    num_classes: int,
+    preprocessing: Preprocessing,
+    dropout: Mapping[str, float] | None = None,
+) -> Target:
     """Wraps a Linen module as a target.
 
     Args:
@@ -110,6 +117,8 @@ def from_linen(module: nn.Module, *, name: str, num_classes: int, preprocessing:
         name: Name of the target.
         num_classes: K.
         preprocessing: How pictures become inputs; its crop and mean give the input's shape.
+        dropout: Site -> rate of the dropout that its units go through in training. Such a dropout is a
+            gate of 0 or 1 / (1 - rate), drawn for each example, and needs nothing in the module.
     """
     channels = len(preprocessing.mean)
     example = jax.ShapeDtypeStruct((1, *preprocessing.crop, channels), jnp.float32)
@@ -122,6 +131,8 @@ def from_linen(module: nn.Module, *, name: str, num_classes: int, preprocessing:
         Site(site, feature.shape[-1], feature.shape[1:3] if feature.ndim == 4 else None)
         for site, feature in shapes.items()
     )
+
+    dropped = {site: dropout[site.name] for site in sites if site.name in dropout} if dropout else {}
 
     def prepared(images: Array) -> Array:
         return as_input(images, preprocessing, name=name)
@@ -141,15 +152,29 @@ def from_linen(module: nn.Module, *, name: str, num_classes: int, preprocessing:
         output, updates = synced.apply(
             params,
             prepared(images),
-            None,
+            _draw_dropout(key, len(images), dropped),
             train=True,
-            rngs={"dropout": key},
+            rngs={"dropout": key if key.ndim == 0 else key[0]},
             mutable=["batch_stats"],
         )
         logits, features = output
         return TargetOutput(logits.astype(jnp.float32), features), {**params, **updates}
 
     return Target(name, sites, num_classes, preprocessing, init, apply, train_apply)
+
+
+def _draw_dropout(key: Array, batch: int, rates: Mapping[Site, float]) -> dict[str, Array]:
+    """Gates of 0 or 1 / (1 - rate) for every unit of the sites in ``rates``; ``key`` is [] or [B]."""
+    keys = key if key.ndim else jax.random.split(key, batch)
+
+    def draw(number: int, site: Site, rate: float) -> Array:
+        def one(key: Array) -> Array:
+            shape = (*(site.spatial or ()), site.channels)
+            return jax.random.bernoulli(jax.random.fold_in(key, number), 1 - rate, shape)
+
+        return jax.vmap(one)(keys) / (1 - rate)
+
+    return {site.name: draw(number, site, rate) for number, (site, rate) in enumerate(rates.items())}
 
 
 def batch_norm(*, train: bool, axis_name: str | None, dtype: Any, name: str) -> nn.BatchNorm:

@@ -27,7 +27,7 @@ def make_classifier_objective(target: Target, *, label_smoothing: float = 0.0) -
     ) -> tuple[Array, tuple[dict[str, Any], dict[str, Array]]]:
         del frozen
         variables = {**extra, "params": params}
-        output, updated = target.train_apply(variables, batch["image"], key=keys[0], axis_name=AXIS)
+        output, updated = target.train_apply(variables, batch["image"], key=keys, axis_name=AXIS)
         loss = losses.cross_entropy(output.logits, batch["label"], label_smoothing=label_smoothing)
         correct = (output.logits.argmax(axis=-1) == batch["label"]).astype(jnp.float32)
         statistics = {name: value for name, value in updated.items() if name != "params"}

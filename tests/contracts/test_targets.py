@@ -10,6 +10,7 @@ import pytest
 from foreign_models import foreign_resnet8, linen_cnn, nnx_cnn
 
 from jaxpath import targets
+from jaxpath.targets.normless import NormlessResNet
 from jaxpath.targets.resnet import BasicBlock, Bottleneck, ResNet
 from jaxpath.types import InputError, Params, Target
 
@@ -21,6 +22,13 @@ def make_resnet(block: type, *, dtype="float32") -> Target:
     return targets.from_linen(module, name="small", num_classes=3, preprocessing=preprocessing)
 
 
+def make_normless(*, dtype="float32") -> Target:
+    """A narrow ResNet-18 without norms, for grey images of an odd size."""
+    module = NormlessResNet(3, widths=(4, 8, 8, 8), dtype=targets.compute_dtype(dtype))
+    preprocessing = targets.make_preprocessing((14, 10), 1)
+    return targets.from_linen(module, name="small", num_classes=3, preprocessing=preprocessing)
+
+
 SMALL_VGG = {"num_classes": 3, "hidden": 16, "pool_size": 1}
 TRAINABLE = {
     "basic": partial(make_resnet, BasicBlock),
@@ -28,6 +36,8 @@ TRAINABLE = {
     "option_a": partial(targets.resnet8, num_classes=3, image_size=8, channels=1),
     "vgg": partial(targets.vgg11, image_size=32, **SMALL_VGG),
     "vgg_bn": partial(targets.vgg11_bn, image_size=28, channels=1, **SMALL_VGG),
+    "lenet": partial(targets.lenet, num_classes=3, image_size=8),
+    "normless": make_normless,
 }
 ADAPTED = {"linen_cnn": linen_cnn, "nnx_cnn": nnx_cnn, "foreign_resnet8": foreign_resnet8}
 TARGETS = {**TRAINABLE, **ADAPTED}
@@ -226,7 +236,7 @@ def test_training_returns_the_same_structure_and_moves_only_the_statistics(name)
     assert jax.tree.map(jnp.shape, updated) == jax.tree.map(jnp.shape, params)
     jax.tree.map(np.testing.assert_array_equal, updated["params"], params["params"])
     statistics = params.get("batch_stats", {})
-    assert ("batch_stats" in params) == (name != "vgg")
+    assert ("batch_stats" in params) == (name not in ("vgg", "lenet", "normless"))
     for before, after in zip(
         jax.tree.leaves(statistics), jax.tree.leaves(updated.get("batch_stats", {})), strict=True
     ):
@@ -255,6 +265,8 @@ def test_training_returns_the_same_structure_and_moves_only_the_statistics(name)
         ("vgg13_bn", 10 + 2),
         ("vgg16_bn", 13 + 2),
         ("vgg19_bn", 16 + 2),
+        ("lenet", 2 + 1),
+        ("resnet18_normless", 1 + 2 * 8 + 1),
     ],
 )
 def test_every_activation_call_is_a_site(name, num_sites):

@@ -1,0 +1,160 @@
+"""What is minimised: classifier and interpreter together, or the interpreter of a frozen classifier."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from jaxpath import losses as classifier_losses
+from jaxpath.flint import losses
+from jaxpath.flint.interpreter import Interpreter, InterpreterOutput, interpret
+from jaxpath.flint.recipes import LossWeights
+from jaxpath.targets import normalize
+from jaxpath.training.sharding import AXIS
+from jaxpath.types import Params, Target, TargetOutput
+
+HEAD_DROPOUT = 0.01
+"""Rate of the dropout between the attributes and the linear layer (official code)."""
+
+WeightsAt = Callable[[Array], LossWeights]
+"""Step [], counted from 0 -> weights of the terms; :func:`~jaxpath.flint.recipes.by_step` makes one."""
+
+Norm = Literal["l1", "l2"]
+Batch = Mapping[str, Array]
+
+
+class Progress(NamedTuple):
+    """What is carried from step to step.
+
+    Attributes:
+        step: Number of steps done, int32 scalar: the weights follow it.
+        statistics: BatchNorm's running statistics of a target that is trained; ``{}`` otherwise.
+    """
+
+    step: Array
+    statistics: Mapping[str, Any]
+
+
+def init_progress(statistics: Mapping[str, Any] | None = None) -> Progress:
+    """The state before the first step."""
+    return Progress(jnp.zeros((), jnp.int32), dict(statistics or {}))
+
+
+def make_objective(
+    target: Target, interpreter: Interpreter, weights_at: WeightsAt, *, reconstruction: Norm = "l2"
+) -> Any:
+    """Builds the objective of classifier and interpreter together (interpretable by design).
+
+        w_p CE(z_f, y) + w_o L_of + w_r L_if + w_s mean |a| + w_e (mean_b E(|a_b|) - mu E(mean_b |a_b|))
+
+    In the published order of the classifier's training, its dropout acts on what the attributes read. The
+    gradient of L_of reaches the classifier through the attributes only: as their teacher it is detached.
+
+    Returns:
+        ``objective(params, extra, frozen, batch, keys) -> (losses [b], (extra, metrics))`` for
+        :func:`jaxpath.training.make_train_step`: ``params`` is ``{"target": its "params" collection,
+        "interpreter": ...}``, ``extra`` a :class:`Progress`, ``frozen`` is not used.
+    """
+
+    def objective(
+        params: Mapping[str, Params], extra: Progress, frozen: Any, batch: Batch, keys: Array
+    ) -> tuple[Array, tuple[Progress, dict[str, Array]]]:
+        del frozen
+        weights = weights_at(extra.step)
+        for_target, for_head = jax.vmap(jax.random.split)(keys).T
+        variables = {**extra.statistics, "params": params["target"]}
+        seen, updated = target.train_apply(variables, batch["image"], key=for_target, axis_name=AXIS)
+        keep = _draw_keep(for_head, interpreter.num_attributes)
+        output = interpret(interpreter, params["interpreter"], seen.features, keep)
+        loss, metrics = flint_losses(weights, seen, output, _images(target, batch), batch, reconstruction)
+        prediction = classifier_losses.cross_entropy(seen.logits, batch["label"])
+        statistics = {name: value for name, value in updated.items() if name != "params"}
+        extra = Progress(extra.step + 1, statistics)
+        return weights.prediction * prediction + loss, (extra, {"prediction": prediction, **metrics})
+
+    return objective
+
+
+def make_post_hoc_objective(
+    target: Target, interpreter: Interpreter, weights_at: WeightsAt, *, reconstruction: Norm = "l2"
+) -> Any:
+    """Builds the objective of an interpreter for a frozen classifier: :func:`make_objective` without CE.
+
+    The paper names this variant; how it is run is our reading, as no script is public. The classifier is in
+    evaluation mode and nothing of it is trained.
+
+    Returns:
+        An objective as there: ``params`` are the interpreter's, ``frozen`` the target's.
+    """
+
+    def objective(
+        params: Params, extra: Progress, frozen: Params, batch: Batch, keys: Array
+    ) -> tuple[Array, tuple[Progress, dict[str, Array]]]:
+        seen = lax.stop_gradient(target.apply(frozen, batch["image"]))
+        output = interpret(interpreter, params, seen.features, _draw_keep(keys, interpreter.num_attributes))
+        loss, metrics = flint_losses(
+            weights_at(extra.step), seen, output, _images(target, batch), batch, reconstruction
+        )
+        return loss, (extra._replace(step=extra.step + 1), metrics)
+
+    return objective
+
+
+def flint_losses(
+    weights: LossWeights,
+    seen: TargetOutput,
+    output: InterpreterOutput,
+    images: Array,
+    batch: Batch,
+    reconstruction: Norm = "l2",
+    *,
+    axis_name: str | None = AXIS,
+) -> tuple[Array, dict[str, Array]]:
+    """The interpreter's terms, [b], and metrics.
+
+    The diversity belongs to the whole batch. It stands in the loss of every example: the mean over the
+    batch is then the diversity itself.
+
+    Args:
+        weights: Of this step.
+        seen: What the target says; its features were read.
+        output: What the interpreter says.
+        images: Normalised images [b, H, W, C].
+        batch: For ``label`` and ``weight``.
+        reconstruction: Norm of the input fidelity.
+        axis_name: The devices that share the batch.
+    """
+    metrics = {
+        "reconstruction": losses.input_fidelity(images, output.reconstruction, norm=reconstruction),
+        "output": losses.output_fidelity(seen.logits, output.logits),
+        "sparsity": losses.sparsity(output.attributes),
+        "concentration": losses.concentration(output.attributes),
+        "diversity": losses.diversity(output.attributes, batch.get("weight"), axis_name=axis_name),
+    }
+    loss = (
+        weights.reconstruction * metrics["reconstruction"]
+        + weights.output * metrics["output"]
+        + weights.sparsity * metrics["sparsity"]
+        + weights.entropy * (metrics["concentration"] - weights.diversity * metrics["diversity"])
+    )
+    said, guessed = seen.logits.argmax(axis=-1), output.logits.argmax(axis=-1)
+    return loss, {
+        **metrics,
+        "accuracy": (said == batch["label"]).astype(jnp.float32),
+        "interpreter_accuracy": (guessed == batch["label"]).astype(jnp.float32),
+        "fidelity": (said == guessed).astype(jnp.float32),
+    }
+
+
+def _draw_keep(keys: Array, num_attributes: int) -> Array:
+    """The dropout before the linear layer, [b, J]: 0 or 1 / (1 - rate)."""
+    keep = jax.vmap(lambda key: jax.random.bernoulli(key, 1 - HEAD_DROPOUT, (num_attributes,)))(keys)
+    return keep / (1 - HEAD_DROPOUT)
+
+
+def _images(target: Target, batch: Batch) -> Array:
+    """The images as the target sees them."""
+    images = batch["image"]
+    return normalize(images, target.preprocessing) if images.dtype == jnp.uint8 else images
