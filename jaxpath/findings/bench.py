@@ -27,15 +27,15 @@ class Bench(NamedTuple):
         target: The classifier.
         params: Its parameters.
         mesh: The devices.
-        batch_size: Images at a time over all devices: one size for everything, so that each program is
-            compiled once.
+        batch_size: Images at a time over all devices, a multiple of their number: one size for everything,
+            so that each program is compiled once.
         watch: Told about every pass.
     """
 
     target: Target
     params: Params
     mesh: Mesh
-    batch_size: int = 4
+    batch_size: int
     watch: Watch = unwatched
 
 
