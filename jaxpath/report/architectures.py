@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from jaxpath.report import parts
 from jaxpath.report.style import CLOSED, INK, MUTED, SERIES, SMALL, TEXT, WRONG, literal, short
@@ -75,7 +76,7 @@ def plot_architectures(
                 f"{one.name} has overlaps of {len(one.iou)} classes and {len(one.saliency)} saliency maps; "
                 f"expected {len(classes)} classes and one map for each of the {len(images)} images"
             )
-    figure = Figure(figsize=(13, 8.3), layout="constrained")
+    figure = Figure(figsize=(13, 8.5), layout=ConstrainedLayoutEngine(h_pad=0.08))
     rows = figure.add_gridspec(2, 1, height_ratios=[3.9, 4.4])
     above, below = figure.add_subfigure(rows[0]), figure.add_subfigure(rows[1])
     panels = above.subplots(1, 4, width_ratios=[1, 1.05, 1.05, 1])
