@@ -148,9 +148,10 @@ def _draw_decisions(
     options: FlintOptions,
 ) -> None:
     """Draws ``local_relevance.png``, one image per class and two flagged ones, and ``conciseness.png``."""
-    _, first = np.unique(found.guessed, return_index=True)
-    flagged = np.flatnonzero(found.guessed != found.predicted)[: _LOCAL // 6]
-    chosen = np.concatenate([first[: _LOCAL - len(flagged)], flagged])
+    agreed = found.guessed == found.predicted
+    flagged = np.flatnonzero(~agreed)[: _LOCAL // 6]
+    _, first = np.unique(found.guessed[agreed], return_index=True)
+    chosen = np.concatenate([np.flatnonzero(agreed)[first][: _LOCAL - len(flagged)], flagged])
     part = data.Subset(held_out, found.indices[chosen])
     images = np.concatenate([b["image"][b["weight"] > 0] for b in _passes(target, part, options)()])
     alpha = flint.contributions(found.attributes[chosen], kernel, found.guessed[chosen])

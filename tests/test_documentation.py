@@ -195,7 +195,10 @@ def experiments_on_the_path(monkeypatch):
 def test_options_that_the_text_speaks_of_exist():
     known = {"--help", "--tyro-write-completion"}.union(
         *(known_options(entry.load().options) for entry in entries(COMMANDS)),
-        *(known_options(importlib.import_module(name).Options) for name in ("ablations", "scaling")),
+        *(
+            known_options(importlib.import_module(name).Options)
+            for name in ("ablations", "flint_posthoc", "scaling")
+        ),
     )
     for page in PAGES:
         text = page.read_text(encoding="utf-8")

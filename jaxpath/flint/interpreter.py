@@ -1,7 +1,7 @@
 """The interpreter: attributes of a target's hidden layers, one linear layer on them, and a decoder."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -69,7 +69,7 @@ class Interpreter(nn.Module):
         return InterpreterOutput(attributes, head(kept), decode(attributes))
 
 
-def make_interpreter(target: Target, sites: Sequence[str] = (), **options) -> Interpreter:
+def make_interpreter(target: Target, sites: Sequence[str] = (), **options: Any) -> Interpreter:
     """An interpreter for ``target``.
 
     Args:
