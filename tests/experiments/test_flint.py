@@ -2,7 +2,6 @@
 
 import json
 
-import flint_cifar10
 import flint_mnist
 import flint_posthoc
 import flint_quickdraw
@@ -112,9 +111,8 @@ def test_quickdraw_without_its_files_says_which_is_missing(start, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("module", [flint_cifar10, flint_quickdraw])
-def test_the_residual_networks_run_on_digits(start, tmp_path, module):
-    arguments = [*DIGITS, "--epochs", 0.5, "--maximised-pairs", 0, "--out", tmp_path]
-    status, error = start(module, *arguments)
+@pytest.mark.parametrize("name", ["flint_cifar10", "flint_quickdraw"])
+def test_the_residual_networks_run_on_digits(run, tmp_path, name):
+    status, error = run(name, *DIGITS, "--epochs", 0.1, "--maximised-pairs", 0, "--out", tmp_path)
     assert status == 0, error
     results_of(tmp_path)
