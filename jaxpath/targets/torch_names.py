@@ -146,6 +146,11 @@ def recognise(keys: Collection[str]) -> str | None:
     depth = {8: 11, 10: 13, 13: 16, 16: 19}.get(convolutions - norms)
     if depth:
         return f"vgg{depth}_bn" if norms else f"vgg{depth}"
+    # FLINT's two classifiers: two convolutions and no norm, and residual blocks before two dense layers.
+    if (convolutions, norms) == (2, 0):
+        return "lenet"
+    if {"layer1_0_conv1.weight", "fc2.weight"} <= set(keys):
+        return "resnet18_normless"
     blocks = {match.groups() for key in keys if (match := re.match(r"layer(\d+)\.(\d+)\.", key))}
     stages = [stage for stage, _ in blocks]
     sizes = tuple(stages.count(stage) for stage in sorted(set(stages)))
