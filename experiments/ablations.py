@@ -90,7 +90,7 @@ def run(options: Options) -> None:
             explainers=(),
             generators=tuple(generators),
             refine_steps=0,
-            time_explainers=False,
+            timed_batches=(),
         )
     )
     if jax.process_index() == 0:

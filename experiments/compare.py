@@ -6,13 +6,12 @@ r"""Compares explainers of one classifier on the same images at the same densiti
 
 Every explainer scores the neurons of each image; the best-scored are opened, over all sites at once, until
 the density is reached exactly. Written are ``results.json``, ``curves.csv`` (one row per explainer and
-density) and figures. Generators of one name are runs with different seeds: their rows are means, with 95 %
-intervals over the runs. The explainers that search, and integrated gradients, take the first
-``--search-images`` images only, and every row says how many it rests on. Insertion and deletion take those
-images for all explainers.
+density), ``table.md`` (one row per explainer) and figures. Generators of one name are runs with different
+seeds: their rows are means, with 95 % intervals over the runs. The explainers that search, and integrated
+gradients, take the first ``--search-images`` images only, and every row says how many it rests on. Insertion
+and deletion take those images for all explainers; ``mdc_searched`` is the mean drop of confidence on them.
 """
 
-import csv
 import dataclasses
 import sys
 import time
@@ -25,16 +24,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import outcome
+import tables
 from tqdm import tqdm
 
 from jaxpath import data, explainers, gencnp, metrics, report, targets, training
 from jaxpath.types import Explainer, InputError, Params, Target
 
-SLOW = ("integrated_gradients", "greedy", "dgr", "refined")
-"""Explainers that take tens or hundreds of passes per image."""
-
-TIMED_BATCHES = (1, 64)
-COUNTED = ("fidelity", "leakage", "mdc", "accuracy", "aciou", "between_iou", "retention", "mic")
+SLOW = ("integrated_gradients", "greedy", "dgr")
+"""Baselines of tens or hundreds of passes per image; a search from a generator's scores is as slow."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,11 +52,12 @@ class Options(common.Launch):
         search_images: Of these, how many the slow explainers take.
         explainers: Names of the baselines.
         generators: Trained generators as NAME:FILE; files of one name are runs with different seeds.
-        refine_steps: Steps of per-image search from the first generator's scores; 0 leaves it out.
+        refine_steps: Steps of per-image search from the scores of the first generator of each name; 0 leaves
+            it out.
         densities: Fractions of neurons to open.
         granularity: One gate per channel or per unit; generators must have been trained for it.
         ablation: What a closed neuron is set to: 0, or its mean over the images.
-        time_explainers: Measure the time per image, batch 1 and batch 64.
+        timed_batches: Batch sizes at which the time per image is measured; none leaves it out.
         memory: Bytes of activations per device that one batch may take.
         seed: Of explainers that draw, of the images of other classes, and of the held-out share.
     """
@@ -81,7 +79,7 @@ class Options(common.Launch):
     densities: tuple[float, ...] = metrics.DENSITIES
     granularity: Literal["channel", "unit"] = "channel"
     ablation: Literal["zero", "mean"] = "zero"
-    time_explainers: bool = True
+    timed_batches: tuple[int, ...] = (1, 64)
     memory: int = 2**30
     seed: int = 0
 
@@ -93,12 +91,14 @@ class Entry(NamedTuple):
         name: Of the explainer.
         make: ``explainer_params -> Explainer``.
         params: Of a trained explainer; ``{}`` if it has none.
+        slow: Takes the ``--search-images`` only.
         natural: For a generator, the explainer with masks at a density of its own for every image.
     """
 
     name: str
     make: Callable[[Params], Explainer]
     params: Params
+    slow: bool = False
     natural: Callable[[Params], Explainer] | None = None
 
 
@@ -132,26 +132,26 @@ def run(options: Options) -> None:
             counted = {slow: _counting(start, progress) for slow, start in batches.items()}
             found.append(score(target, params, entry, counted, options, mesh=mesh, fills=fills))
             tqdm.write(f"{entry.name}: scored on {found[-1]['num_images']} images", file=sys.stderr)
-    if options.time_explainers:
-        measure_times(target, params, entries, found, source, options)
+    measure_times(target, params, entries, found, source, options)
 
-    rows = merge(found)
+    rows = tables.merge(found)
     results = {"explainers": rows, "num_images": len(source)}
     if jax.process_index() == 0:
         options.out.mkdir(parents=True, exist_ok=True)
-        write_csv(options.out / "curves.csv", rows)
+        tables.write_csv(options.out / "curves.csv", rows)
+        (options.out / "table.md").write_text(tables.one_row_each(rows))
         figure = report.plot_curves({name: row["curve"] for name, row in rows.items()})
         report.save_figure(figure, options.out / "curves.png")
-        if options.time_explainers:
+        if options.timed_batches:
             times = {name: row["milliseconds_per_image"] for name, row in rows.items()}
             report.save_figure(report.plot_times(times), options.out / "times.png")
-    print_table(rows)
+    tables.print_curves(rows)
     config = common.as_config(options, weights=targets.weights_hash(options.weights))
     outcome.write_results(options.out, results, config=config, began=began)
 
 
 def make_entries(target: Target, options: Options) -> list[Entry]:
-    """The baselines, then the trained generators, then the search that starts from the first of them."""
+    """The baselines, then the trained generators, then the search that starts from the first of each name."""
     lowest = min(options.densities)
     entries = []
     for name in options.explainers:
@@ -160,11 +160,11 @@ def make_entries(target: Target, options: Options) -> list[Entry]:
         def make(_: Params, explain: Explainer = explain) -> Explainer:
             return explain
 
-        entries.append(Entry(name, make, {}))
+        entries.append(Entry(name, make, {}, slow=name in SLOW))
     generators = []
     for text in options.generators:
         name, separator, path = text.partition(":")
-        if not separator or not name or name in explainers.names() or name == "refined":
+        if not separator or not name or name in explainers.names():
             raise InputError(
                 f"--generators got {text!r}; expected NAME:FILE with a name that no baseline has, such as "
                 "gencnp:runs/cifar10/generator.safetensors"
@@ -183,20 +183,21 @@ def make_entries(target: Target, options: Options) -> list[Entry]:
         def natural(weights, generator=generator):
             return gencnp.make_gencnp(target, generator, weights)
 
-        entries.append(Entry(name, cut, weights, natural))
-    if generators and options.refine_steps:
-        first = next(entry for entry in entries if entry.natural)
+        entries.append(Entry(name, cut, weights, natural=natural))
+    first = {entry.name: entry for entry in reversed(entries) if entry.natural}
+    for name, entry in reversed(first.items()):
 
-        def refined(weights):
+        def refined(weights, start=entry.make):
             return explainers.make_refined(
                 target,
-                first.make(weights),
+                start(weights),
                 density=lowest,
                 granularity=options.granularity,
                 steps=options.refine_steps,
             )
 
-        entries.append(Entry("refined", refined, first.params))
+        if options.refine_steps:
+            entries.append(Entry(f"{name}, refined", refined, entry.params, slow=True))
     return entries
 
 
@@ -221,7 +222,7 @@ def score(
     fills: metrics.Fills | None,
 ) -> dict[str, Any]:
     """Everything about one explainer but its time; ``passes[True]`` are the few images for slow work."""
-    batches = passes[entry.name in SLOW]
+    batches = passes[entry.slow]
     common_arguments: dict[str, Any] = {"mesh": mesh, "seed": options.seed, "fills": fills}
     records = metrics.explain_at_densities(
         target, params, entry.make, entry.params, batches, densities=options.densities, **common_arguments
@@ -231,12 +232,16 @@ def score(
         found = metrics.evaluate_records(target, params, record, batches, **common_arguments)
         agree = (record.masked_predicted == record.predicted).astype(float)
         interval = metrics.image_interval(agree, seed=options.seed)
+        searched = record.indices < options.search_images
         curve.append(
             {
                 "density": float(density),
-                **{name: found[name] for name in (*COUNTED, "random_aciou")},
+                **{name: found[name] for name in (*tables.COUNTED, "random_aciou")},
                 "fidelity_low": interval.low,
                 "fidelity_high": interval.high,
+                "mdc_searched": metrics.mean_drop(
+                    record.clean_confidence[searched], record.masked_confidence[searched]
+                ),
             }
         )
     order = metrics.insertion_deletion(
@@ -254,7 +259,7 @@ def score(
             target, params, entry.natural, entry.params, batches, **common_arguments
         )
         found = metrics.evaluate_records(target, params, natural, batches, **common_arguments)
-        keep = (*COUNTED, "density", "density_std", "dead_share", "random_aciou", "collapsed_sites")
+        keep = (*tables.COUNTED, "density", "density_std", "dead_share", "random_aciou", "collapsed_sites")
         result["natural"] = {name: found[name] for name in keep}
     return result
 
@@ -269,10 +274,11 @@ def measure_times(
 ) -> None:
     """Adds ``milliseconds_per_image`` by batch size: medians, the explainers in turn, on one device.
 
-    Only the time to the masks counts: no masked forward, no input pipeline.
+    Only the time to the masks counts, those of a generator at densities of its own: no masked forward that
+    the explainer does not need itself, no input pipeline.
     """
     largest = metrics.fitting_batch_size(target, budget=options.memory)
-    for wanted in TIMED_BATCHES:
+    for wanted in options.timed_batches:
         size = min(wanted, largest)
         part = data.Subset(source, np.arange(size) % len(source))
         batch = next(iter(common.eval_passes(part, target, batch_size=size)()))
@@ -280,7 +286,8 @@ def measure_times(
         for entry, result in zip(entries, found, strict=True):
 
             def explain(params, weights, images, labels, entry=entry):
-                return entry.make(weights)(params, images, labels, key=jax.random.key(0)).masks
+                make = entry.natural or entry.make
+                return make(weights)(params, images, labels, key=jax.random.key(0)).masks
 
             times = time_calls(jax.jit(explain), params, entry.params, images, labels)
             result.setdefault("milliseconds_per_image", {})[str(size)] = 1000 * times / size
@@ -297,63 +304,6 @@ def time_calls(function: Callable[..., Any], *arguments: Any, seconds: float = 1
     return float(np.median(times))
 
 
-def merge(found: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Runs of one name become one row: means, and 95 % intervals over the runs (``_runs_low``)."""
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for result in found:
-        groups.setdefault(result.pop("name"), []).append(result)
-    return {name: {"runs": len(group), **_mean(group)} for name, group in groups.items()}
-
-
-def _mean(values: Sequence[Any]) -> Any:
-    """Means of nested figures that have the same form in every run."""
-    first = values[0]
-    if len(values) == 1:
-        return first
-    if isinstance(first, Mapping):
-        merged = {}
-        for name in first:
-            merged[name] = _mean([value[name] for value in values])
-            if name in (*COUNTED, "density") and np.isfinite(merged[name]):
-                interval = metrics.seed_interval([value[name] for value in values])
-                merged[f"{name}_runs_low"], merged[f"{name}_runs_high"] = interval.low, interval.high
-        return merged
-    if isinstance(first, list):
-        if first and isinstance(first[0], Mapping):
-            return [_mean(list(items)) for items in zip(*values, strict=True)]
-        return sorted({item for value in values for item in value})
-    return float(np.mean(values)) if isinstance(first, float) else first
-
-
-def write_csv(path: Path, rows: Mapping[str, dict[str, Any]]) -> None:
-    """One line per explainer and density."""
-    names = list(dict.fromkeys(name for row in rows.values() for point in row["curve"] for name in point))
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, ["explainer", "runs", "num_images", *names])
-        writer.writeheader()
-        for name, row in rows.items():
-            for point in row["curve"]:
-                first = {"explainer": name, "runs": row["runs"], "num_images": row["num_images"]}
-                writer.writerow({**first, **point})
-
-
-def print_table(rows: Mapping[str, dict[str, Any]]) -> None:
-    """Fidelity / leakage / mDC of every explainer at every density."""
-    densities = [point["density"] for point in next(iter(rows.values()))["curve"]]
-    common.say("fidelity / leakage / mDC")
-    common.say(f"{'density':>22} " + " ".join(f"{density:^14g}" for density in densities))
-    for name, row in rows.items():
-        cells = (f"{p['fidelity']:.2f}/{p['leakage']:.2f}/{p['mdc']:.2f}" for p in row["curve"])
-        common.say(f"{name:>22} " + " ".join(f"{cell:^14}" for cell in cells))
-    for name, row in rows.items():
-        if "natural" in row:
-            n = row["natural"]
-            common.say(
-                f"{name} at its own densities: {n['density']:.3f} (std {n['density_std']:.3f}) open, "
-                f"fidelity {n['fidelity']:.3f}, leakage {n['leakage']:.3f}, mDC {n['mdc']:.3f}"
-            )
-
-
 def _rounded(count: int, devices: int) -> int:
     """The smallest multiple of ``devices`` that is at least ``count``."""
     return -(-count // devices) * devices
@@ -365,7 +315,7 @@ def _work(entries: Sequence[Entry], options: Options, batches: Mapping[bool, met
     passes = 1 + len(options.densities)
 
     def work(entry: Entry) -> int:
-        return (passes + 2 * bool(entry.natural)) * lengths[entry.name in SLOW] + lengths[True]
+        return (passes + 2 * bool(entry.natural)) * lengths[entry.slow] + lengths[True]
 
     return sum(map(work, entries))
 

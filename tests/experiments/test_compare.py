@@ -37,7 +37,7 @@ def test_a_comparison_is_written_with_means_over_the_runs_of_one_name(start, fil
 
     results = json.loads((tmp_path / "results.json").read_text())
     rows = results["explainers"]
-    assert list(rows) == ["random", "gen", "refined"]
+    assert list(rows) == ["random", "gen", "gen, refined"]
     assert [row["num_images"] for row in rows.values()] == [24, 24, 8]
     assert [row["runs"] for row in rows.values()] == [1, 2, 1]
     for name, row in rows.items():
@@ -54,13 +54,20 @@ def test_a_comparison_is_written_with_means_over_the_runs_of_one_name(start, fil
         lines = list(csv.DictReader(file))
     assert len(lines) == 2 * len(rows)
     assert float(lines[2]["fidelity"]) == rows["gen"]["curve"][0]["fidelity"]
+    table = (tmp_path / "table.md").read_text().splitlines()
+    assert [line.split("|")[1].strip() for line in table[2:5]] == list(rows)
+    assert f"{rows['gen']['natural']['density']:.3f}: " in table[3]
+    for row in rows.values():
+        point, searched = row["curve"][0], row["curve"][0]["mdc_searched"]
+        # The explainers that search saw no other images.
+        assert row["num_images"] == 24 or searched == pytest.approx(point["mdc"])
     for name in ("curves.png", "times.png"):
         assert (tmp_path / name).stat().st_size > 1000
 
 
 def test_the_figures_are_those_of_the_explainer_on_these_images(start, files, tmp_path):
     arguments = ["--data", "digits", "--eval-split", "test", "--model", "resnet8", "--out", tmp_path]
-    arguments += ["--weights", files / "weights.safetensors", "--images", 16, "--no-time-explainers"]
+    arguments += ["--weights", files / "weights.safetensors", "--images", 16, "--timed-batches"]
     status, error = start(compare, *arguments, "--explainers", "taylor_signed", "--densities", 0.3)
     assert status == 0, error
     results = json.loads((tmp_path / "results.json").read_text())
