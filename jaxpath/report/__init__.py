@@ -8,7 +8,7 @@ from jaxpath.report.attributes import (
     plot_global_relevance,
     plot_local_relevance,
 )
-from jaxpath.report.comparison import plot_curves, plot_times
+from jaxpath.report.comparison import plot_cascade, plot_curves, plot_times
 from jaxpath.report.figures import (
     plot_class_pathways,
     plot_density_per_site,
@@ -33,6 +33,7 @@ __all__ = [
     "image_page",
     "plot_architectures",
     "plot_attributes",
+    "plot_cascade",
     "plot_class_pathways",
     "plot_conciseness",
     "plot_curves",

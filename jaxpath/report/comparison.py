@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxpath.report import parts
@@ -45,10 +46,7 @@ def plot_curves(
         panel.set_xlabel("share of open neurons", fontsize=TEXT, color=MUTED)
         panel.set_ylim(-0.03, 1.03)
         panel.set_xlim(0, 1)
-        panel.tick_params(labelsize=SMALL, colors=MUTED)
-        panel.grid(color="#e9ecef", linewidth=0.8)
-        for side in ("top", "right"):
-            panel.spines[side].set_visible(False)
+        _plain(panel, size=SMALL)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right center", fontsize=TEXT, frameon=False)
     parts.title(figure, title)
@@ -80,10 +78,56 @@ def plot_times(
     panel.set_yticks(range(len(times)), [literal(name) for name in times])
     panel.invert_yaxis()
     panel.set_xlabel("ms per image", fontsize=TEXT, color=MUTED)
-    panel.tick_params(labelsize=TEXT, colors=MUTED)
-    panel.grid(color="#e9ecef", linewidth=0.8)
-    for side in ("top", "right"):
-        panel.spines[side].set_visible(False)
+    _plain(panel, size=TEXT)
     panel.legend(fontsize=TEXT, frameon=False)
     parts.title(figure, title)
     return figure
+
+
+def plot_cascade(
+    stages: Mapping[str, Sequence[Mapping[str, Any]]],
+    *,
+    chance: float,
+    title: str = "Pathways while the target is re-initialised from the top",
+) -> Figure:
+    """What is left of the pathways at each stage of a cascading randomisation, one line per explainer.
+
+    Args:
+        stages: Explainer -> rows with ``stage``, ``iou`` and ``spearman``, from the top of the target down,
+            the same stages for all; see :func:`jaxpath.metrics.cascading_randomization`.
+        chance: IoU of random masks of the same density.
+        title: Heading.
+    """
+    figure = Figure(figsize=(11, 4.6), layout="constrained")
+    panels = figure.subplots(1, 2, sharex=True)
+    names = [row["stage"] for row in next(iter(stages.values()))]
+    for panel, (metric, label) in zip(
+        panels, {"iou": "overlap (IoU)", "spearman": "rank correlation of the scores"}.items(), strict=True
+    ):
+        for place, (name, rows) in enumerate(stages.items()):
+            panel.plot(
+                range(len(rows)),
+                [row[metric] for row in rows],
+                color=SERIES[place % len(SERIES)],
+                marker=_MARKERS[place % len(_MARKERS)],
+                markersize=4.5,
+                linewidth=1.6,
+                label=literal(name),
+            )
+        level = chance if metric == "iou" else 0.0
+        panel.axhline(level, color=MUTED, linewidth=0.9, linestyle=":", label="random masks")
+        panel.set_title(label, fontsize=TEXT, color=INK, loc="left")
+        panel.set_xticks(range(len(names)), [literal(name) for name in names], rotation=90)
+        _plain(panel, size=SMALL)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center", fontsize=TEXT, frameon=False)
+    parts.title(figure, title)
+    return figure
+
+
+def _plain(panel: Axes, *, size: float) -> None:
+    """Quiet ticks of this size, a light grid, no frame at the top and right."""
+    panel.tick_params(labelsize=size, colors=MUTED)
+    panel.grid(color="#e9ecef", linewidth=0.8)
+    for side in ("top", "right"):
+        panel.spines[side].set_visible(False)

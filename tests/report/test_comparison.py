@@ -1,6 +1,6 @@
 import pytest
 
-from jaxpath.report import plot_curves, plot_times
+from jaxpath.report import plot_cascade, plot_curves, plot_times
 
 
 def row(density, fidelity, **more):
@@ -32,3 +32,15 @@ def test_times_stand_on_a_logarithmic_axis_in_the_order_given():
     assert panel.get_xscale() == "log"
     assert [label.get_text() for label in panel.get_yticklabels()] == ["slow", "fast"]
     assert panel.lines[0].get_xdata() == pytest.approx([1000.0, 2.0])
+
+
+def test_the_cascade_is_one_line_per_explainer_over_the_same_stages_and_a_line_for_chance():
+    rows = [
+        {"stage": "logits", "share": 0.1, "iou": 0.5, "spearman": 0.3},
+        {"stage": "002.b", "share": 1.0, "iou": 0.2, "spearman": -0.1},
+    ]
+    figure = plot_cascade({"one": rows, "two": rows}, chance=0.05)
+    overlap, correlation = figure.axes
+    assert [list(line.get_ydata()) for line in overlap.lines] == [[0.5, 0.2], [0.5, 0.2], [0.05, 0.05]]
+    assert list(correlation.lines[0].get_ydata()) == [0.3, -0.1]
+    assert [label.get_text() for label in overlap.get_xticklabels()] == ["logits", "002.b"]

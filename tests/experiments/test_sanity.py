@@ -1,0 +1,55 @@
+"""experiments/sanity.py on small data: both tests, their results and the figure."""
+
+import json
+
+import fitting
+import jax
+import numpy as np
+import pytest
+import sanity
+from common import GeneratorOptions
+
+from jaxpath import gencnp, targets
+
+
+@pytest.fixture(scope="module")
+def arguments(tmp_path_factory):
+    """A random ResNet-8, random images, and an untrained generator."""
+    folder = tmp_path_factory.mktemp("files")
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for split, count in (("train", 16), ("test", 16)):
+        arrays[f"{split}_images"] = rng.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
+        arrays[f"{split}_labels"] = np.arange(count) % 10
+    np.savez(folder / "images.npz", **arrays)
+    target = targets.resnet8()
+    params = target.init(jax.random.key(5))
+    targets.save_weights(target, params, folder / "weights.safetensors")
+    generator = fitting.make_generator(target, GeneratorOptions(width=8))
+    made = fitting.init_generator(generator, target, params, seed=0)
+    gencnp.save_generator(generator, made, target, folder / "generator.safetensors")
+    values = ["--model", "resnet8", "--data", folder / "images.npz", "--batch-size", 8, "--width", 8]
+    values += ["--weights", folder / "weights.safetensors", "--trained", folder / "generator.safetensors"]
+    return [*values, "--steps", 1, "--images", 8, "--densities", 0.3, 1]
+
+
+def test_both_tests_leave_their_figures(start, arguments, tmp_path):
+    status, error = start(sanity, *arguments, "--explainers", "random", "taylor", "--out", tmp_path)
+    assert status == 0, error
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert list(results["cascade"]) == ["random", "taylor", sanity.TRAINED]
+    stages = results["cascade"]["taylor"]
+    assert stages[0]["stage"] == "logits" and stages[-1]["share"] == 1.0
+    # What draws without looking stays as it was; what looks does not.
+    assert all(row["iou"] == 1.0 for row in results["cascade"]["random"])
+    assert stages[-1]["iou"] < 0.7
+    for curve in results["random_target"].values():
+        assert [point["density"] for point in curve] == [0.3, 1.0]
+        assert curve[1]["fidelity"] == 1.0
+    assert (tmp_path / "cascade.png").stat().st_size > 1000
+
+
+def test_an_unknown_explainer_is_one_sentence_before_anything_is_trained(start, arguments, tmp_path):
+    status, error = start(sanity, *arguments, "--explainers", "saliency", "--out", tmp_path / "out")
+    assert status == 2 and "'saliency'" in error and "taylor_signed" in error
+    assert not (tmp_path / "out").exists()
