@@ -36,6 +36,7 @@ SWITCHES: dict[str, dict[str, Any]] = {
 }
 """Name of a variant -> options of the generator, or of its objective, that it changes."""
 
+DENSITIES = (0.05, 0.1, 0.5, 0.9)
 SHOWN = (("natural", "fidelity"), ("natural", "density"), (0.05, "fidelity"), (0.5, "fidelity"))
 """Columns of the table: where the scores are cut, and the metric."""
 
@@ -90,6 +91,7 @@ def run(options: Options) -> None:
             explainers=(),
             generators=tuple(generators),
             refine_steps=0,
+            densities=DENSITIES,
             timed_batches=(),
         )
     )
