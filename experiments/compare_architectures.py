@@ -147,7 +147,7 @@ def open_images(options: Options) -> tuple[data.Source, data.Source]:
     if options.train_images is not None:
         train = data.concatenate([train, data.open_source(options.train_images)])
     if options.images is not None:
-        held_out = outcome.draw(held_out, options.images, seed=options.seed)
+        held_out = data.draw(held_out, options.images, seed=options.seed)
     return train, held_out
 
 

@@ -60,8 +60,7 @@ def report_interpreter(
     kernel = np.asarray(flint.head_kernel(trained.params))
     found = _interpret(target, trained, held_out, options)
     scores: dict[str, Any] = flint.evaluate(found, kernel)
-    order = np.random.default_rng(seed).permutation(len(train))[: options.relevance_images]
-    seen = _look(target, trained, data.Subset(train, np.sort(order)), options)
+    seen = _look(target, trained, data.draw(train, options.relevance_images, seed=seed), options)
     dead = flint.dead_attributes(seen.relevance)
     scores |= {
         "dead_attributes": len(dead),

@@ -76,9 +76,8 @@ def run(options: ClassPathway) -> None:
     """Set-up, class pathways, and their transfer."""
     began = time.perf_counter()
     source = open_pictures(options.data, split=options.split, data_dir=options.data_dir)
-    if options.images is not None and options.images < len(source):
-        order = np.random.default_rng(options.method.seed).permutation(len(source))
-        source = data.Subset(source, np.sort(order[: options.images]))
+    if options.images is not None:
+        source = data.draw(source, options.images, seed=options.method.seed)
     new = _pictures_to_explain(options)
     target, params = open_classifier(options.classifier)
     names = read_class_names(options.classifier.class_names, target.num_classes, source, new)

@@ -51,9 +51,8 @@ def run(options: DataSetReport) -> None:
     """Set-up, evaluation, findings, page."""
     began = time.perf_counter()
     source = data.open_source(options.data, split=options.split, data_dir=options.data_dir)
-    if options.images is not None and options.images < len(source):
-        order = np.random.default_rng(options.method.seed).permutation(len(source))
-        source = data.Subset(source, np.sort(order[: options.images]))
+    if options.images is not None:
+        source = data.draw(source, options.images, seed=options.method.seed)
     target, params = open_classifier(options.classifier)
     data.check_labels(source, target.num_classes)
     names = read_class_names(options.classifier.class_names, target.num_classes, source)
