@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import fitting
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -97,9 +98,9 @@ def report_interpreter(
 
 
 def save_target(target: Target, trained: Interpreted, out: Path) -> None:
-    """Writes ``weights.safetensors`` of a classifier that was trained with its interpreter."""
+    """Writes the weights of a classifier that was trained with its interpreter."""
     if jax.process_index() == 0:
-        targets.save_weights(target, trained.target_params, out / "weights.safetensors")
+        targets.save_weights(target, trained.target_params, out / fitting.WEIGHTS)
 
 
 def _interpret(
