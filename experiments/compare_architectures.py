@@ -142,10 +142,12 @@ def run(options: Options) -> None:
 def open_images(options: Options) -> tuple[data.Source, data.Source]:
     """The images to learn from and the images to explain."""
     train, held_out = common.open_data(
-        options.data, eval_split=options.eval_split, data_dir=options.data_dir, seed=options.seed
+        options.data,
+        eval_split=options.eval_split,
+        seed=options.seed,
+        data_dir=options.data_dir,
+        train_images=options.train_images,
     )
-    if options.train_images is not None:
-        train = data.concatenate([train, data.open_source(options.train_images)])
     if options.images is not None:
         held_out = data.draw(held_out, options.images, seed=options.seed)
     return train, held_out

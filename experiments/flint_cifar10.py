@@ -16,7 +16,7 @@ import flint_fitting
 import flint_outcome
 from flint_fitting import FlintOptions
 
-from jaxpath import data, flint, targets
+from jaxpath import flint, targets
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,10 +42,9 @@ class Options(common.Launch):
 def run(options: Options) -> None:
     """Set-up, training, report."""
     began = time.perf_counter()
-    train = data.open_source(options.data, split="train")
-    if options.train_images is not None:
-        train = data.concatenate([train, data.open_source(options.train_images)])
-    held_out = data.open_source(options.data, split=options.eval_split)
+    train, held_out = common.open_data(
+        options.data, eval_split=options.eval_split, seed=options.seed, train_images=options.train_images
+    )
     target = targets.resnet18_normless(**common.target_options(train))
     common.check_data(target, train, held_out)
     config = common.as_config(options)

@@ -20,7 +20,7 @@ import flint_fitting
 import flint_outcome
 from flint_fitting import FlintOptions
 
-from jaxpath import data, flint, targets
+from jaxpath import flint, targets
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,8 +42,7 @@ class Options(common.Launch):
 def run(options: Options) -> None:
     """Set-up, training, report."""
     began = time.perf_counter()
-    train = data.open_source(options.data, split="train")
-    held_out = data.open_source(options.data, split="test")
+    train, held_out = common.open_data(options.data, eval_split="test", seed=options.seed)
     target = targets.lenet(**common.target_options(train))
     common.check_data(target, train, held_out)
     config = common.as_config(options)

@@ -52,7 +52,7 @@ def run(options: Options) -> None:
     """Set-up, training, evaluation."""
     began = time.perf_counter()
     train, held_out = common.open_data(
-        options.data, eval_split=options.eval_split, data_dir=options.data_dir, seed=options.seed
+        options.data, eval_split=options.eval_split, seed=options.seed, data_dir=options.data_dir
     )
     target = targets.make_target(options.model, **common.target_options(train, image_size=options.image_size))
     common.check_data(target, train, held_out)
