@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import fitting
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -95,12 +94,6 @@ def report_interpreter(
         "random_channels_keep",
     ):
         say(f"  {name:>20} {scores[name]:.3f}")
-
-
-def save_target(target: Target, trained: Interpreted, out: Path) -> None:
-    """Writes the weights of a classifier that was trained with its interpreter."""
-    if jax.process_index() == 0:
-        targets.save_weights(target, trained.target_params, out / fitting.WEIGHTS)
 
 
 def _interpret(
