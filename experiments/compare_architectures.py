@@ -29,7 +29,6 @@ import outcome
 from common import ClassifierOptions, GeneratorOptions
 
 from jaxpath import data, explainers, gencnp, metrics, report, targets, training
-from jaxpath.metrics.evaluation import explain_batch
 from jaxpath.types import Explainer, InputError, Params, Target
 
 GENERATOR = "gencnp"
@@ -281,20 +280,19 @@ def saliency_maps(
     Returns:
         ``pathway`` and ``gradient``, [N_images, H, W] each. The pathways are those of the records.
     """
-    mesh = training.make_mesh()
 
-    def evaluate(explainer_params: Params, params: Params, batch: Mapping[str, jax.Array]):
+    def evaluate(both: tuple[Params, Params], batch: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+        params, explainer_params = both
         explain = make_explainer(explainer_params)
-        clean, pathway = explain_batch(target, params, explain, batch, seed=seed)
+        clean, pathway = metrics.explain_batch(target, params, explain, batch, seed=seed)
         here = target, params, batch["image"], clean.logits.argmax(axis=-1)
         return {
             "pathway": explainers.pathway_saliency(*here, pathway.masks),
             "gradient": explainers.pathway_saliency(*here, None),
         }
 
-    step = training.make_eval_step(evaluate, mesh)
-    explainer_params, params = training.replicate((explainer_params, params), mesh)
-    return training.collect(step, batches(), explainer_params, params, mesh=mesh)
+    found = metrics.per_image(evaluate, (params, explainer_params), batches, mesh=training.make_mesh())
+    return {kind: found[kind] for kind in ("pathway", "gradient")}
 
 
 def compare(first: Study, second: Study, *, classes: np.ndarray, seed: int) -> dict[str, Any]:
