@@ -18,7 +18,7 @@ from jaxpath.cli.options import (
     prepare_folder,
     read_class_names,
 )
-from jaxpath.findings import Bench, DataSetFinding, Method, find_data_set, load_pictures
+from jaxpath.findings import Bench, DataSetFinding, Method, find_data_set, load_pictures, source_passes
 from jaxpath.pathways import unflatten
 
 
@@ -86,30 +86,21 @@ def run(options: DataSetReport) -> None:
 
 def _evaluate(bench: Bench, method: Method, source: data.Source, options: DataSetReport) -> DataSetFinding:
     """Explains every image, and puts each pathway on an image of another class."""
-
-    def passes(title: str) -> metrics.Batches:
-        def start():
-            batches = data.eval_batches(
-                source,
-                batch_size=bench.batch_size,
-                preprocessing=bench.target.preprocessing,
-                skip_unreadable=options.skip_unreadable,
-            )
-            return bench.watch(title, -(-len(source) // bench.batch_size), batches)
-
-        return start
-
+    explaining, leakage = (
+        source_passes(bench, title, source, skip_unreadable=options.skip_unreadable)
+        for title in ("explaining", "leakage")
+    )
     records = metrics.explain_all(
         bench.target,
         bench.params,
         method.make,
         method.params,
-        passes("explaining"),
+        explaining,
         mesh=bench.mesh,
         seed=method.seed,
     )
     found = metrics.evaluate_records(
-        bench.target, bench.params, records, passes("leakage"), mesh=bench.mesh, seed=method.seed
+        bench.target, bench.params, records, leakage, mesh=bench.mesh, seed=method.seed
     )
     return find_data_set(records, found, seed=method.seed)
 
