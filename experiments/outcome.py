@@ -13,7 +13,7 @@ from fitting import Trained
 from jaxpath import data, gencnp, metrics, report, training
 from jaxpath.cli.launching import as_json
 from jaxpath.cli.manifest import environment
-from jaxpath.pathways import unflatten
+from jaxpath.pathways import site_arrays, unflatten
 from jaxpath.types import Params, Target
 
 _MOST_CLASSES = 12
@@ -158,9 +158,7 @@ def write_pathways(
     out: Path, target: Target, records: metrics.Records, frequencies: np.ndarray | None
 ) -> None:
     """Writes ``pathways.npz``: every held-out image's record, the sites, and the class frequencies."""
-    arrays: dict[str, Any] = dict(records._asdict())
-    arrays["sites"] = np.array([site.name for site in target.sites])
-    arrays["channels"] = np.array([site.channels for site in target.sites])
+    arrays = {**records._asdict(), **site_arrays(target.sites)}
     if frequencies is not None:
         arrays["class_frequencies"] = frequencies
     np.savez_compressed(out / "pathways.npz", **arrays)

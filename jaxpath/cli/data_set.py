@@ -19,7 +19,7 @@ from jaxpath.cli.options import (
     read_class_names,
 )
 from jaxpath.findings import Bench, DataSetFinding, Method, find_data_set, load_pictures, source_passes
-from jaxpath.pathways import unflatten
+from jaxpath.pathways import site_arrays, unflatten
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,10 +62,7 @@ def run(options: DataSetReport) -> None:
 
     finding = _evaluate(bench, method, source, options)
     np.savez_compressed(
-        options.out / "pathways.npz",
-        **finding.records._asdict(),
-        sites=np.array([site.name for site in target.sites]),
-        channels=np.array([site.channels for site in target.sites]),
+        options.out / "pathways.npz", **finding.records._asdict(), **site_arrays(target.sites)
     )
     weights_hash = targets.weights_hash(options.classifier.weights)
     page = _write(options, bench, method, finding, source, names, weights_hash)
