@@ -21,7 +21,7 @@ import fitting
 import jax
 from common import GeneratorOptions
 
-from jaxpath import gencnp, targets
+from jaxpath import targets
 from jaxpath.types import InputError
 
 SWITCHES: dict[str, dict[str, Any]] = {
@@ -67,7 +67,7 @@ def run(options: Options) -> None:
         chosen = switched(options.generator, SWITCHES[name])
         for seed in range(options.seed, options.seed + options.seeds):
             folder = options.out / name.replace(" ", "_").replace(",", "") / str(seed)
-            file = folder / "generator.safetensors"
+            file = folder / fitting.GENERATOR
             generators.append(f"{name}:{file}")
             if file.exists():
                 continue
@@ -76,11 +76,7 @@ def run(options: Options) -> None:
                 dataclasses.replace(options, seed=seed, generator=chosen),
                 weights=targets.weights_hash(options.weights),
             )
-            trained = fitting.train_generator(
-                target, params, train, chosen, out=folder, seed=seed, config=config
-            )
-            if jax.process_index() == 0:
-                gencnp.save_generator(trained.generator, trained.params, target, file)
+            fitting.train_generator(target, params, train, chosen, out=folder, seed=seed, config=config)
     compare.run(
         compare.Options(
             data=options.data,

@@ -77,10 +77,9 @@ def open_all(options: Options) -> tuple[Target, Params, data.Source, data.Source
     """The classifier, its parameters, the images to learn from, and those to score."""
     target = targets.make_target(options.model, num_classes=10, dtype=options.generator.precision)
     params = targets.load_weights(target, options.weights)
-    train = data.open_source(options.data, split="train")
-    if options.train_images is not None:
-        train = data.concatenate([train, data.open_source(options.train_images)])
-    held_out = data.open_source(options.data, split=options.eval_split)
+    train, held_out = common.open_data(
+        options.data, eval_split=options.eval_split, seed=options.seed, train_images=options.train_images
+    )
     common.check_data(target, train, held_out)
     return target, params, train, held_out
 

@@ -10,7 +10,7 @@ import jax
 from jaxpath import data, gencnp, metrics, training
 from jaxpath.cli import launching
 from jaxpath.cli.launching import say as say
-from jaxpath.types import Target
+from jaxpath.types import InputError, Target
 
 Options = TypeVar("Options", bound="Launch")
 _FREE = (
@@ -150,14 +150,44 @@ def target_options(source: data.Source, *, image_size: int | None = None) -> dic
 
 
 def open_data(
-    spec: str, *, eval_split: str | None, data_dir: str | None, seed: int
+    spec: str,
+    *,
+    eval_split: str | None,
+    seed: int,
+    data_dir: str | None = None,
+    train_split: str | None = None,
+    eval_fraction: float = 0.1,
+    train_images: str | None = None,
 ) -> tuple[data.Source, data.Source]:
-    """The images to learn from and those to score: train and another split, or for None a random tenth."""
-    if eval_split is None:
-        return data.split(data.open_source(spec, data_dir=data_dir), 0.1, seed)
-    # By name: digits that are asked for no split are all digits, those to be scored among them.
-    train = data.open_source(spec, split="train", data_dir=data_dir)
-    return train, data.open_source(spec, split=eval_split, data_dir=data_dir)
+    """The images to learn from and those to score.
+
+    Args:
+        spec: The data set, as :func:`jaxpath.data.open_source` takes it.
+        eval_split: Split that is scored; None holds out a share of the training images.
+        seed: Of the held-out share.
+        data_dir: Where TFDS data sets are prepared.
+        train_split: Split to learn from; None takes train, or everything if a share of it is held out.
+        eval_fraction: The share that is held out.
+        train_images: Further images to learn from, as ``spec``; none of them is held out.
+
+    Raises:
+        InputError: A data set or split cannot be opened, or ``eval_fraction`` is no share.
+    """
+    if eval_split is not None:
+        # By name: digits that are asked for no split are all digits, those to be scored among them.
+        train = data.open_source(spec, split=train_split or "train", data_dir=data_dir)
+        held_out = data.open_source(spec, split=eval_split, data_dir=data_dir)
+    elif 0 < eval_fraction < 1:
+        everything = data.open_source(spec, split=train_split, data_dir=data_dir)
+        train, held_out = data.split(everything, eval_fraction, seed)
+    else:
+        raise InputError(
+            f"--eval-fraction is {eval_fraction}; expected a share between 0 and 1, or name a split to score "
+            "with --eval-split"
+        )
+    if train_images is not None:
+        train = data.concatenate([train, data.open_source(train_images)])
+    return train, held_out
 
 
 def check_data(target: Target, *sources: data.Source) -> None:

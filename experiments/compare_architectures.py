@@ -29,7 +29,6 @@ import outcome
 from common import ClassifierOptions, GeneratorOptions
 
 from jaxpath import data, explainers, gencnp, metrics, report, targets, training
-from jaxpath.metrics.evaluation import explain_batch
 from jaxpath.types import Explainer, InputError, Params, Target
 
 GENERATOR = "gencnp"
@@ -142,12 +141,14 @@ def run(options: Options) -> None:
 def open_images(options: Options) -> tuple[data.Source, data.Source]:
     """The images to learn from and the images to explain."""
     train, held_out = common.open_data(
-        options.data, eval_split=options.eval_split, data_dir=options.data_dir, seed=options.seed
+        options.data,
+        eval_split=options.eval_split,
+        seed=options.seed,
+        data_dir=options.data_dir,
+        train_images=options.train_images,
     )
-    if options.train_images is not None:
-        train = data.concatenate([train, data.open_source(options.train_images)])
     if options.images is not None:
-        held_out = outcome.draw(held_out, options.images, seed=options.seed)
+        held_out = data.draw(held_out, options.images, seed=options.seed)
     return train, held_out
 
 
@@ -279,20 +280,19 @@ def saliency_maps(
     Returns:
         ``pathway`` and ``gradient``, [N_images, H, W] each. The pathways are those of the records.
     """
-    mesh = training.make_mesh()
 
-    def evaluate(explainer_params: Params, params: Params, batch: Mapping[str, jax.Array]):
+    def evaluate(both: tuple[Params, Params], batch: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+        params, explainer_params = both
         explain = make_explainer(explainer_params)
-        clean, pathway = explain_batch(target, params, explain, batch, seed=seed)
+        clean, pathway = metrics.explain_batch(target, params, explain, batch, seed=seed)
         here = target, params, batch["image"], clean.logits.argmax(axis=-1)
         return {
             "pathway": explainers.pathway_saliency(*here, pathway.masks),
             "gradient": explainers.pathway_saliency(*here, None),
         }
 
-    step = training.make_eval_step(evaluate, mesh)
-    explainer_params, params = training.replicate((explainer_params, params), mesh)
-    return training.collect(step, batches(), explainer_params, params, mesh=mesh)
+    found = metrics.per_image(evaluate, (params, explainer_params), batches, mesh=training.make_mesh())
+    return {kind: found[kind] for kind in ("pathway", "gradient")}
 
 
 def compare(first: Study, second: Study, *, classes: np.ndarray, seed: int) -> dict[str, Any]:

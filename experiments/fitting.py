@@ -17,6 +17,9 @@ from jaxpath.types import Params, Target
 WEIGHTS = "weights.safetensors"
 """A trained classifier in the folder of its run, with torchvision's key names."""
 
+GENERATOR = "generator.safetensors"
+"""A trained generator in the folder of its run."""
+
 
 class Trained(NamedTuple):
     """A trained generator.
@@ -87,7 +90,7 @@ def train_generator(
 ) -> Trained:
     """Trains a generator for the frozen ``target`` on ``source``; continues what ``out`` holds.
 
-    It is also written to ``generator.safetensors`` in ``out``.
+    It is also written to :data:`GENERATOR` in ``out``.
     """
     mesh = training.make_mesh()
     training.check_batch_size(options.batch_size, mesh)
@@ -119,7 +122,7 @@ def train_generator(
     if unreadable:
         say(f"{len(unreadable)} unreadable images were passed over: {', '.join(unreadable[:5])}")
     if jax.process_index() == 0:
-        gencnp.save_generator(generator, result.state.params, target, out / "generator.safetensors")
+        gencnp.save_generator(generator, result.state.params, target, out / GENERATOR)
     return Trained(generator, result.state.params, result, unreadable)
 
 

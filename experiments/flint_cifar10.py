@@ -12,57 +12,39 @@ import time
 from pathlib import Path
 
 import common
-import flint_fitting
-import flint_outcome
 from flint_fitting import FlintOptions
+from flint_joint import JointOptions, run_joint
 
-from jaxpath import data, flint, targets
+from jaxpath import flint, targets
 
 
 @dataclasses.dataclass(frozen=True)
-class Options(common.Launch):
+class Options(JointOptions):
     """A run on CIFAR-10.
 
     Attributes:
-        data: .npz file with training and test images, or another form that jaxpath.data.open_source takes.
-        out: Folder of the run; the same command continues a run that was stopped.
         train_images: Further training images: a folder or a tar file of class folders.
         eval_split: Split that is scored.
-        seed: Of initialisation, order and draws.
     """
 
-    data: str
     out: Path = Path("runs/flint_cifar10")
     train_images: str | None = None
     eval_split: str = "test"
-    seed: int = 0
     flint: FlintOptions = dataclasses.field(default_factory=lambda: FlintOptions(augment="small_shift"))
 
 
 def run(options: Options) -> None:
-    """Set-up, training, report."""
+    """Data, training, report."""
     began = time.perf_counter()
-    train = data.open_source(options.data, split="train")
-    if options.train_images is not None:
-        train = data.concatenate([train, data.open_source(options.train_images)])
-    held_out = data.open_source(options.data, split=options.eval_split)
-    target = targets.resnet18_normless(**common.target_options(train))
-    common.check_data(target, train, held_out)
-    config = common.as_config(options)
-    recipe = flint_fitting.apply_options(flint.CIFAR10, options.flint)
-    trained = flint_fitting.train_joint(
-        target, train, recipe, options.flint, out=options.out, seed=options.seed, config=config
+    train, held_out = common.open_data(
+        options.data, eval_split=options.eval_split, seed=options.seed, train_images=options.train_images
     )
-    flint_outcome.save_target(target, trained, options.out)
-    flint_outcome.report_interpreter(
-        target,
-        trained,
-        held_out=held_out,
+    run_joint(
+        options,
+        targets.resnet18_normless,
+        flint.CIFAR10,
         train=train,
-        options=options.flint,
-        out=options.out,
-        seed=options.seed,
-        config=config,
+        held_out=held_out,
         began=began,
         maximisation=flint.CIFAR10_MAXIMISATION,
     )

@@ -60,8 +60,7 @@ def report_interpreter(
     kernel = np.asarray(flint.head_kernel(trained.params))
     found = _interpret(target, trained, held_out, options)
     scores: dict[str, Any] = flint.evaluate(found, kernel)
-    order = np.random.default_rng(seed).permutation(len(train))[: options.relevance_images]
-    seen = _look(target, trained, data.Subset(train, np.sort(order)), options)
+    seen = _look(target, trained, data.draw(train, options.relevance_images, seed=seed), options)
     dead = flint.dead_attributes(seen.relevance)
     scores |= {
         "dead_attributes": len(dead),
@@ -95,12 +94,6 @@ def report_interpreter(
         "random_channels_keep",
     ):
         say(f"  {name:>20} {scores[name]:.3f}")
-
-
-def save_target(target: Target, trained: Interpreted, out: Path) -> None:
-    """Writes ``weights.safetensors`` of a classifier that was trained with its interpreter."""
-    if jax.process_index() == 0:
-        targets.save_weights(target, trained.target_params, out / "weights.safetensors")
 
 
 def _interpret(

@@ -20,8 +20,8 @@ import flint_fitting
 import flint_outcome
 from flint_fitting import FlintOptions
 
-from jaxpath import data, flint, targets
-from jaxpath.types import InputError, Target
+from jaxpath import flint, targets
+from jaxpath.types import Target
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +59,14 @@ class Options(common.Launch):
 def run(options: Options) -> None:
     """Set-up, training, report."""
     began = time.perf_counter()
-    train, held_out = open_data(options)
+    train, held_out = common.open_data(
+        options.data,
+        eval_split=options.eval_split,
+        seed=options.seed,
+        data_dir=options.data_dir,
+        eval_fraction=options.eval_fraction,
+        train_images=options.train_images,
+    )
     small = {
         name: value
         for name, value in common.target_options(train).items()
@@ -110,23 +117,6 @@ def make_recipe(target: Target, sites: tuple[str, ...]) -> flint.Recipe:
         "decoder_widths": widths,
     }
     return flint.CIFAR10._replace(sites=sites, interpreter=interpreter, restart=None)
-
-
-def open_data(options: Options) -> tuple[data.Source, data.Source]:
-    """The images to learn from and the images to score."""
-    source = data.open_source(options.data, data_dir=options.data_dir)
-    if options.eval_split is not None:
-        held_out = data.open_source(options.data, split=options.eval_split, data_dir=options.data_dir)
-    elif 0 < options.eval_fraction < 1:
-        source, held_out = data.split(source, options.eval_fraction, options.seed)
-    else:
-        raise InputError(
-            f"--eval-fraction is {options.eval_fraction}; expected a share between 0 and 1, or name a split "
-            "to score with --eval-split"
-        )
-    if options.train_images is not None:
-        source = data.concatenate([source, data.open_source(options.train_images)])
-    return source, held_out
 
 
 if __name__ == "__main__":

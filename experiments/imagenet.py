@@ -22,8 +22,7 @@ import fitting
 import outcome
 from common import GeneratorOptions
 
-from jaxpath import data, targets
-from jaxpath.types import InputError
+from jaxpath import targets
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +66,14 @@ class Options(common.Launch):
 def run(options: Options) -> None:
     """Set-up, generator, report."""
     began = time.perf_counter()
-    train, held_out = open_data(options)
+    train, held_out = common.open_data(
+        options.data,
+        eval_split=options.eval_split,
+        seed=options.seed,
+        data_dir=options.data_dir,
+        train_split=options.train_split,
+        eval_fraction=options.eval_fraction,
+    )
     chosen = {
         "num_classes": options.num_classes,
         "image_size": options.image_size,
@@ -100,19 +106,6 @@ def run(options: Options) -> None:
         config=config,
         began=began,
     )
-
-
-def open_data(options: Options) -> tuple[data.Source, data.Source]:
-    """The images to learn from and the images to score."""
-    train = data.open_source(options.data, split=options.train_split, data_dir=options.data_dir)
-    if options.eval_split is not None:
-        return train, data.open_source(options.data, split=options.eval_split, data_dir=options.data_dir)
-    if not 0 < options.eval_fraction < 1:
-        raise InputError(
-            f"--eval-fraction is {options.eval_fraction}; expected a share between 0 and 1, or name a split "
-            "to score with --eval-split"
-        )
-    return data.split(train, options.eval_fraction, options.seed)
 
 
 if __name__ == "__main__":

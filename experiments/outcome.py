@@ -13,7 +13,7 @@ from fitting import Trained
 from jaxpath import data, gencnp, metrics, report, training
 from jaxpath.cli.launching import as_json
 from jaxpath.cli.manifest import environment
-from jaxpath.pathways import unflatten
+from jaxpath.pathways import site_arrays, unflatten
 from jaxpath.types import Params, Target
 
 _MOST_CLASSES = 12
@@ -105,7 +105,7 @@ def evaluate(
     found = metrics.evaluate_records(target, params, records, batches, mesh=mesh, seed=seed)
     frequencies = None
     if options.class_pathway_images:
-        source = explain(passes(draw(train, options.class_pathway_images, seed=seed), target, options))
+        source = explain(passes(data.draw(train, options.class_pathway_images, seed=seed), target, options))
         frequencies = metrics.source_frequencies(source, target.num_classes)
         found["transfer"] = metrics.transfer(
             target, params, frequencies, records, batches, mesh=mesh, seed=seed
@@ -122,12 +122,6 @@ def passes(source: data.Source, target: Target, options: GeneratorOptions) -> me
         num_workers=options.num_workers,
         skip_unreadable=options.skip_unreadable,
     )
-
-
-def draw(source: data.Source, count: int, *, seed: int) -> data.Subset:
-    """``count`` images of ``source``, or all if there are no more, drawn at random and in its order."""
-    order = np.random.default_rng(seed).permutation(len(source))
-    return data.Subset(source, np.sort(order[:count]))
 
 
 def write_results(out: Path, found: Mapping[str, Any], *, config: Mapping[str, Any], began: float) -> None:
@@ -164,9 +158,7 @@ def write_pathways(
     out: Path, target: Target, records: metrics.Records, frequencies: np.ndarray | None
 ) -> None:
     """Writes ``pathways.npz``: every held-out image's record, the sites, and the class frequencies."""
-    arrays: dict[str, Any] = dict(records._asdict())
-    arrays["sites"] = np.array([site.name for site in target.sites])
-    arrays["channels"] = np.array([site.channels for site in target.sites])
+    arrays = {**records._asdict(), **site_arrays(target.sites)}
     if frequencies is not None:
         arrays["class_frequencies"] = frequencies
     np.savez_compressed(out / "pathways.npz", **arrays)

@@ -12,6 +12,7 @@ BatchNorm statistics are synchronised over all devices.
 import dataclasses
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import common
@@ -20,6 +21,7 @@ import jax
 from common import ClassifierOptions
 
 from jaxpath import data, metrics, targets, training
+from jaxpath.types import Params, Target
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +54,7 @@ def run(options: Options) -> None:
     """Set-up, training, evaluation."""
     began = time.perf_counter()
     train, held_out = common.open_data(
-        options.data, eval_split=options.eval_split, data_dir=options.data_dir, seed=options.seed
+        options.data, eval_split=options.eval_split, seed=options.seed, data_dir=options.data_dir
     )
     target = targets.make_target(options.model, **common.target_options(train, image_size=options.image_size))
     common.check_data(target, train, held_out)
@@ -71,16 +73,15 @@ def run(options: Options) -> None:
     common.say(f"weights: {options.out / fitting.WEIGHTS}")
 
 
-def _accuracy(target, params, held_out: data.Source) -> float:
+def _accuracy(target: Target, params: Params, held_out: data.Source) -> float:
     mesh = training.make_mesh()
 
-    def correct(_, params, batch):
-        return {"correct": target.apply(params, batch["image"]).logits.argmax(axis=-1) == batch["label"]}
+    def predict(params: Params, batch: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+        return {"predicted": target.apply(params, batch["image"]).logits.argmax(axis=-1)}
 
-    step = training.make_eval_step(correct, mesh)
-    batches: metrics.Batches = common.eval_passes(held_out, target, batch_size=32 * mesh.size)
-    found = training.collect(step, batches(), {}, training.replicate(params, mesh), mesh=mesh)
-    return float(found["correct"].mean())
+    batches = common.eval_passes(held_out, target, batch_size=32 * mesh.size)
+    found = metrics.per_image(predict, params, batches, mesh=mesh)
+    return metrics.agreement(found["predicted"], found["labels"])
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ Everything works on the flat form [..., N]: a pathway's sites side by side in fo
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -57,6 +57,18 @@ def offsets(sites: Sequence[Site]) -> list[int]:
     [0, 2, 5]
     """
     return list(itertools.accumulate((site.channels for site in sites), initial=0))
+
+
+def site_arrays(sites: Sequence[Site]) -> dict[str, Any]:
+    """What tells in a file how the flat form divides: ``sites``, their names, and ``channels``, both [S].
+
+    >>> site_arrays([Site("000.a", 2, None), Site("001.b", 3, None)])["channels"].tolist()
+    [2, 3]
+    """
+    return {
+        "sites": np.array([site.name for site in sites]),
+        "channels": np.array([site.channels for site in sites]),
+    }
 
 
 def density(masks: Array) -> Array:

@@ -3,7 +3,6 @@
 import dataclasses
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -27,9 +26,10 @@ from jaxpath.findings import (
     learn_class_pathways,
     load_pictures,
     save_class_pathways,
+    source_passes,
     survey,
 )
-from jaxpath.findings.under import Pairs, predict_pairs
+from jaxpath.findings.under import Pairs, predict_pairs, shuffled
 from jaxpath.pathways import unflatten
 from jaxpath.types import InputError, Target
 
@@ -76,9 +76,8 @@ def run(options: ClassPathway) -> None:
     """Set-up, class pathways, and their transfer."""
     began = time.perf_counter()
     source = open_pictures(options.data, split=options.split, data_dir=options.data_dir)
-    if options.images is not None and options.images < len(source):
-        order = np.random.default_rng(options.method.seed).permutation(len(source))
-        source = data.Subset(source, np.sort(order[: options.images]))
+    if options.images is not None:
+        source = data.draw(source, options.images, seed=options.method.seed)
     new = _pictures_to_explain(options)
     target, params = open_classifier(options.classifier)
     names = read_class_names(options.classifier.class_names, target.num_classes, source, new)
@@ -86,15 +85,7 @@ def run(options: ClassPathway) -> None:
     bench = make_bench(target, params, options.method)
     method = make_method(target, options.method, options.classifier, options.out)
 
-    def passes() -> Any:
-        batches = data.eval_batches(
-            source,
-            batch_size=bench.batch_size,
-            preprocessing=target.preprocessing,
-            skip_unreadable=options.skip_unreadable,
-        )
-        return bench.watch("learning", -(-len(source) // bench.batch_size), batches)
-
+    passes = source_passes(bench, "learning", source, skip_unreadable=options.skip_unreadable)
     records = metrics.explain_all(
         target, params, method.make, method.params, passes, mesh=bench.mesh, seed=method.seed
     )
@@ -158,17 +149,13 @@ def _transfer(
             "of their classes, or name other pictures with --apply"
         )
     masks = learned.masks
-    rng = np.random.default_rng(options.method.seed)
-    following = np.arange(len(masks))
-    known = np.flatnonzero(learned.known)
-    following[known] = np.roll(known, -1)
-    table = np.concatenate([masks, rng.permuted(masks, axis=1)])
+    table = np.concatenate([masks, shuffled(masks, np.random.default_rng(options.method.seed))])
     labels = predicted[rows]
     under = {
         name: predict_pairs(bench, pictures.images, table, Pairs(rows, which, labels), title=name)
         for name, which in {
             "class": labels,
-            "other": following[labels],
+            "other": metrics.following_classes(learned.known)[labels],
             "random": len(masks) + labels,
         }.items()
     }

@@ -18,8 +18,8 @@ from jaxpath.cli.options import (
     prepare_folder,
     read_class_names,
 )
-from jaxpath.findings import Bench, DataSetFinding, Method, find_data_set, load_pictures
-from jaxpath.pathways import unflatten
+from jaxpath.findings import Bench, DataSetFinding, Method, find_data_set, load_pictures, source_passes
+from jaxpath.pathways import site_arrays, unflatten
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,9 +51,8 @@ def run(options: DataSetReport) -> None:
     """Set-up, evaluation, findings, page."""
     began = time.perf_counter()
     source = data.open_source(options.data, split=options.split, data_dir=options.data_dir)
-    if options.images is not None and options.images < len(source):
-        order = np.random.default_rng(options.method.seed).permutation(len(source))
-        source = data.Subset(source, np.sort(order[: options.images]))
+    if options.images is not None:
+        source = data.draw(source, options.images, seed=options.method.seed)
     target, params = open_classifier(options.classifier)
     data.check_labels(source, target.num_classes)
     names = read_class_names(options.classifier.class_names, target.num_classes, source)
@@ -63,10 +62,7 @@ def run(options: DataSetReport) -> None:
 
     finding = _evaluate(bench, method, source, options)
     np.savez_compressed(
-        options.out / "pathways.npz",
-        **finding.records._asdict(),
-        sites=np.array([site.name for site in target.sites]),
-        channels=np.array([site.channels for site in target.sites]),
+        options.out / "pathways.npz", **finding.records._asdict(), **site_arrays(target.sites)
     )
     weights_hash = targets.weights_hash(options.classifier.weights)
     page = _write(options, bench, method, finding, source, names, weights_hash)
@@ -87,30 +83,21 @@ def run(options: DataSetReport) -> None:
 
 def _evaluate(bench: Bench, method: Method, source: data.Source, options: DataSetReport) -> DataSetFinding:
     """Explains every image, and puts each pathway on an image of another class."""
-
-    def passes(title: str) -> metrics.Batches:
-        def start():
-            batches = data.eval_batches(
-                source,
-                batch_size=bench.batch_size,
-                preprocessing=bench.target.preprocessing,
-                skip_unreadable=options.skip_unreadable,
-            )
-            return bench.watch(title, -(-len(source) // bench.batch_size), batches)
-
-        return start
-
+    explaining, leakage = (
+        source_passes(bench, title, source, skip_unreadable=options.skip_unreadable)
+        for title in ("explaining", "leakage")
+    )
     records = metrics.explain_all(
         bench.target,
         bench.params,
         method.make,
         method.params,
-        passes("explaining"),
+        explaining,
         mesh=bench.mesh,
         seed=method.seed,
     )
     found = metrics.evaluate_records(
-        bench.target, bench.params, records, passes("leakage"), mesh=bench.mesh, seed=method.seed
+        bench.target, bench.params, records, leakage, mesh=bench.mesh, seed=method.seed
     )
     return find_data_set(records, found, seed=method.seed)
 

@@ -39,7 +39,7 @@ from jaxpath.findings import (
     load_words,
     survey,
 )
-from jaxpath.pathways import unflatten
+from jaxpath.pathways import site_arrays, unflatten
 from jaxpath.types import Target
 
 _LEAST_FOR_A_CLASS = 5
@@ -179,8 +179,7 @@ def _write_pathways(out: Path, target: Target, names: Sequence[str], found: Surv
         scores=found.scores,
         logits=found.logits,
         names=np.array(names, np.str_),
-        sites=np.array([site.name for site in target.sites]),
-        channels=np.array([site.channels for site in target.sites]),
+        **site_arrays(target.sites),
     )
 
 

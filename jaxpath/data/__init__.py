@@ -14,7 +14,7 @@ from jaxpath.data.opening import open_source, split_names
 from jaxpath.data.pipeline import Batches, eval_batches, train_batches
 from jaxpath.data.quickdraw import quickdraw
 from jaxpath.data.source import Example, Source, UnreadableImage, check_labels
-from jaxpath.data.splits import Concatenation, Subset, concatenate, split
+from jaxpath.data.splits import Concatenation, Subset, concatenate, draw, split
 from jaxpath.data.tfds_records import TfdsSource, tfds
 from jaxpath.data.transforms import center_crop, decode, flip, random_resized_crop, random_shift
 
@@ -40,6 +40,7 @@ __all__ = [
     "concatenate",
     "decode",
     "digits",
+    "draw",
     "eval_batches",
     "flip",
     "folder",

@@ -1,4 +1,4 @@
-"""Parts of data sets and their unions: named splits, views, random divisions, concatenations."""
+"""Parts of data sets and their unions: named splits, views, random parts and divisions, concatenations."""
 
 import bisect
 import itertools
@@ -102,6 +102,12 @@ def concatenate(sources: Sequence[Source]) -> Concatenation:
             "classes in each: leave one of them out"
         )
     return Concatenation(sources)
+
+
+def draw(source: Source, count: int, *, seed: int) -> Subset:
+    """``count`` examples of ``source``, or all if there are no more, drawn at random and in its order."""
+    order = np.random.default_rng(seed).permutation(len(source))
+    return Subset(source, np.sort(order[:count]))
 
 
 def split(source: Source, fraction: float, seed: int) -> tuple[Subset, Subset]:

@@ -1,6 +1,6 @@
 """What a report says, measured: pathways of a few pictures or of a data set, and how far to trust them."""
 
-from jaxpath.findings.bench import Bench, Method, Pictures, join_pictures, load_pictures
+from jaxpath.findings.bench import Bench, Method, Pictures, join_pictures, load_pictures, source_passes
 from jaxpath.findings.channels import Words, load_words, strong_channels
 from jaxpath.findings.class_pathways import (
     ClassPathways,
@@ -49,6 +49,7 @@ __all__ = [
     "load_reference",
     "load_words",
     "save_class_pathways",
+    "source_passes",
     "strong_channels",
     "survey",
 ]

@@ -87,15 +87,9 @@ def load_pictures(bench: Bench, source: data.Source, *, skip_unreadable: bool = 
     Raises:
         InputError: A file is no image and is not to be skipped, or no image can be read.
     """
-    size = min(16, len(source))
-    batches = data.eval_batches(
-        source,
-        batch_size=size,
-        preprocessing=bench.target.preprocessing,
-        skip_unreadable=skip_unreadable,
-    )
+    reading = bench._replace(batch_size=min(16, len(source)))
     images, places, labels = [], [], []
-    for batch in bench.watch("reading", -(-len(source) // size), batches):
+    for batch in source_passes(reading, "reading", source, skip_unreadable=skip_unreadable)():
         real = batch["weight"] > 0
         images.append(batch["image"][real])
         places.append(batch["index"][real])
@@ -104,6 +98,21 @@ def load_pictures(bench: Bench, source: data.Source, *, skip_unreadable: bool = 
     if not names:
         raise InputError(f"none of the {len(source)} images can be read; check that the files are images")
     return Pictures(np.concatenate(images), names, np.concatenate(labels))
+
+
+def source_passes(bench: Bench, title: str, source: data.Source, *, skip_unreadable: bool = False) -> Batches:
+    """Passes over ``source``, its images resized and cropped for the target."""
+
+    def one_pass() -> Iterable[Mapping[str, np.ndarray]]:
+        batches = data.eval_batches(
+            source,
+            batch_size=bench.batch_size,
+            preprocessing=bench.target.preprocessing,
+            skip_unreadable=skip_unreadable,
+        )
+        return bench.watch(title, -(-len(source) // bench.batch_size), batches)
+
+    return one_pass
 
 
 def passes(bench: Bench, title: str, **arrays: np.ndarray) -> Batches:

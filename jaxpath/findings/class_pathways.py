@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxpath import metrics
 from jaxpath.metrics import Records
+from jaxpath.pathways import site_arrays
 from jaxpath.types import InputError, Target
 
 
@@ -80,8 +81,7 @@ def save_class_pathways(pathways: ClassPathways, target: Target, path: str | Pat
         class_names=np.array(pathways.class_names, np.str_),
         method=pathways.method,
         target=target.name,
-        sites=np.array([site.name for site in target.sites]),
-        channels=np.array([site.channels for site in target.sites]),
+        **site_arrays(target.sites),
     )
 
 

@@ -38,9 +38,9 @@ class ObjectiveOptions:
             or the fixed weight.
         warmup_steps: Steps over which a fixed weight rises from 0.
         dual_rate: Largest relative change of the dual variable in one step.
-        budget: Share of the neurons that a pathway may keep. In place of the five options around it: every
-            mask is cut at a density a little below the budget, and must keep the predicted class. None: no
-            budget.
+        budget: Share of the neurons that a pathway may keep: every mask is cut at a density a little below
+            it, and must keep the predicted class. It replaces faithfulness, sparsity_weight, warmup_steps,
+            dual_rate, random_density_share and min_density, which then have no effect. None: no budget.
         budget_steps: Steps over which the budget falls from 1.
         class_weight: Weight of the class head's distillation.
         leakage_weight: Weight of the evidence that a pathway creates for its class in an image of
@@ -84,13 +84,12 @@ class Cut(NamedTuple):
 
     Attributes:
         thresholds: [b], the score logit above which a neuron is kept.
-        shown: [b], 1.0 where the cut is one that a user will see; metrics are means over these.
-        priced: [b], 1.0 where openness has a price.
+        shown: [b], 1.0 where the cut is one that a user will see: metrics are means over these, and only
+            these pay for openness.
     """
 
     thresholds: Array
     shown: Array
-    priced: Array
 
 
 def init_sparsity(options: ObjectiveOptions) -> Sparsity:
@@ -145,7 +144,7 @@ def make_objective(target: Target, generator: Generator, options: ObjectiveOptio
         kept = divergence if options.budget is None else losses.cross_entropy(masked.logits, predicted)
         class_distillation = losses.kl_divergence(clean.logits, output.class_logits)
         density = masks.mean(axis=1)
-        loss = kept + extra.weight * cut.priced * density + options.class_weight * class_distillation
+        loss = kept + extra.weight * cut.shown * density + options.class_weight * class_distillation
         kl = Mean.of(divergence, cut.shown)
         metrics: dict[str, Array | Mean] = {
             "kl": kl,
@@ -188,15 +187,14 @@ def _cut_anywhere(logits: Array, keys: Array, extra: Sparsity, options: Objectiv
         return natural.astype(jnp.float32), jnp.where(scale < 0.5, uniform, log_uniform)
 
     natural, density = jax.vmap(draw)(keys)
-    return Cut(jnp.where(natural > 0, 0.0, threshold_for(logits, density)), natural, natural)
+    return Cut(jnp.where(natural > 0, 0.0, threshold_for(logits, density)), natural)
 
 
 def _cut_in_budget(logits: Array, keys: Array, extra: Sparsity, options: ObjectiveOptions) -> Cut:
     """Every image is cut at a density between the smallest of :func:`cuts_of` and the budget of this step."""
     del options
     share = jax.vmap(lambda key: jax.random.uniform(key, minval=LEANEST, maxval=1.0))(keys)
-    ones = jnp.ones_like(share)
-    return Cut(threshold_for(logits, share * extra.budget), ones, 0 * ones)
+    return Cut(threshold_for(logits, share * extra.budget), jnp.ones_like(share))
 
 
 def cuts_of(budget: float) -> tuple[float, ...]:

@@ -25,7 +25,7 @@ from jaxpath.metrics.records import Batches, Fills, MakeExplainer, Records
 from jaxpath.metrics.sanity import RandomizedStage, cascading_randomization
 from jaxpath.metrics.similarity import ClassSimilarity, class_similarity, pairwise_iou, random_aciou
 from jaxpath.metrics.tables import gates_of, masked_predictions, predict_under
-from jaxpath.metrics.transfer import source_frequencies, transfer
+from jaxpath.metrics.transfer import following_classes, source_frequencies, transfer
 
 __all__ = [
     "DENSITIES",
@@ -51,6 +51,7 @@ __all__ = [
     "explain_at_densities",
     "explain_batch",
     "fitting_batch_size",
+    "following_classes",
     "foreign_partners",
     "gates_of",
     "image_interval",

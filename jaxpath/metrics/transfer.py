@@ -34,6 +34,21 @@ def source_frequencies(
     return frequencies
 
 
+def following_classes(known: np.ndarray) -> np.ndarray:
+    """For each class the next one that has a pathway, after the last the first; int [K].
+
+    Args:
+        known: bool [K], the classes that have one. Each of the others is its own next.
+
+    >>> following_classes(np.array([True, False, True, True])).tolist()
+    [2, 1, 3, 0]
+    """
+    classes = np.flatnonzero(known)
+    following = np.arange(len(known))
+    following[classes] = np.roll(classes, -1)
+    return following
+
+
 def transfer(
     target: Target,
     params: Params,
@@ -69,9 +84,7 @@ def transfer(
     if known.sum() < 2 or not scored.any():
         return []
     num_classes, num_neurons = frequencies.shape
-    classes = np.flatnonzero(known)
-    following = np.arange(num_classes)
-    following[classes] = np.roll(classes, -1)
+    following = following_classes(known)
     rng = np.random.default_rng(seed)
     rows = []
     for threshold in thresholds:

@@ -9,6 +9,7 @@ from jaxpath.data import (
     check_labels,
     concatenate,
     digits,
+    draw,
     npz,
     open_source,
     split,
@@ -119,6 +120,16 @@ def test_a_division_is_disjoint_complete_and_given_by_its_seed():
     np.testing.assert_array_equal(np.sort(np.concatenate([rest.indices, held_out.indices])), np.arange(50))
     np.testing.assert_array_equal(split(source, 0.2, seed=1)[1].indices, held_out.indices)
     assert set(split(source, 0.2, seed=2)[1].indices) != set(held_out.indices)
+
+
+def test_a_drawn_part_is_given_by_its_seed_and_in_order():
+    source = numbered(50)
+    part = draw(source, 20, seed=1)
+    assert len(part) == 20 and (np.diff(part.indices) > 0).all()
+    np.testing.assert_array_equal(draw(source, 20, seed=1).indices, part.indices)
+    assert set(draw(source, 20, seed=2).indices) != set(part.indices)
+    assert set(draw(source, 5, seed=1).indices) < set(part.indices)
+    np.testing.assert_array_equal(draw(source, 60, seed=1).indices, np.arange(50))
 
 
 def test_a_subset_of_a_subset_refers_to_the_first_source():

@@ -95,6 +95,24 @@ def test_a_fixed_sparsity_weight_warms_up_from_zero_and_stays():
     assert [metrics["sparsity_weight"] for metrics in history] == pytest.approx([0, 0.2, 0.4, 0.6, 0.6, 0.6])
 
 
+def test_only_images_that_are_cut_at_their_own_density_pay_for_openness():
+    options = ObjectiveOptions(faithfulness=None, class_weight=0.0)
+    generator, params = make_generator(initial_logit=0.0)
+    images, labels = map(jnp.asarray, planted_images(np.random.default_rng(0), 8))
+    objective = jax.jit(make_objective(TARGET, generator, options))
+
+    def run(weight):
+        extra = init_sparsity(options)._replace(weight=jnp.float32(weight))
+        keys = jax.random.split(jax.random.key(0), 8)
+        losses, (_, metrics) = objective(params, extra, FROZEN, {"image": images, "label": labels}, keys)
+        return np.asarray(losses), metrics["density"]
+
+    (free, density), (priced, _) = run(0.0), run(2.0)
+    assert 0 < density.count < 8
+    assert (priced > free).sum() == density.count
+    assert (priced - free).sum() == pytest.approx(2 * float(density.total), rel=1e-5)
+
+
 def test_the_leakage_term_compares_each_image_with_its_neighbour_of_another_class():
     options = ObjectiveOptions(leakage_weight=1.0, random_density_share=0.0)
     generator, params = make_generator()
