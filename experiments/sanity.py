@@ -86,7 +86,7 @@ def run(options: Options) -> None:
         cells = (f"{point['fidelity']:.3f} at {point['density']:g}" for point in curve)
         common.say(f"{name}: fidelity {', '.join(cells)}")
 
-    few = held_out if options.images is None else outcome.draw(held_out, options.images, seed=options.seed)
+    few = held_out if options.images is None else data.draw(held_out, options.images, seed=options.seed)
     stages = {
         name: cascade(target, params, make, explainer_params, few, options)
         for name, (make, explainer_params) in {**baselines, TRAINED: (made, weights)}.items()
