@@ -135,19 +135,27 @@ def run(options: Options) -> None:
     measure_times(target, params, entries, found, source, options)
 
     rows = tables.merge(found)
-    results = {"explainers": rows, "num_images": len(source)}
-    if jax.process_index() == 0:
-        options.out.mkdir(parents=True, exist_ok=True)
-        tables.write_csv(options.out / "curves.csv", rows)
-        (options.out / "table.md").write_text(tables.one_row_each(rows))
-        figure = report.plot_curves({name: row["curve"] for name, row in rows.items()})
-        report.save_figure(figure, options.out / "curves.png")
-        if options.timed_batches:
-            times = {name: row["milliseconds_per_image"] for name, row in rows.items()}
-            report.save_figure(report.plot_times(times), options.out / "times.png")
     tables.print_curves(rows)
     config = common.as_config(options, weights=targets.weights_hash(options.weights))
+    if jax.process_index() == 0:
+        options.out.mkdir(parents=True, exist_ok=True)
+    results = {"explainers": rows, "num_images": len(source)}
     outcome.write_results(options.out, results, config=config, began=began)
+    if jax.process_index() == 0:
+        write_tables(options.out, rows)
+
+
+def write_tables(out: Path, rows: Mapping[str, dict[str, Any]]) -> None:
+    """Writes ``curves.csv``, ``table.md``, ``curves.png``, and ``times.png`` if times were measured."""
+    tables.write_csv(out / "curves.csv", rows)
+    (out / "table.md").write_text(tables.one_row_each(rows))
+    figure = report.plot_curves({name: row["curve"] for name, row in rows.items()})
+    report.save_figure(figure, out / "curves.png")
+    times = {
+        name: row["milliseconds_per_image"] for name, row in rows.items() if "milliseconds_per_image" in row
+    }
+    if times:
+        report.save_figure(report.plot_times(times), out / "times.png")
 
 
 def make_entries(target: Target, options: Options) -> list[Entry]:

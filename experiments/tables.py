@@ -43,7 +43,9 @@ def _mean(values: Sequence[Any]) -> Any:
         if first and isinstance(first[0], Mapping):
             return [_mean(list(items)) for items in zip(*values, strict=True)]
         return sorted({item for value in values for item in value})
-    return float(np.mean(values)) if isinstance(first, float) else first
+    # A density stays the number that it was: the mean of three 0.1 is another.
+    differ = isinstance(first, float) and any(value != first for value in values)
+    return float(np.mean(values)) if differ else first
 
 
 def write_csv(path: Path, rows: Mapping[str, dict[str, Any]]) -> None:

@@ -8,6 +8,7 @@ import fitting
 import jax
 import numpy as np
 import pytest
+import tables
 from common import GeneratorOptions
 
 from jaxpath import explainers, gencnp, targets
@@ -63,6 +64,19 @@ def test_a_comparison_is_written_with_means_over_the_runs_of_one_name(start, fil
         assert row["num_images"] == 24 or searched == pytest.approx(point["mdc"])
     for name in ("curves.png", "times.png"):
         assert (tmp_path / name).stat().st_size > 1000
+
+
+def test_runs_of_one_name_are_averaged_and_a_density_stays_what_it_was():
+    def run(fidelity):
+        point = {"density": 0.1, "fidelity": fidelity, "leakage": 0.5, "mdc": 0.1, "aciou": 0.3}
+        point |= {"between_iou": 0.2, "random_aciou": 0.05}
+        return {"name": "gen", "num_images": 4, "insertion": 0.5, "deletion": 0.1, "curve": [point]}
+
+    rows = tables.merge(map(run, (0.5, 0.75, 1.0)))
+    (point,) = rows["gen"]["curve"]
+    assert (rows["gen"]["runs"], point["density"], point["fidelity"]) == (3, 0.1, 0.75)
+    assert point["fidelity_runs_low"] < 0.75 < point["fidelity_runs_high"]
+    assert "| 0.750 / 0.500 / 0.100 |" in tables.one_row_each(rows)
 
 
 def test_the_figures_are_those_of_the_explainer_on_these_images(start, files, tmp_path):
