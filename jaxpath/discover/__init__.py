@@ -19,6 +19,7 @@ from jaxpath.discover.embeddings import (
     read_concepts,
     save_embeddings,
 )
+from jaxpath.discover.encoders import CLIP, Encoder, embed, load_encoder
 from jaxpath.discover.naming import UnitNames, describe_active, describe_image, name_units
 from jaxpath.discover.sampling import Drawn, average_logits, class_purity, evaluate_draws, running_logits
 from jaxpath.discover.similarities import (
@@ -41,6 +42,7 @@ from jaxpath.targets.lwta import (
 )
 
 __all__ = [
+    "CLIP",
     "LWTA",
     "OUTPUTS",
     "SIMILARITIES",
@@ -48,6 +50,7 @@ __all__ = [
     "Cosines",
     "Drawn",
     "Embeddings",
+    "Encoder",
     "LWTAOutput",
     "UnitNames",
     "average_logits",
@@ -59,10 +62,12 @@ __all__ = [
     "describe_active",
     "describe_image",
     "dissect",
+    "embed",
     "evaluate_draws",
     "jensen_shannon",
     "label_embeddings",
     "load_embeddings",
+    "load_encoder",
     "lwta",
     "lwta_argmax",
     "lwta_relaxed",

@@ -95,6 +95,28 @@ def test_a_fixed_sparsity_weight_warms_up_from_zero_and_stays():
     assert [metrics["sparsity_weight"] for metrics in history] == pytest.approx([0, 0.2, 0.4, 0.6, 0.6, 0.6])
 
 
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_openness_is_paid_for_at_a_generators_own_cut_and_not_at_a_random_density(share):
+    options = ObjectiveOptions(faithfulness=None, random_density_share=share)
+    generator, params = make_generator()
+    params = jax.tree.map(
+        lambda leaf: leaf + 0.05 * jnp.cos(jnp.arange(leaf.size)).reshape(leaf.shape), params
+    )
+    images, labels = map(jnp.asarray, planted_images(np.random.default_rng(0), 8))
+    objective = jax.jit(make_objective(TARGET, generator, options))
+
+    def loss(weight):
+        extra = init_sparsity(options)._replace(weight=jnp.float32(weight))
+        keys = jax.random.split(jax.random.key(0), 8)
+        return objective(params, extra, FROZEN, {"image": images, "label": labels}, keys)[0]
+
+    masks = make_gencnp(TARGET, generator, params)(FROZEN, images, labels, key=jax.random.key(0)).masks
+    density = flatten(masks, TARGET.sites).mean(axis=1)
+    assert 0 < float(density.mean()) < 1
+    paid = np.asarray(loss(3.0) - loss(1.0))
+    np.testing.assert_allclose(paid, 2 * density if share == 0 else 0 * density, atol=1e-5)
+
+
 def test_the_leakage_term_compares_each_image_with_its_neighbour_of_another_class():
     options = ObjectiveOptions(leakage_weight=1.0, random_density_share=0.0)
     generator, params = make_generator()
