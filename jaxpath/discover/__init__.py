@@ -21,6 +21,7 @@ from jaxpath.discover.embeddings import (
 )
 from jaxpath.discover.encoders import CLIP, Encoder, embed, load_encoder
 from jaxpath.discover.naming import UnitNames, describe_active, describe_image, name_units
+from jaxpath.discover.recovery import name_recovery, paired_cosine
 from jaxpath.discover.sampling import Drawn, average_logits, class_purity, evaluate_draws, running_logits
 from jaxpath.discover.similarities import (
     SIMILARITIES,
@@ -72,7 +73,9 @@ __all__ = [
     "lwta_argmax",
     "lwta_relaxed",
     "make_cosines",
+    "name_recovery",
     "name_units",
+    "paired_cosine",
     "rank_reorder",
     "read_concepts",
     "record_activity",
