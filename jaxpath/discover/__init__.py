@@ -22,7 +22,14 @@ from jaxpath.discover.embeddings import (
 from jaxpath.discover.encoders import CLIP, Encoder, embed, load_encoder
 from jaxpath.discover.naming import UnitNames, describe_active, describe_image, name_units
 from jaxpath.discover.recovery import name_recovery, paired_cosine
-from jaxpath.discover.sampling import Drawn, average_logits, class_purity, evaluate_draws, running_logits
+from jaxpath.discover.sampling import (
+    Drawn,
+    average_logits,
+    class_purity,
+    evaluate_draws,
+    fix_draw,
+    running_logits,
+)
 from jaxpath.discover.similarities import (
     SIMILARITIES,
     cosine,
@@ -65,6 +72,7 @@ __all__ = [
     "dissect",
     "embed",
     "evaluate_draws",
+    "fix_draw",
     "jensen_shannon",
     "label_embeddings",
     "load_embeddings",

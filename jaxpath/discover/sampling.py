@@ -10,7 +10,7 @@ from jax import Array, lax
 from jax.sharding import Mesh
 
 from jaxpath.metrics import Batches, per_image
-from jaxpath.types import Params, Target, TargetOutput
+from jaxpath.types import Gates, InputError, Params, Target, TargetOutput
 
 
 def average_logits(
@@ -53,6 +53,31 @@ def running_logits(
 
     logits = lax.map(draw, jnp.arange(num_samples))
     return logits.cumsum(axis=0) / jnp.arange(1, num_samples + 1)[:, None, None]
+
+
+def fix_draw(target: Target, key: Array) -> Target:
+    """A target whose ``apply`` is one draw, with the same noise for every image: a function like any other.
+
+    The likeliest winners of a network with BatchNorm can decide worse than drawn ones, because its
+    statistics are those of draws. Then pathways are better computed on this target. Derivatives are the
+    straight-through ones.
+
+    Args:
+        target: A target that draws.
+        key: Of the draw.
+
+    Raises:
+        InputError: The target draws nothing.
+    """
+    if target.sample_apply is None:
+        raise InputError(f"{target.name} draws nothing, so there is no draw to fix; take it as it is")
+    sample_apply = target.sample_apply
+
+    def apply(params: Params, images: Array, gates: Gates | None = None) -> TargetOutput:
+        keys = jnp.broadcast_to(key, (len(images),))
+        return sample_apply(params, images, gates, key=keys)
+
+    return target._replace(apply=apply)
 
 
 class Drawn(NamedTuple):

@@ -7,10 +7,11 @@ import optax
 import pytest
 from tiny_competing import make_tiny
 
-from jaxpath import explainers, training
+from jaxpath import discover, explainers, training
 from jaxpath.pathways import density, flatten
 from jaxpath.targets import lwta_argmax, winner_mask
 from jaxpath.targets.objective import competition_kl, make_classifier_objective
+from jaxpath.types import InputError
 
 BATCH = 8
 
@@ -27,6 +28,19 @@ def test_the_winners_as_gates_leave_the_network_as_it_is(tiny):
     clean = target.apply(params, images)
     gates = {name: winner_mask(found.winners, block_size=2) for name, found in clean.competition.items()}
     np.testing.assert_array_equal(target.apply(params, images, gates).logits, clean.logits)
+
+
+def test_a_fixed_draw_is_a_function_of_the_image(tiny):
+    target, params, images = tiny
+    fixed = discover.fix_draw(target, jax.random.key(3))
+    whole = fixed.apply(params, images)
+    turned = fixed.apply(params, images[::-1])
+    np.testing.assert_allclose(turned.logits[::-1], whole.logits, atol=1e-5)
+    drawn = target.sample_apply(params, images[:1], key=jax.random.key(3)[None])
+    np.testing.assert_allclose(drawn.logits, whole.logits[:1], atol=1e-5)
+    assert np.any(whole.logits != target.apply(params, images).logits)
+    with pytest.raises(InputError, match="draws nothing"):
+        discover.fix_draw(make_tiny(1), jax.random.key(3))
 
 
 def test_pathways_are_computed_on_them(tiny):
