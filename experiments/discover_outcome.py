@@ -83,6 +83,8 @@ def compare(
         found[model] = measure(
             target, params, held_out, embeddings, num_workers=comparison.num_workers, seed=seed
         )
+        by_draws = found[model].results["accuracy_by_draws"]
+        say("  accuracy by draws: " + ", ".join(f"{n}: {share:.4f}" for n, share in by_draws.items()))
         if model == name and jax.process_index() == 0:
             _write(out, found[model])
     competing, twin = found[name].results, found[comparison.model].results
