@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 BASE = {"markup", "types", "gating", "layers", "pathways", "losses", "training.sharding"}
 
-SYSTEMS = {"gencnp", "flint"}
+SYSTEMS = {"gencnp", "flint", "discover"}
 EVERYTHING = BASE | SYSTEMS | {"targets", "explainers", "data", "metrics", "findings", "training", "report"}
 
 MAY_IMPORT = {
@@ -35,6 +35,7 @@ MAY_IMPORT = {
     # A system explains any target by any metric; the systems do not know each other.
     "gencnp": BASE | {"targets", "explainers", "metrics", "data"},
     "flint": BASE | {"targets", "explainers", "metrics", "data"},
+    "discover": BASE | {"targets", "explainers", "metrics", "data"},
     # The loop is given built objects.
     "training": BASE,
     # A page shows what was found.

@@ -18,7 +18,14 @@ from jaxpath.report.figures import (
     save_figure,
     save_saliency,
 )
-from jaxpath.report.pages import OverviewRow, Setting, data_set_page, image_page, write_page
+from jaxpath.report.pages import (
+    OverviewRow,
+    Setting,
+    class_words_page,
+    data_set_page,
+    image_page,
+    write_page,
+)
 from jaxpath.report.sentences import Caveat, Names, caveats, verdict
 
 __all__ = [
@@ -29,6 +36,7 @@ __all__ = [
     "OverviewRow",
     "Setting",
     "caveats",
+    "class_words_page",
     "data_set_page",
     "image_page",
     "plot_architectures",

@@ -1,7 +1,7 @@
 """A Linen classifier as a :class:`~jaxpath.types.Target`: pure functions around one module."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -113,7 +113,9 @@ def from_linen(
     Args:
         module: Called as ``module(images, gates, train=...)``, returns ``(logits, features)``:
             it passes each activation through one :class:`jaxpath.gating.Taps`. It has an
-            ``axis_name`` attribute for its BatchNorms and uses the ``dropout`` random stream.
+            ``axis_name`` attribute for its BatchNorms and uses the ``dropout`` random stream. If its
+            attribute ``competitors`` is above 1, its units compete: it returns the competition as a third
+            value, and draws the winners where it is called with ``keys``, one per example.
         name: Name of the target.
         num_classes: K.
         preprocessing: How pictures become inputs; its crop and mean give the input's shape.
@@ -132,6 +134,7 @@ def from_linen(
         for site, feature in shapes.items()
     )
 
+    competes = getattr(module, "competitors", 1) > 1
     dropped = {site: dropout[site.name] for site in sites if site.name in dropout} if dropout else {}
 
     def prepared(images: Array) -> Array:
@@ -139,16 +142,20 @@ def from_linen(
 
     def apply(params: Params, images: Array, gates: Gates | None = None) -> TargetOutput:
         check_gates(gates, sites)
-        logits, features = cast(
-            tuple[Array, dict[str, Array]],
-            module.apply(params, prepared(images), gates),
-        )
-        return TargetOutput(logits.astype(jnp.float32), features)
+        return _as_output(module.apply(params, prepared(images), gates))
+
+    def sample_apply(
+        params: Params, images: Array, gates: Gates | None = None, *, key: Array
+    ) -> TargetOutput:
+        check_gates(gates, sites)
+        keys = _per_example(key, len(images))
+        return _as_output(module.apply(params, prepared(images), gates, keys=keys))
 
     def train_apply(
         params: Params, images: Array, *, key: Array, axis_name: str | None = None
     ) -> tuple[TargetOutput, Params]:
         synced = module.clone(axis_name=axis_name)
+        drawn: dict[str, Any] = {"keys": _per_example(key, len(images))} if competes else {}
         output, updates = synced.apply(
             params,
             prepared(images),
@@ -156,16 +163,36 @@ def from_linen(
             train=True,
             rngs={"dropout": key if key.ndim == 0 else key[0]},
             mutable=["batch_stats"],
+            **drawn,
         )
-        logits, features = output
-        return TargetOutput(logits.astype(jnp.float32), features), {**params, **updates}
+        return _as_output(output), {**params, **updates}
 
-    return Target(name, sites, num_classes, preprocessing, init, apply, train_apply)
+    return Target(
+        name,
+        sites,
+        num_classes,
+        preprocessing,
+        init,
+        apply,
+        train_apply,
+        sample_apply if competes else None,
+    )
+
+
+def _as_output(returned: Any) -> TargetOutput:
+    """What a module returned, with logits in float32."""
+    logits, *rest = returned
+    return TargetOutput(logits.astype(jnp.float32), *rest)
+
+
+def _per_example(key: Array, batch: int) -> Array:
+    """Keys [B]: as they are, or split from one."""
+    return key if key.ndim else jax.random.split(key, batch)
 
 
 def _draw_dropout(key: Array, batch: int, rates: Mapping[Site, float]) -> dict[str, Array]:
     """Gates of 0 or 1 / (1 - rate) for every unit of the sites in ``rates``; ``key`` is [] or [B]."""
-    keys = key if key.ndim else jax.random.split(key, batch)
+    keys = _per_example(key, batch)
 
     def draw(number: int, site: Site, rate: float) -> Array:
         def one(key: Array) -> Array:

@@ -17,7 +17,8 @@ from jax.typing import DTypeLike
 from jaxpath.gating import Taps
 from jaxpath.layers import Conv
 from jaxpath.targets.linen import batch_norm, compute_dtype, from_linen, make_preprocessing
-from jaxpath.types import Gates, Target
+from jaxpath.targets.lwta import TEMPERATURE, Activations, competing_name
+from jaxpath.types import Competition, Gates, Target
 
 _kaiming = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 
@@ -63,24 +64,24 @@ class BasicBlock(_Block):
     """conv3x3, conv3x3: two sites."""
 
     @nn.compact
-    def __call__(self, x: Array, taps: Taps) -> Array:
+    def __call__(self, x: Array, activate: Activations) -> Array:
         y = self.conv_bn(x, self.width, 3, self.stride, ("conv1", "bn1"))
-        y = taps(f"{self.place}.relu1", nn.relu(y))
+        y = activate(y, self.place, 1)
         y = self.conv_bn(y, self.width, 3, 1, ("conv2", "bn2"))
-        return taps(f"{self.place}.relu2", nn.relu(y + self.shortcut(x, self.width)))
+        return activate(y + self.shortcut(x, self.width), self.place, 2)
 
 
 class Bottleneck(_Block):
     """conv1x1, conv3x3 (strided), conv1x1 to four times the width: three sites."""
 
     @nn.compact
-    def __call__(self, x: Array, taps: Taps) -> Array:
+    def __call__(self, x: Array, activate: Activations) -> Array:
         y = self.conv_bn(x, self.width, 1, 1, ("conv1", "bn1"))
-        y = taps(f"{self.place}.relu1", nn.relu(y))
+        y = activate(y, self.place, 1)
         y = self.conv_bn(y, self.width, 3, self.stride, ("conv2", "bn2"))
-        y = taps(f"{self.place}.relu2", nn.relu(y))
+        y = activate(y, self.place, 2)
         y = self.conv_bn(y, 4 * self.width, 1, 1, ("conv3", "bn3"))
-        return taps(f"{self.place}.relu3", nn.relu(y + self.shortcut(x, 4 * self.width)))
+        return activate(y + self.shortcut(x, 4 * self.width), self.place, 3)
 
 
 class ResNet(nn.Module):
@@ -93,6 +94,8 @@ class ResNet(nn.Module):
         imagenet_stem: 7x7 stride 2 and a max pool; otherwise 3x3 stride 1.
         option_a: Parameter-free shortcuts.
         head: Name of the classifier.
+        competitors: Units that compete where 1 rectifies; see :mod:`jaxpath.targets.lwta`.
+        temperature: Of the draws.
     """
 
     block: Callable[..., _Block]
@@ -102,14 +105,17 @@ class ResNet(nn.Module):
     imagenet_stem: bool = True
     option_a: bool = False
     head: str = "fc"
+    competitors: int = 1
+    temperature: float = TEMPERATURE
     dtype: Any = jnp.float32
     axis_name: str | None = None
 
     @nn.compact
     def __call__(
-        self, images: Array, gates: Gates | None = None, *, train: bool = False
-    ) -> tuple[Array, dict[str, Array]]:
+        self, images: Array, gates: Gates | None = None, *, train: bool = False, keys: Array | None = None
+    ) -> tuple[Array, dict[str, Array], dict[str, Competition] | None]:
         taps = Taps(gates)
+        activate = Activations(taps, competitors=self.competitors, keys=keys, temperature=self.temperature)
         kernel, stride = (7, 2) if self.imagenet_stem else (3, 1)
         x = Conv(
             self.width,
@@ -122,7 +128,7 @@ class ResNet(nn.Module):
             name="conv1",
         )(images)
         x = batch_norm(train=train, axis_name=self.axis_name, dtype=self.dtype, name="bn1")(x)
-        x = taps("relu", nn.relu(x))  # [B, H/2, W/2, 64]
+        x = activate(x)  # [B, H/2, W/2, 64]
         if self.imagenet_stem:
             x = nn.max_pool(x, (3, 3), (2, 2), ((1, 1), (1, 1)))  # [B, H/4, W/4, 64]
         for stage, size in enumerate(self.stage_sizes):
@@ -137,11 +143,11 @@ class ResNet(nn.Module):
                     dtype=self.dtype,
                     name=f"layer{stage + 1}_{index}",
                 )
-                x = block(x, taps)
+                x = block(x, activate)
         x = x.mean(axis=(1, 2), dtype=jnp.float32)  # [B, C]
         # In float32 whatever the blocks compute in: bfloat16 logits of size 10 are steps of 1/16.
         logits = nn.Dense(self.num_classes, dtype=jnp.float32, name=self.head)(x)
-        return logits, taps.features
+        return logits, taps.features, activate.competition
 
 
 def _imagenet_resnet(
@@ -153,8 +159,10 @@ def _imagenet_resnet(
     dtype: DTypeLike = "float32",
     image_size: int | tuple[int, int] | None = None,
     channels: int = 3,
+    competitors: int = 1,
 ) -> Target:
-    module = ResNet(block, stage_sizes, num_classes, dtype=compute_dtype(dtype))
+    module = ResNet(block, stage_sizes, num_classes, competitors=competitors, dtype=compute_dtype(dtype))
+    name = competing_name(name, competitors)
     preprocessing = make_preprocessing(image_size, channels)
     return from_linen(module, name=name, num_classes=num_classes, preprocessing=preprocessing)
 
@@ -167,6 +175,7 @@ def _cifar_resnet(
     dtype: DTypeLike = "float32",
     image_size: int | tuple[int, int] = 32,
     channels: int = 3,
+    competitors: int = 1,
 ) -> Target:
     module = ResNet(
         BasicBlock,
@@ -176,8 +185,10 @@ def _cifar_resnet(
         imagenet_stem=False,
         option_a=True,
         head="linear",
+        competitors=competitors,
         dtype=compute_dtype(dtype),
     )
+    name = competing_name(name, competitors)
     preprocessing = make_preprocessing(image_size, channels)
     return from_linen(module, name=name, num_classes=num_classes, preprocessing=preprocessing)
 
