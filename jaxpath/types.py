@@ -22,7 +22,7 @@ class FilledMask(NamedTuple):
 
     Attributes:
         mask: 0/1, [B, C] or the activation's shape.
-        fill: Value of a closed neuron: [C], or the activation's shape without the batch axis.
+        fill: Value of a closed neuron: [C], or the activation's shape, without the batch axis or with it.
     """
 
     mask: Array
@@ -65,10 +65,13 @@ class TargetOutput(NamedTuple):
         logits: [B, K], float32, never gated.
         features: Site name -> activation as it flows on (after its gate, if it has one):
             [B, H, W, C], or [B, C] at a dense site.
+        recorded: What layers say besides, by the name of the layer, such as maps of attention: arrays
+            whose first axis is B. None if none does.
     """
 
     logits: Array
     features: dict[str, Array]
+    recorded: dict[str, Any] | None = None
 
 
 class Preprocessing(NamedTuple):

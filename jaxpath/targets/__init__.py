@@ -8,6 +8,8 @@ Every maker takes the same keywords:
   default 224 after a resize to 256, 32 for the CIFAR ResNets and 28 for ``lenet``.
 - ``channels``: of an image; 3, and 1 for ``lenet``.
 
+ResNets and VGGs also take ``pooling``, a :class:`~jaxpath.targets.pooling.Pooling`: how maps get smaller.
+
 The VGGs also take ``hidden`` (width of the two dense layers) and ``pool_size`` (side of the grid before
 them): by default torchvision's 4096 and 7, and 512 and 1 where the shorter side of the images is below 64.
 """
@@ -20,6 +22,7 @@ from jaxpath.targets.adapters import adapt_function, adapt_linen, adapt_nnx, nnx
 from jaxpath.targets.lenet import lenet
 from jaxpath.targets.linen import compute_dtype, from_linen, make_preprocessing, normalize
 from jaxpath.targets.normless import resnet18_normless
+from jaxpath.targets.pooling import Pooling
 from jaxpath.targets.recognition import WeightsDescription, describe_weights
 from jaxpath.targets.resnet import (
     resnet8,
@@ -49,6 +52,7 @@ from jaxpath.types import InputError, Target
 
 __all__ = [
     "ACTIVATIONS",
+    "Pooling",
     "WeightsDescription",
     "adapt_function",
     "adapt_linen",

@@ -1,17 +1,21 @@
 """A Linen classifier as a :class:`~jaxpath.types.Target`: pure functions around one module."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
+from flax.traverse_util import flatten_dict
 from jax import Array
 from jax.typing import DTypeLike
 
 from jaxpath.gating import check_gates
 from jaxpath.types import Gates, InputError, Params, Preprocessing, Site, Target, TargetOutput
+
+_RECORDS = "intermediates"
+"""Linen's collection for what modules sow; it is no part of the parameters."""
 
 IMAGENET = Preprocessing(resize=256, crop=(224, 224), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 """torchvision's and timm's preprocessing of their ResNets and VGGs."""
@@ -113,7 +117,8 @@ def from_linen(
     Args:
         module: Called as ``module(images, gates, train=...)``, returns ``(logits, features)``:
             it passes each activation through one :class:`jaxpath.gating.Taps`. It has an
-            ``axis_name`` attribute for its BatchNorms and uses the ``dropout`` random stream.
+            ``axis_name`` attribute for its BatchNorms and uses the ``dropout`` random stream. What a
+            layer sows into ``intermediates`` is recorded in the output.
         name: Name of the target.
         num_classes: K.
         preprocessing: How pictures become inputs; its crop and mean give the input's shape.
@@ -139,11 +144,8 @@ def from_linen(
 
     def apply(params: Params, images: Array, gates: Gates | None = None) -> TargetOutput:
         check_gates(gates, sites)
-        logits, features = cast(
-            tuple[Array, dict[str, Array]],
-            module.apply(params, prepared(images), gates),
-        )
-        return TargetOutput(logits.astype(jnp.float32), features)
+        output, sown = module.apply(params, prepared(images), gates, mutable=[_RECORDS])
+        return _as_output(output, sown)
 
     def train_apply(
         params: Params, images: Array, *, key: Array, axis_name: str | None = None
@@ -155,12 +157,20 @@ def from_linen(
             _draw_dropout(key, len(images), dropped),
             train=True,
             rngs={"dropout": key if key.ndim == 0 else key[0]},
-            mutable=["batch_stats"],
+            mutable=["batch_stats", _RECORDS],
         )
-        logits, features = output
-        return TargetOutput(logits.astype(jnp.float32), features), {**params, **updates}
+        statistics = {name: value for name, value in updates.items() if name != _RECORDS}
+        return _as_output(output, updates), {**params, **statistics}
 
     return Target(name, sites, num_classes, preprocessing, init, apply, train_apply)
+
+
+def _as_output(output: Any, updates: Mapping[str, Any]) -> TargetOutput:
+    logits, features = output
+    sown = flatten_dict(dict(updates.get(_RECORDS, {})), sep="/")
+    # A layer is named by its place; each sows once per call, as a tuple of one.
+    recorded = {name.rpartition("/")[0]: values[0] for name, values in sown.items()}
+    return TargetOutput(logits.astype(jnp.float32), features, recorded or None)
 
 
 def _draw_dropout(key: Array, batch: int, rates: Mapping[Site, float]) -> dict[str, Array]:

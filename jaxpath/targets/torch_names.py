@@ -103,7 +103,7 @@ def torch_key(path: tuple[str, ...]) -> str:
     'layer1.0.conv1.weight'
     """
     modules = [re.sub(r"_(\d+)$", r".\1", module) for module in path[1:-1]]
-    return ".".join([*modules, _LEAVES[path[-1]]])
+    return ".".join([*modules, _LEAVES.get(path[-1], path[-1])])
 
 
 def canonical(tensors: Mapping[str, np.ndarray], expected: Collection[str]) -> dict[str, np.ndarray]:

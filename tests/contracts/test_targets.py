@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from foreign_models import foreign_resnet8, linen_cnn, nnx_cnn
 
-from jaxpath import targets
+from jaxpath import lap, targets
 from jaxpath.targets.normless import NormlessResNet
 from jaxpath.targets.resnet import BasicBlock, Bottleneck, ResNet
 from jaxpath.types import InputError, Params, Target
@@ -38,6 +38,7 @@ TRAINABLE = {
     "vgg_bn": partial(targets.vgg11_bn, image_size=28, channels=1, **SMALL_VGG),
     "lenet": partial(targets.lenet, num_classes=3, image_size=8),
     "normless": make_normless,
+    "lap": partial(lap.extend, targets.resnet8, num_classes=3, image_size=8, channels=1, gate=0.0, alpha=2.0),
 }
 ADAPTED = {"linen_cnn": linen_cnn, "nnx_cnn": nnx_cnn, "foreign_resnet8": foreign_resnet8}
 TARGETS = {**TRAINABLE, **ADAPTED}
