@@ -26,6 +26,8 @@ def run_on_canvases(
 ) -> None:
     """Trains a plain net and a LAP net from the same seed on the same canvases and compares them."""
     began = time.perf_counter()
+    options.check()
+    score.check()
     shape = common.target_options(train)
     plain, target = (
         lap.canvas_net(**shape),

@@ -2,7 +2,7 @@
 
     python experiments/lap_digits.py --out runs/lap_digits
 
-    python experiments/lap_digits.py --lap.knowledge-share 0.05 --out runs/lap_digits_boxes
+    python experiments/lap_digits.py --knowledge-share 0.05 --out runs/lap_digits_boxes
 
 A smoke run of ``lap_mnist.py`` without data to bring: digits of 16 x 16 pixels among eight pieces of others.
 """

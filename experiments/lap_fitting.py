@@ -19,24 +19,29 @@ class LossOptions:
     """Weights of LAP's terms.
 
     Attributes:
-        absence: Every pixel of an image without a class is a negative for it.
-        presence: Some pixels of an image are positive for its class.
-        area: Bounds on the area of the class's region.
-        distinguishing: What is attended suffices for the class, what is left out does not.
-        agreement: Consecutive maps agree.
-        region: No attention outside the known region, for the images that have one.
-        annotation: Cross-entropy with the known region, for the images that have one.
-        binary: Crisp maps.
+        absence_weight: Every pixel of an image without a class is a negative for it.
+        presence_weight: Some pixels of an image are positive for its class.
+        area_weight: Bounds on the area of the class's region.
+        distinguishing_weight: What is attended suffices for the class, what is left out does not.
+        agreement_weight: Consecutive maps agree.
+        region_weight: No attention outside the known region, for the images that have one.
+        annotation_weight: Cross-entropy with the known region, for the images that have one.
+        binary_weight: Crisp maps.
     """
 
-    absence: float = 1.0
-    presence: float = 1.0
-    area: float = 0.5
-    distinguishing: float = 0.5
-    agreement: float = 0.1
-    region: float = 1.0
-    annotation: float = 1.0
-    binary: float = 0.05
+    absence_weight: float = 1.0
+    presence_weight: float = 1.0
+    area_weight: float = 0.5
+    distinguishing_weight: float = 0.5
+    agreement_weight: float = 0.1
+    region_weight: float = 1.0
+    annotation_weight: float = 1.0
+    binary_weight: float = 0.05
+
+    def as_weights(self) -> lap.LapWeights:
+        """As the objective takes them."""
+        values = dataclasses.asdict(self)
+        return lap.LapWeights(**{name.removesuffix("_weight"): value for name, value in values.items()})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +69,8 @@ class LapOptions:
     num_workers: int = 0
     loss: LossOptions = dataclasses.field(default_factory=LossOptions)
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Raises an error for an option that makes no sense."""
         if not 0 <= self.knowledge_share <= 1:
             raise InputError(f"--knowledge-share is {self.knowledge_share}; expected a share from 0 to 1")
         if self.epochs <= 0 or self.batch_size < 1:
@@ -147,7 +153,7 @@ def train_from_scratch(
     params, progress = lap.init_training(
         target, target.init(jax.random.key(seed)), key=jax.random.key(seed + 1)
     )
-    weights_at = lap.ramped(lap.LapWeights(**dataclasses.asdict(options.loss)), num_steps)
+    weights_at = lap.ramped(options.loss.as_weights(), num_steps)
     result = _fit(
         target,
         (params, progress),
@@ -179,7 +185,7 @@ def plug_in(
     params, progress = lap.init_training(
         target, lap.keep_weights(target, trained, key=jax.random.key(seed)), key=jax.random.key(seed + 1)
     )
-    weights = lap.LapWeights(**dataclasses.asdict(options.loss))
+    weights = options.loss.as_weights()
     for number, stage in enumerate(options.stages()):
         num_steps = _num_steps(stage.epochs, source, options.batch_size)
         say(f"stage {number + 1}: {stage.trainable}, {num_steps} steps of {options.batch_size} images")

@@ -8,6 +8,7 @@ Top-1 of both nets, insertion and deletion of every explanation are scored on he
 """
 
 import dataclasses
+import inspect
 import time
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ class Options(common.Launch):
     seed: int = 0
     lap: PlugInOptions = dataclasses.field(default_factory=PlugInOptions)
     score: ScoreOptions = dataclasses.field(
-        default_factory=lambda: ScoreOptions(curve_images=100, batch_size=10)
+        default_factory=lambda: ScoreOptions(curve_images=100, score_batch_size=10)
     )
 
 
@@ -97,6 +98,7 @@ def plug_into(
 ) -> None:
     """Puts attention into a trained classifier and compares it with what it was."""
     began = time.perf_counter()
+    score.check()
     plain = targets.make_target(model, **shape)
     params = targets.load_weights(plain, weights)
     common.check_data(plain, train, held_out)
@@ -109,15 +111,12 @@ def plug_into(
 
 
 def _extended(model: str, plug_in: PlugInOptions, **shape: Any) -> Target:
-    def make(**options: Any) -> Target:
-        return targets.make_target(model, **options)
-
-    try:
-        return lap.extend(make, sites=plug_in.sites or None, **shape)
-    except TypeError as error:
+    make = getattr(targets, model)
+    if "pooling" not in inspect.signature(make).parameters:
         raise InputError(
             f"{model} has no pooling that could attend; expected a ResNet or a VGG: choose another --model"
-        ) from error
+        )
+    return lap.extend(make, sites=plug_in.sites or None, **shape)
 
 
 if __name__ == "__main__":

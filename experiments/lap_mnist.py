@@ -2,7 +2,7 @@
 
     python experiments/lap_mnist.py --data mnist.npz --out runs/lap_mnist
 
-    python experiments/lap_mnist.py --data mnist.npz --lap.knowledge-share 0.05 --out runs/lap_mnist_boxes
+    python experiments/lap_mnist.py --data mnist.npz --knowledge-share 0.05 --out runs/lap_mnist_boxes
 
 10,000 canvases of training digits and 2,000 of test digits, 56 x 56 pixels, eight pieces of 8 x 8. The second
 command knows the box of one canvas in twenty.

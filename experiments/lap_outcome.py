@@ -29,22 +29,23 @@ class ScoreOptions:
         curve_images: Held-out images on which pixels are inserted and deleted; 0 leaves that out.
         curve_steps: Steps of these curves.
         kept_share: Share of the pixels that is left for the accuracy on the best pixels.
-        batch_size: Images at once, per device.
+        score_batch_size: Images at once, per device.
     """
 
     explainers: tuple[str, ...] = ()
     curve_images: int = 200
     curve_steps: int = 20
     kept_share: float = 0.1
-    batch_size: int = 50
+    score_batch_size: int = 50
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Raises an error for an option that makes no sense."""
         if unknown := sorted(set(self.explainers) - set(attributions.names())):
             raise InputError(f"--explainers names {unknown}; choose among {', '.join(attributions.names())}")
-        if self.curve_steps < 1 or self.batch_size < 1 or not 0 < self.kept_share <= 1:
+        if self.curve_steps < 1 or self.score_batch_size < 1 or not 0 < self.kept_share <= 1:
             raise InputError(
-                f"--curve-steps is {self.curve_steps}, --batch-size {self.batch_size} and --kept-share "
-                f"{self.kept_share}; expected at least 1, at least 1 and a share of the pixels up to 1"
+                f"--curve-steps is {self.curve_steps}, --score-batch-size {self.score_batch_size} and "
+                f"--kept-share {self.kept_share}; expected at least 1, at least 1 and a share up to 1"
             )
 
 
@@ -87,6 +88,7 @@ def report_lap(
     scores: dict[str, Any] = {"num_images": len(held_out), **(more or {})}
     for name, net in (("plain_accuracy", plain), ("accuracy", trained)):
         scores[name] = _accuracy(net, held_out, options)
+    scores["accuracy_difference"] = scores["accuracy"] - scores["plain_accuracy"]
     rows = {}
     for name, explained in explanations(plain, trained, options).items():
         rows[name] = _score(explained, held_out, options, seed=seed)
@@ -153,7 +155,7 @@ def _pass(
         return judge(explained._replace(params=params), pixels, maps, classes, own)
 
     mesh = training.make_mesh()
-    passes = eval_passes(source, target, batch_size=options.batch_size * mesh.size)
+    passes = eval_passes(source, target, batch_size=options.score_batch_size * mesh.size)
     found = metrics.per_image(run, (explained.params, jnp.asarray(boxes)), passes, mesh=mesh)
     return {name: float(np.mean(v)) for name, v in found.items() if name not in ("indices", "labels")}
 
@@ -180,6 +182,8 @@ def _faithful(
         )
         found[f"insertion_{name}"] = curves.insertion.mean(axis=1)
         found[f"deletion_{name}"] = curves.deletion.mean(axis=1)
+        most, least = metrics.aopc(curves)
+        found[f"aopc_{name}"], found[f"morf_lerf_{name}"] = most, most - least
     found["kept"] = metrics.keeps_class(
         target, params, pixels, maps, classes, share=share, baseline=jnp.zeros(())
     )
@@ -192,7 +196,7 @@ def _accuracy(net: LapTrained, source: data.Source, options: ScoreOptions) -> fl
         return {"correct": (logits.argmax(axis=-1) == batch["label"]).astype(jnp.float32)}
 
     mesh = training.make_mesh()
-    passes = eval_passes(source, net.target, batch_size=options.batch_size * mesh.size)
+    passes = eval_passes(source, net.target, batch_size=options.score_batch_size * mesh.size)
     return float(metrics.per_image(correct, net.params, passes, mesh=mesh)["correct"].mean())
 
 

@@ -34,7 +34,6 @@ from jaxpath.attributions.scores import (
     Reduce,
     as_pixels,
     magnitude,
-    pixel_gradient,
     total,
     unreduced,
 )
@@ -65,7 +64,6 @@ __all__ = [
     "make_lrp",
     "make_smoothgrad",
     "names",
-    "pixel_gradient",
     "total",
     "unreduced",
     "upsample",

@@ -10,9 +10,9 @@ from jaxpath.attributions.scores import (
     as_pixels,
     check_count,
     magnitude,
-    pixel_gradient,
     total,
 )
+from jaxpath.explainers import pixel_gradient
 from jaxpath.explainers.scoring import logit_of
 from jaxpath.targets.activations import ACTIVATIONS
 from jaxpath.targets.interpreter import evaluate

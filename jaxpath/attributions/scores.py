@@ -3,13 +3,11 @@
 from collections.abc import Callable
 from typing import Protocol
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxpath.explainers.scoring import logit_of
 from jaxpath.targets.linen import as_input
-from jaxpath.types import Gates, InputError, Params, Target
+from jaxpath.types import InputError, Params, Target
 
 
 class Attribution(Protocol):
@@ -45,17 +43,6 @@ def unreduced(values: Array) -> Array:
 def as_pixels(target: Target, images: Array) -> Array:
     """Normalised images, float32."""
     return as_input(jnp.asarray(images), target.preprocessing, name=target.name).astype(jnp.float32)
-
-
-def pixel_gradient(
-    target: Target, params: Params, pixels: Array, labels: Array, gates: Gates | None = None
-) -> Array:
-    """D y_c / d pixel of normalised images, [B, H, W, C]."""
-
-    def score(pixels: Array) -> Array:
-        return logit_of(target.apply(params, pixels, gates).logits, labels).sum()
-
-    return jax.grad(score)(pixels)
 
 
 def check_count(count: int, *, what: str) -> None:

@@ -167,6 +167,8 @@ def lap_losses(
 ) -> dict[str, Array]:
     """Every term of :class:`LapWeights`, [b], averaged over the LAP sites.
 
+    The mean of "region" and "annotation" over the batch is that over the images that have a mask.
+
     Args:
         seen: What the net says.
         head: ``kernel`` [C, K] and ``bias`` [K] of the distinguishing term.
@@ -185,6 +187,10 @@ def lap_losses(
         shown = [labels if s.shape[-1] == num_classes else jnp.ones((*classes.shape, 1)) for s in scores]
         return sum((loss(s, y) for s, y in zip(scores, shown, strict=True)), jnp.zeros(())) / len(scores)
 
+    def mean_where_known(values: Array) -> Array:
+        # As if the images with a mask were one concept: few of them count as much as many.
+        return losses.per_concept(values[:, None], known[:, None], weight, axis_name=axis_name)
+
     pairs = list(zip(seen.pooled_scores.values(), scores[1:], strict=False))
     agreement = [losses.agreement_loss(pooled, after, classes) for pooled, after in pairs]
     return {
@@ -196,8 +202,8 @@ def lap_losses(
             head["kernel"], head["bias"], *_as_concepts(seen, num_classes), labels
         ),
         "agreement": sum(agreement, jnp.zeros(classes.shape)) / max(1, len(agreement)),
-        "region": known * mean_over_sites(lambda s, y: losses.region_loss(s, y, masks == 1)),
-        "annotation": known * mean_over_sites(lambda s, y: losses.annotation_loss(s, y, masks)),
+        "region": mean_where_known(mean_over_sites(lambda s, y: losses.region_loss(s, y, masks == 1))),
+        "annotation": mean_where_known(mean_over_sites(lambda s, y: losses.annotation_loss(s, y, masks))),
         "binary": mean_over_sites(lambda s, _: losses.binary_loss(s)),
     }
 

@@ -78,13 +78,13 @@ class Aopc(NamedTuple):
         least_relevant_first: The same from the other end, [B]; low is good.
     """
 
-    most_relevant_first: np.ndarray
-    least_relevant_first: np.ndarray
+    most_relevant_first: Array
+    least_relevant_first: Array
 
 
 def aopc(curves: InsertionDeletion) -> Aopc:
     """AOPC from curves that begin with no pixel and end with all of them, in steps of one size."""
-    deletion, insertion = np.asarray(curves.deletion), np.asarray(curves.insertion)
+    deletion, insertion = jnp.asarray(curves.deletion), jnp.asarray(curves.insertion)
     # To hide the least relevant share f is to show the most relevant share 1 - f.
     return Aopc(
         (deletion[:, :1] - deletion).mean(axis=1), (insertion[:, -1:] - insertion[:, ::-1]).mean(axis=1)

@@ -7,23 +7,31 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxpath import lap, targets
+from jaxpath import attributions, lap, targets
 from jaxpath.lap.layers import Attention, LocalAttentionPool
+from jaxpath.targets.pooling import ORDINARY
 from jaxpath.targets.resnet import Bottleneck, ResNet
-from jaxpath.types import InputError
+from jaxpath.targets.vgg import VGG
+from jaxpath.types import InputError, TargetOutput
 
 SMALL = {"num_classes": 3, "image_size": 9, "channels": 1}
 
 
-def bottlenecks(*, pooling=targets.pooling.ORDINARY, **options):
+def bottlenecks(*, pooling=ORDINARY, **options):
     module = ResNet(Bottleneck, (1, 1), 3, width=4, pooling=pooling)
     preprocessing = targets.make_preprocessing((18, 18), 1)
     return targets.from_linen(module, name="small", num_classes=3, preprocessing=preprocessing)
 
 
+def shallow_vgg(*, pooling=ORDINARY, **options):
+    module = VGG((1,) * 5, 3, batch_norm=False, hidden=4, pool_size=1, pooling=pooling)
+    preprocessing = targets.make_preprocessing((9, 9), 1)
+    return targets.from_linen(module, name="shallow", num_classes=3, preprocessing=preprocessing)
+
+
 MAKERS = {
     "resnet": (targets.resnet8, SMALL),
-    "vgg": (targets.vgg11, {**SMALL, "hidden": 4, "pool_size": 1}),
+    "vgg": (shallow_vgg, {}),
     "canvas_net": (lap.canvas_net, {**SMALL, "image_size": 16, "widths": (4, 4, 8, 8)}),
     "bottleneck": (bottlenecks, {}),
 }
@@ -70,13 +78,17 @@ def largest_change(found, expected):
     return (np.linalg.norm(found - expected, axis=1) / np.linalg.norm(expected, axis=1)).max()
 
 
-@pytest.mark.parametrize("name", ["resnet", "vgg", "canvas_net", "bottleneck"])
+@pytest.mark.parametrize("name", ["resnet", "vgg", "bottleneck"])
 def test_plugged_in_attention_changes_little_and_nothing_once_it_is_switched_off(name):
     target, params = extended(name, sites=lap.places(MAKERS[name][0], **MAKERS[name][1]))
     run = jax.jit(target.apply)
     images, expected = images_for(target), plain_output(name)
     start = run(params, images)
     assert 0 < largest_change(start.logits, expected.logits) < 0.01
+    first = next(iter(lap.read(start).scores.values()))
+    np.testing.assert_allclose(jax.nn.sigmoid(first), 0.119, atol=0.05)
+    # Attention alone is another net, which was not trained.
+    assert largest_change(run(changed(params, gate=30.0), images).logits, expected.logits) > 0.02
     # A sharpness of softplus(-30) and a gate of sigmoid(-30) are 0 in effect.
     off = run(changed(params, theta=-30.0, gate=-30.0), images)
     np.testing.assert_allclose(off.logits, expected.logits, rtol=2e-5, atol=2e-5)
@@ -87,16 +99,11 @@ def test_plugged_in_attention_changes_little_and_nothing_once_it_is_switched_off
     assert target.sites == plain(name)[0].sites
 
 
-def test_open_gates_change_the_logits_of_a_net_that_was_not_trained_for_them():
-    target, params = extended("resnet")
-    far = jax.jit(target.apply)(changed(params, gate=30.0), images_for(target))
-    assert largest_change(far.logits, plain_output("resnet").logits) > 0.02
-
-
 def test_maps_come_in_forward_order_with_a_concept_for_each_class():
-    target, params = extended("resnet")
+    target = lap.extend(targets.resnet8, **SMALL)
     assert lap.places(targets.resnet8, **SMALL) == ("layer2", "layer3", "avgpool")
-    seen = lap.read(jax.jit(target.apply)(params, images_for(target)))
+    params = jax.eval_shape(target.init, jax.random.key(0))
+    seen = lap.read(jax.eval_shape(target.apply, params, images_for(target)))
     assert [(name, s.shape) for name, s in seen.scores.items()] == [
         ("lap0_layer2", (2, 9, 9, 3)),
         ("lap1_layer3", (2, 5, 5, 3)),
@@ -104,7 +111,6 @@ def test_maps_come_in_forward_order_with_a_concept_for_each_class():
     ]
     assert [q.shape for q in seen.pooled_scores.values()] == [(2, 5, 5, 3), (2, 3, 3, 3), (2, 3)]
     assert seen.attended.shape == seen.complement.shape == (2, 3, 64)
-    np.testing.assert_allclose(jax.nn.sigmoid(seen.scores["lap0_layer2"]), 0.119, atol=0.03)
 
 
 def test_many_classes_share_one_foreground_at_inner_sites():
@@ -159,7 +165,7 @@ def test_the_layer_pools_alone_and_a_projection_starts_as_the_mean():
 
 
 def test_the_weights_of_a_lap_net_survive_a_file(tmp_path):
-    target, params = extended("resnet")
+    target, params = extended("canvas_net")
     targets.save_weights(target, params, tmp_path / "lap.safetensors")
     loaded = targets.load_weights(target, tmp_path / "lap.safetensors")
     jax.tree.map(np.testing.assert_array_equal, loaded, dict(params))
@@ -172,15 +178,26 @@ def test_the_attention_of_a_net_is_an_attribution():
     assert maps.shape == (2, 16, 16) and maps.min() >= 0 and maps.max() <= 1
 
 
+def test_relevance_passes_through_attention_and_is_conserved():
+    target = lap.extend(lap.canvas_net, alpha=2.0, gate=None, **MAKERS["canvas_net"][1])
+    params = target.init(jax.random.key(0))
+    images = np.random.default_rng(0).normal(size=(2, 16, 16, 1)).astype(np.float32)
+    labels = jnp.array([0, 2])
+    explain = jax.jit(attributions.make_lrp(target, rules=attributions.EPSILON))
+    relevance = explain(params, images, labels, key=jax.random.key(0))
+    logits = jax.jit(target.apply)(params, images).logits[np.arange(2), labels]
+    np.testing.assert_allclose(relevance.sum(axis=(1, 2)), logits, rtol=0.02, atol=1e-3)
+
+
 def test_what_cannot_be_extended_is_refused():
     with pytest.raises(InputError, match=r"\['layer9'\].*layer2, layer3, avgpool"):
         lap.extend(targets.resnet8, sites=["layer9"], **SMALL)
     with pytest.raises(InputError, match="sharpness is 0"):
         lap.extend(targets.resnet8, alpha=0.0, **SMALL)
-    target, _ = extended("canvas_net")
+    target, params = extended("canvas_net")
     with pytest.raises(InputError, match="ordinary pooling"):
-        lap.keep_weights(target, plain("resnet")[1], key=jax.random.key(0))
+        lap.keep_weights(target, params, key=jax.random.key(0))
     with pytest.raises(InputError, match="records no attention"):
-        lap.read(plain_output("resnet"))
+        lap.read(TargetOutput(jnp.zeros((1, 3)), {}))
     with pytest.raises(InputError, match="sharpness is 7"):
         jax.eval_shape(Attention(1, alpha=7.0).init, jax.random.key(0), jnp.zeros((1, 2, 2, 1)))
