@@ -134,7 +134,7 @@ def test_a_logit_reads_what_its_own_concept_attends_to():
     merged, _ = extended("canvas_net", sites=["avgpool"], alpha=2.0, read_out="merged")
     found = jax.jit(merged.apply)(params, images_for(target)).logits
     np.testing.assert_allclose(
-        found, seen.attended.mean(axis=1) @ head["kernel"] + head["bias"], rtol=1e-4, atol=1e-5
+        found, seen.attended.mean(axis=1) @ head["kernel"] + head["bias"][None], rtol=1e-4, atol=1e-5
     )
     assert np.abs(found - output.logits).max() > 1e-4
 
