@@ -22,7 +22,7 @@ class FilledMask(NamedTuple):
 
     Attributes:
         mask: 0/1, [B, C] or the activation's shape.
-        fill: Value of a closed neuron: [C], or the activation's shape without the batch axis.
+        fill: Value of a closed neuron: [C], or the activation's shape, without the batch axis or with it.
     """
 
     mask: Array
@@ -78,11 +78,14 @@ class TargetOutput(NamedTuple):
         features: Site name -> activation as it flows on (after its gate, if it has one):
             [B, H, W, C], or [B, C] at a dense site.
         competition: Site name -> who won there; None for a classifier none of whose channels compete.
+        recorded: What layers say besides, by the name of the layer, such as maps of attention: arrays
+            whose first axis is B. None if none does.
     """
 
     logits: Array
     features: dict[str, Array]
     competition: dict[str, Competition] | None = None
+    recorded: dict[str, Any] | None = None
 
 
 class Preprocessing(NamedTuple):

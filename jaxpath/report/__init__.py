@@ -18,6 +18,7 @@ from jaxpath.report.figures import (
     save_figure,
     save_saliency,
 )
+from jaxpath.report.maps import plot_maps
 from jaxpath.report.pages import (
     OverviewRow,
     Setting,
@@ -49,6 +50,7 @@ __all__ = [
     "plot_global_relevance",
     "plot_iou_matrix",
     "plot_local_relevance",
+    "plot_maps",
     "plot_pathway",
     "plot_pathways",
     "plot_times",

@@ -8,6 +8,8 @@ Every maker takes the same keywords:
   default 224 after a resize to 256, 32 for the CIFAR ResNets and 28 for ``lenet`` and ``digit_cnn``.
 - ``channels``: of an image; 3, and 1 for these two.
 
+ResNets and VGGs also take ``pooling``, a :class:`~jaxpath.targets.pooling.Pooling`: how maps get smaller.
+
 The VGGs also take ``hidden`` (width of the two dense layers) and ``pool_size`` (side of the grid before
 them): by default torchvision's 4096 and 7, and 512 and 1 where the shorter side of the images is below 64.
 The ResNets, the DeiTs and ``digit_cnn`` take ``competitors``: from 2 on, that many units compete where one
@@ -36,6 +38,7 @@ from jaxpath.targets.lwta import (
     winner_mask,
 )
 from jaxpath.targets.normless import resnet18_normless
+from jaxpath.targets.pooling import Pooling
 from jaxpath.targets.recognition import WeightsDescription, describe_weights
 from jaxpath.targets.resnet import (
     resnet8,
@@ -67,6 +70,7 @@ __all__ = [
     "ACTIVATIONS",
     "LWTA",
     "LWTAOutput",
+    "Pooling",
     "WeightsDescription",
     "adapt_function",
     "adapt_linen",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from foreign_models import foreign_resnet8, linen_cnn, nnx_cnn
 
-from jaxpath import targets
+from jaxpath import lap, targets
 from jaxpath.targets.deit import DeiT
 from jaxpath.targets.normless import NormlessResNet
 from jaxpath.targets.resnet import BasicBlock, Bottleneck, ResNet
@@ -49,6 +49,7 @@ TRAINABLE = {
     "competing": partial(targets.resnet8, num_classes=3, image_size=8, channels=1, competitors=4),
     "digit_cnn": partial(targets.digit_cnn, num_classes=3, image_size=8, competitors=2),
     "deit": make_deit,
+    "lap": partial(lap.extend, targets.resnet8, num_classes=3, image_size=8, channels=1, gate=0.0, alpha=2.0),
 }
 COMPETITORS = {"competing": 4, "digit_cnn": 2, "deit": 4}
 """Of the stochastic targets."""
