@@ -48,6 +48,7 @@ class ClassifierOptions:
         train_weight_decay: Decoupled for AdamW, added to the gradient for SGD.
         label_smoothing: Share of the target distribution spread over all classes.
         train_augment: Random view of each image: none, shift, shift_flip or crop_flip.
+        competition_weight: Of the KL divergence of competing units from equal odds; 0 leaves it out.
     """
 
     train_steps: int = 300
@@ -57,6 +58,7 @@ class ClassifierOptions:
     train_weight_decay: float = 1e-3
     label_smoothing: float = 0.0
     train_augment: str = "shift"
+    competition_weight: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -57,7 +57,11 @@ def train_classifier(
     variables = dict(target.init(jax.random.key(seed)))
     params = variables.pop("params")
     state = training.create_state(params, optimizer, key=jax.random.key(seed + 1), extra=variables)
-    objective = make_classifier_objective(target, label_smoothing=options.label_smoothing)
+    objective = make_classifier_objective(
+        target,
+        label_smoothing=options.label_smoothing,
+        competition_weight=options.competition_weight,
+    )
     result = fit(
         state,
         training.make_train_step(objective, optimizer, mesh),

@@ -4,7 +4,18 @@
 ``jaxpath.findings`` and ``jaxpath.cli``.
 """
 
-from jaxpath import data, flint, gencnp, losses, metrics, pathways, targets, training
+from jaxpath import (
+    attributions,
+    data,
+    flint,
+    gencnp,
+    lap,
+    losses,
+    metrics,
+    pathways,
+    targets,
+    training,
+)
 from jaxpath.gating import Taps, gate
 from jaxpath.types import (
     Explainer,
@@ -33,10 +44,12 @@ __all__ = [
     "Taps",
     "Target",
     "TargetOutput",
+    "attributions",
     "data",
     "flint",
     "gate",
     "gencnp",
+    "lap",
     "losses",
     "metrics",
     "pathways",

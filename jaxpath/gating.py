@@ -34,11 +34,11 @@ def fill_closed(masks: Mapping[str, Array], fills: Mapping[str, Array] | None) -
 
 def _fill_closed(activation: Array, gate: FilledMask, site: str) -> Array:
     fill = jnp.asarray(gate.fill)
-    if fill.shape not in (activation.shape[-1:], activation.shape[1:]):
+    if fill.shape not in (activation.shape[-1:], activation.shape[1:], activation.shape):
         raise InputError(
             f"the fill for site {site!r} has shape {tuple(fill.shape)}; expected {activation.shape[-1:]} for "
-            f"one value per channel or {tuple(activation.shape[1:])} for one value per unit: leave out the "
-            "batch axis"
+            f"one value per channel, {tuple(activation.shape[1:])} for one value per unit, or the "
+            "activation's shape for values of each image"
         )
     fill = fill.reshape((1,) * (activation.ndim - fill.ndim) + fill.shape).astype(activation.dtype)
     mask = _spread(activation, jnp.asarray(gate.mask), site)

@@ -22,7 +22,7 @@ class FilledMask(NamedTuple):
 
     Attributes:
         mask: 0/1, [B, C] or the activation's shape.
-        fill: Value of a closed neuron: [C], or the activation's shape without the batch axis.
+        fill: Value of a closed neuron: [C], or the activation's shape, without the batch axis or with it.
     """
 
     mask: Array
@@ -44,7 +44,7 @@ class InputError(ValueError):
 
 
 class Site(NamedTuple):
-    """One post-ReLU activation *call* of a target: a place where neurons can be closed.
+    """One activation *call* of a target: a place where neurons can be closed.
 
     Attributes:
         name: Zero-padded position and place, such as ``"004.layer1.1.relu2"``, so that sorting by
@@ -58,6 +58,18 @@ class Site(NamedTuple):
     spatial: tuple[int, int] | None
 
 
+class Competition(NamedTuple):
+    """Who won at a site whose channels compete in blocks of U adjacent ones.
+
+    Attributes:
+        winners: int32 [B, ..., C / U], the winner's place in its block, at every position.
+        kl: [B, ..., C / U], KL divergence in nats of the odds from equal ones.
+    """
+
+    winners: Array
+    kl: Array
+
+
 class TargetOutput(NamedTuple):
     """What a classifier returns.
 
@@ -65,10 +77,15 @@ class TargetOutput(NamedTuple):
         logits: [B, K], float32, never gated.
         features: Site name -> activation as it flows on (after its gate, if it has one):
             [B, H, W, C], or [B, C] at a dense site.
+        competition: Site name -> who won there; None for a classifier none of whose channels compete.
+        recorded: What layers say besides, by the name of the layer, such as maps of attention: arrays
+            whose first axis is B. None if none does.
     """
 
     logits: Array
     features: dict[str, Array]
+    competition: dict[str, Competition] | None = None
+    recorded: dict[str, Any] | None = None
 
 
 class Preprocessing(NamedTuple):
@@ -104,6 +121,10 @@ class Target(NamedTuple):
             (TargetOutput, params)``, the same classifier while it is being trained: batch
             statistics (averaged over the devices of ``axis_name``), dropout by ``key``, one key or
             one per example [B]; the returned parameters carry the updated running statistics.
+        sample_apply: ``sample_apply(params, images, gates=None, *, key) -> TargetOutput``, one draw of a
+            stochastic classifier that is otherwise as in ``apply``, by one key or one per example [B]. None
+            for a classifier that draws nothing. The ``apply`` of a stochastic one takes the likeliest
+            outcome of every draw.
     """
 
     name: str
@@ -113,6 +134,7 @@ class Target(NamedTuple):
     init: Callable[[Array], Params]
     apply: Callable[..., TargetOutput]
     train_apply: Callable[..., tuple[TargetOutput, Params]]
+    sample_apply: Callable[..., TargetOutput] | None = None
 
     def _repr_html_(self) -> str:
         neurons = sum(site.channels for site in self.sites)

@@ -13,8 +13,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 BASE = {"markup", "types", "gating", "layers", "pathways", "losses", "training.sharding"}
 
-SYSTEMS = {"gencnp", "flint"}
-EVERYTHING = BASE | SYSTEMS | {"targets", "explainers", "data", "metrics", "findings", "training", "report"}
+SYSTEMS = {"gencnp", "flint", "lap", "discover"}
+EVERYTHING = (
+    BASE
+    | SYSTEMS
+    | {"targets", "explainers", "attributions", "data", "metrics", "findings", "training", "report"}
+)
 
 MAY_IMPORT = {
     "markup": set(),
@@ -27,6 +31,8 @@ MAY_IMPORT = {
     "targets": BASE,
     # A saliency map normalises images as their target does.
     "explainers": BASE | {"targets"},
+    # Attributions share the score of a class with the explainers of neurons.
+    "attributions": BASE | {"targets", "explainers"},
     # Metrics run their passes over a data set as the steps of training do.
     "metrics": BASE | {"training"},
     "data": BASE,
@@ -35,6 +41,8 @@ MAY_IMPORT = {
     # A system explains any target by any metric; the systems do not know each other.
     "gencnp": BASE | {"targets", "explainers", "metrics", "data"},
     "flint": BASE | {"targets", "explainers", "metrics", "data"},
+    "discover": BASE | {"targets", "explainers", "metrics", "data"},
+    "lap": BASE | {"targets", "explainers", "attributions", "metrics", "data"},
     # The loop is given built objects.
     "training": BASE,
     # A page shows what was found.

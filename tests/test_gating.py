@@ -65,6 +65,11 @@ def test_closed_units_take_the_fill_of_their_place(activation):
     np.testing.assert_array_equal(gate(activation, FilledMask(mask, fill)), expected)
 
 
+def test_a_fill_can_be_of_each_image(activation):
+    fill = np.arange(activation.size, dtype=np.float32).reshape(activation.shape)
+    np.testing.assert_array_equal(gate(activation, FilledMask(np.zeros((2, 4)), fill)), fill)
+
+
 def test_the_gradient_of_a_filled_gate_is_activation_minus_fill():
     found = jax.grad(lambda m: gate(jnp.array([[3.0, 5.0]]), FilledMask(m, jnp.array([1.0, 7.0]))).sum())
     np.testing.assert_array_equal(found(jnp.array([[0.0, 1.0]])), [[2, -2]])
@@ -84,7 +89,7 @@ def test_a_mask_of_another_shape_is_refused_by_name(activation, shape):
         gate(activation, jnp.ones(shape), site="004.relu")
 
 
-@pytest.mark.parametrize("shape", [(), (3,), (1, 4), (2, 2, 3, 4)])
+@pytest.mark.parametrize("shape", [(), (3,), (1, 4), (3, 2, 3, 4)])
 def test_a_fill_of_another_shape_is_refused_by_name(activation, shape):
     with pytest.raises(InputError, match=r"fill for site '004\.relu'"):
         gate(activation, FilledMask(jnp.ones((2, 4)), jnp.ones(shape)), site="004.relu")

@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxpath import data, metrics, report, targets
 from jaxpath.cli.launching import as_json, say
-from jaxpath.cli.manifest import write_manifest
+from jaxpath.cli.manifest import report_details, write_manifest
 from jaxpath.cli.options import (
     ClassifierOptions,
     MethodOptions,
@@ -23,8 +23,11 @@ from jaxpath.findings import (
     Bench,
     ClassPathways,
     Method,
+    Words,
+    describe_classes,
     learn_class_pathways,
     load_pictures,
+    load_words,
     save_class_pathways,
     source_passes,
     survey,
@@ -56,6 +59,7 @@ class ClassPathway:
         threshold: Share of a class's pictures that must keep a channel.
         apply: Pictures to put the pathways on: files, folders, or one data set such as digits.
         apply_split: Split of that data set.
+        words: What channels stand for, as jaxpath dissect leaves it: also writes class_words.html and .json.
         skip_unreadable: Pass over files that are no pictures.
     """
 
@@ -67,6 +71,7 @@ class ClassPathway:
     threshold: float = 0.5
     apply: tuple[str, ...] = ()
     apply_split: str | None = None
+    words: Path | None = None
     skip_unreadable: bool = False
     classifier: ClassifierOptions
     method: MethodOptions = dataclasses.field(default_factory=MethodOptions)
@@ -80,6 +85,7 @@ def run(options: ClassPathway) -> None:
         source = data.draw(source, options.images, seed=options.method.seed)
     new = _pictures_to_explain(options)
     target, params = open_classifier(options.classifier)
+    words = None if options.words is None else load_words(options.words, target.sites)
     names = read_class_names(options.classifier.class_names, target.num_classes, source, new)
     prepare_folder(options.out)
     bench = make_bench(target, params, options.method)
@@ -94,6 +100,8 @@ def run(options: ClassPathway) -> None:
     )
     save_class_pathways(learned, target, options.out / "class_pathways.npz")
     _draw(options.out, target, learned)
+    if words is not None:
+        _write_words(options, target, learned, words)
     known = int(learned.known.sum())
     density = learned.masks[learned.known].mean()
     say(f"{known} class pathways from {len(records.labels)} pictures, {density:.1%} of the channels open")
@@ -180,6 +188,38 @@ def _transfer(
         f"{summary['random']:.1%} under a random one as large, {summary['other']:.1%} under another class's"
         + (f"; {left_out} are of classes without a pathway" if left_out else "")
     )
+
+
+def _write_words(options: ClassPathway, target: Target, learned: ClassPathways, words: Words) -> None:
+    """Writes the classes in words, as a page and as JSON; says some of it."""
+    described = describe_classes(learned, words, target.sites)
+    name = report.Names(learned.class_names)
+    as_dicts = [
+        {
+            "class": one.label,
+            "class_name": name(one.label),
+            "words": [share._asdict() for share in one.words],
+            "nearest": one.nearest,
+            "iou": one.iou,
+            "beside_nearest": one.beside
+            and {part: [s._asdict() for s in shares] for part, shares in one.beside._asdict().items()},
+        }
+        for one in described
+    ]
+    (options.out / "class_words.json").write_text(as_json(as_dicts), encoding="utf-8")
+    weights_hash = targets.weights_hash(options.classifier.weights)
+    setting = report.Setting(
+        model=target.name,
+        sites=target.sites,
+        class_names=learned.class_names,
+        method=learned.method,
+        details=report_details(options.classifier.weights, weights_hash, options.method.seed),
+    )
+    page = report.class_words_page(described, setting, total=sum(map(len, words.values())))
+    report.write_page(page, options.out / "class_words.html")
+    for one in described[:5]:
+        said = ", ".join(share.word for share in one.words[:5]) or "no words"
+        say(f"open in {name.quoted(one.label)}: {said}")
 
 
 def _draw(out: Path, target: Target, learned: ClassPathways) -> None:

@@ -23,6 +23,7 @@ _SMALLEST = {
     **dict.fromkeys(("attributes", "relevance_images"), 1) | {"maximised_pairs": 0},
     **dict.fromkeys(("reconstruction_weight", "output_weight", "entropy_weight", "diversity"), 0.0),
     "maximised_variation": 0.0,
+    **{"competition_weight": 0.0, "competitors": 2, "top_k": 1},
     **dict.fromkeys(("faithfulness", "sparsity_weight", "class_weight", "leakage_weight", "dual_rate"), 0.0),
     **dict.fromkeys(("learning_rate", "train_learning_rate", "weight_decay", "train_weight_decay"), 0.0),
     **dict.fromkeys(("epochs", "random_density_share", "label_smoothing"), 0.0),

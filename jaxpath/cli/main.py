@@ -48,6 +48,12 @@ def _class_pathway() -> Command:
     return Command(ClassPathway, run, _about(ClassPathway))
 
 
+def _dissect() -> Command:
+    from jaxpath.cli.dissect import Dissect, run
+
+    return Command(Dissect, run, _about(Dissect))
+
+
 def _experiment(name: str) -> Command:
     from jaxpath.cli.experiments import experiment_command
 
@@ -65,6 +71,7 @@ COMMANDS = Group(
         "explain": Entry("Explain pictures: one HTML report.", _explain),
         "dataset-report": Entry("Explain a whole data set: one HTML page.", _data_set),
         "class-pathway": Entry("Learn the pathways of classes; put them on new pictures.", _class_pathway),
+        "dissect": Entry("Name channels in words, for the reports of the others.", _dissect),
         "compare": Entry("Compare explainers at equal densities.", partial(_experiment, "compare")),
         "train": Group(
             "Train a generator of pathways, or a classifier.",

@@ -6,6 +6,7 @@ Grain, TensorFlow Datasets and scikit-learn are imported by the functions that n
 from jaxpath.data.archives import TarSource, tar
 from jaxpath.data.arrays import ArraySource, digits
 from jaxpath.data.augment import AUGMENTATIONS, Augment
+from jaxpath.data.canvases import CanvasSource, Clutter, cluttered
 from jaxpath.data.files import UNLABELLED, FileSource, holds_images, image_files
 from jaxpath.data.folders import FolderSource, folder
 from jaxpath.data.index import IMAGE_SUFFIXES, cache_folder
@@ -25,6 +26,8 @@ __all__ = [
     "ArraySource",
     "Augment",
     "Batches",
+    "CanvasSource",
+    "Clutter",
     "Concatenation",
     "Example",
     "FileSource",
@@ -37,6 +40,7 @@ __all__ = [
     "cache_folder",
     "center_crop",
     "check_labels",
+    "cluttered",
     "concatenate",
     "decode",
     "digits",

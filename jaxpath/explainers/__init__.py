@@ -16,7 +16,7 @@ from jaxpath.explainers.attribution import (
     make_taylor,
     make_taylor_signed,
 )
-from jaxpath.explainers.saliency import pathway_saliency
+from jaxpath.explainers.saliency import pathway_saliency, pixel_gradient
 from jaxpath.explainers.scoring import Granularity, make_cut
 from jaxpath.explainers.search import make_dgr, make_greedy, make_refined
 from jaxpath.types import Explainer, InputError, Target
@@ -37,6 +37,7 @@ __all__ = [
     "make_taylor_signed",
     "names",
     "pathway_saliency",
+    "pixel_gradient",
 ]
 
 _MAKERS: dict[str, Callable[..., Explainer]] = {

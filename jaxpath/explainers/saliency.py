@@ -9,6 +9,17 @@ from jaxpath.targets.linen import normalize
 from jaxpath.types import Gates, Params, Target
 
 
+def pixel_gradient(
+    target: Target, params: Params, pixels: Array, labels: Array, masks: Gates | None = None
+) -> Array:
+    """D y_c / d pixel of normalised images through the masked network, [B, H, W, C]."""
+
+    def score(pixels: Array) -> Array:
+        return logit_of(target.apply(params, pixels, masks).logits, labels).sum()
+
+    return jax.grad(score)(pixels)
+
+
 def pathway_saliency(
     target: Target, params: Params, images: Array, labels: Array, masks: Gates | None
 ) -> Array:
@@ -18,10 +29,6 @@ def pathway_saliency(
     gradient of the whole network.
     """
     pixels = normalize(images, target.preprocessing) if images.dtype == jnp.uint8 else images
-
-    def score(pixels: Array) -> Array:
-        return logit_of(target.apply(params, pixels, masks).logits, labels).sum()
-
-    gradient = jax.grad(score)(pixels)
+    gradient = pixel_gradient(target, params, pixels, labels, masks)
     strongest = jnp.abs(gradient).argmax(axis=-1, keepdims=True)
     return jnp.take_along_axis(gradient, strongest, axis=-1)[..., 0]

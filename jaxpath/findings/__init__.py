@@ -9,6 +9,7 @@ from jaxpath.findings.class_pathways import (
     save_class_pathways,
 )
 from jaxpath.findings.data_set import DataSetFinding, find_data_set
+from jaxpath.findings.described import ClassWords, compare_words, describe_classes, flat_words, words_of
 from jaxpath.findings.facts import (
     ClassPathway,
     Confidence,
@@ -17,6 +18,8 @@ from jaxpath.findings.facts import (
     Neighbour,
     StrongChannel,
     Thumbnail,
+    WordComparison,
+    WordShare,
 )
 from jaxpath.findings.images import find_images
 from jaxpath.findings.reference import Reference, load_reference
@@ -26,6 +29,7 @@ __all__ = [
     "Bench",
     "ClassPathway",
     "ClassPathways",
+    "ClassWords",
     "Confidence",
     "DataSetFinding",
     "ImageFinding",
@@ -37,9 +41,14 @@ __all__ = [
     "StrongChannel",
     "Survey",
     "Thumbnail",
+    "WordComparison",
+    "WordShare",
     "Words",
+    "compare_words",
+    "describe_classes",
     "find_data_set",
     "find_images",
+    "flat_words",
     "join_pictures",
     "join_surveys",
     "kept_survey",
@@ -52,4 +61,5 @@ __all__ = [
     "source_passes",
     "strong_channels",
     "survey",
+    "words_of",
 ]

@@ -99,6 +99,28 @@ class ClassPathway(NamedTuple):
     iou: float
 
 
+class WordShare(NamedTuple):
+    """A word, how many of the channels that bear it a pathway opens, and how many there are."""
+
+    word: str
+    num_open: int
+    num_channels: int
+
+
+class WordComparison(NamedTuple):
+    """Two pathways in words.
+
+    Attributes:
+        both: Of the channels that both open.
+        first: Of those that only the first one opens.
+        second: Of those that only the second one opens.
+    """
+
+    both: tuple[WordShare, ...]
+    first: tuple[WordShare, ...]
+    second: tuple[WordShare, ...]
+
+
 class ImageFinding(NamedTuple):
     """Everything about one picture.
 
@@ -119,6 +141,8 @@ class ImageFinding(NamedTuple):
         leakage: What the pathway does to other pictures.
         same: Nearest reference images of the same predicted class.
         others: Nearest ones of other classes.
+        words: What the pathway opens more than chance or, with class pathways, than other classes do.
+        beside_class: The pathway in words beside its class's; None without words or class pathways.
     """
 
     name: str
@@ -136,6 +160,8 @@ class ImageFinding(NamedTuple):
     leakage: Leakage
     same: tuple[Neighbour, ...]
     others: tuple[Neighbour, ...]
+    words: tuple[WordShare, ...] = ()
+    beside_class: WordComparison | None = None
 
     @property
     def predicted(self) -> int:

@@ -7,6 +7,7 @@ import numpy as np
 from jaxpath.findings.bench import Bench, Method, Pictures
 from jaxpath.findings.channels import Words, strong_channels
 from jaxpath.findings.class_pathways import ClassPathways
+from jaxpath.findings.described import compare_words, flat_words, words_of
 from jaxpath.findings.facts import (
     ClassPathway,
     Confidence,
@@ -14,6 +15,7 @@ from jaxpath.findings.facts import (
     Leakage,
     Neighbour,
     Thumbnail,
+    WordShare,
 )
 from jaxpath.findings.reference import Reference
 from jaxpath.findings.survey import Survey
@@ -62,6 +64,7 @@ def find_images(
     leakage = _leakage(bench, pictures, survey, reference, seed=method.seed)
     transferred = _class_confidence(bench, pictures, survey, class_pathways)
     saliency = _saliency(bench, pictures, survey)
+    named = None if words is None else flat_words(words, bench.target.sites)
     findings = []
     for i, image in enumerate(pictures.images):
         one = survey.take(np.array([i]))
@@ -96,10 +99,14 @@ def find_images(
                     reference=rest,
                     words=words,
                 ),
-                class_pathway=_class_pathway(one, class_pathways),
+                class_pathway=(shared := _class_pathway(one, class_pathways)),
                 leakage=leakage[i],
                 same=same,
                 others=others,
+                words=() if named is None else _words(one, class_pathways, named),
+                beside_class=None
+                if named is None or shared is None
+                else compare_words(records.masks[0], shared.mask, named),
             )
         )
     return findings
@@ -201,6 +208,18 @@ def _class_pathway(one: Survey, class_pathways: ClassPathways | None) -> ClassPa
     mask = class_pathways.frequencies[label] >= class_pathways.threshold
     iou = float(_iou(one.records.masks, mask[None])[0, 0])
     return ClassPathway(class_pathways.frequencies[label], mask, int(class_pathways.counts[label]), iou)
+
+
+def _words(one: Survey, class_pathways: ClassPathways | None, named: np.ndarray) -> tuple[WordShare, ...]:
+    """The picture's pathway in words, against the mean pathway of the other classes or against chance."""
+    mask = one.records.masks[0]
+    usual: np.ndarray | float = float(mask.mean())
+    if class_pathways is not None:
+        known = class_pathways.known.copy()
+        known[one.records.predicted[0]] = False
+        if known.any():
+            usual = class_pathways.frequencies[known].mean(axis=0)
+    return words_of(mask, named, usual=usual)
 
 
 def neighbours(

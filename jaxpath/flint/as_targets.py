@@ -63,6 +63,4 @@ def _as_target(
         seen, updated = target.train_apply(params["target"], images, key=key, axis_name=axis_name)
         return read(params, seen), {**params, "target": updated}
 
-    return target._replace(
-        name=name, sites=sites, num_classes=num_classes, init=init, apply=apply, train_apply=train_apply
-    )
+    return Target(name, sites, num_classes, target.preprocessing, init, apply, train_apply)

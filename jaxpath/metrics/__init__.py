@@ -19,8 +19,26 @@ from jaxpath.metrics.evaluation import (
 from jaxpath.metrics.faithfulness import agreement, confidences, mean_drop, mean_increase
 from jaxpath.metrics.intervals import Interval, image_interval, seed_interval
 from jaxpath.metrics.leakage import foreign_partners
+from jaxpath.metrics.localisation import (
+    Overlap,
+    average_precision,
+    best_overlap,
+    boxes_to_masks,
+    energy_in_mask,
+    overlap_at,
+    pointing_game,
+)
 from jaxpath.metrics.memory import fitting_batch_size
 from jaxpath.metrics.passes import per_image
+from jaxpath.metrics.pixels import (
+    Aopc,
+    RandomizedMaps,
+    aopc,
+    blurred,
+    keeps_class,
+    pixel_insertion_deletion,
+    randomized_maps,
+)
 from jaxpath.metrics.records import Batches, Fills, MakeExplainer, Records
 from jaxpath.metrics.sanity import RandomizedStage, cascading_randomization
 from jaxpath.metrics.similarity import ClassSimilarity, class_similarity, pairwise_iou, random_aciou
@@ -29,6 +47,7 @@ from jaxpath.metrics.transfer import following_classes, source_frequencies, tran
 
 __all__ = [
     "DENSITIES",
+    "Aopc",
     "Batches",
     "ClassSimilarity",
     "Fills",
@@ -36,16 +55,24 @@ __all__ = [
     "Interval",
     "MakeExplainer",
     "MatrixCorrelation",
+    "Overlap",
+    "RandomizedMaps",
     "RandomizedStage",
     "Records",
     "SaliencyAgreement",
     "agreement",
+    "aopc",
+    "average_precision",
+    "best_overlap",
+    "blurred",
+    "boxes_to_masks",
     "cascading_randomization",
     "class_similarity",
     "confidences",
     "density_curve",
     "density_over_depth",
     "describe_masks",
+    "energy_in_mask",
     "evaluate_records",
     "explain_all",
     "explain_at_densities",
@@ -56,14 +83,19 @@ __all__ = [
     "gates_of",
     "image_interval",
     "insertion_deletion",
+    "keeps_class",
     "masked_predictions",
     "matrix_correlation",
     "mean_drop",
     "mean_increase",
+    "overlap_at",
     "pairwise_iou",
     "per_image",
+    "pixel_insertion_deletion",
+    "pointing_game",
     "predict_under",
     "random_aciou",
+    "randomized_maps",
     "saliency_agreement",
     "seed_interval",
     "site_means",

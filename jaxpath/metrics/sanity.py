@@ -4,7 +4,7 @@ Cascading randomisation of Adebayo et al. 2018, "Sanity Checks for Saliency Maps
 explanation that stays the same while the weights are replaced does not explain the model.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -73,6 +73,34 @@ def cascading_randomization(
     Raises:
         InputError: ``params`` are not of this target.
     """
+    step = _make_similarity_step(target, make_explainer, mesh, seed=seed, density=density)
+    example = next(iter(batches()))["image"][:1]
+    explainer_params, trained = replicate((explainer_params, params), mesh)
+    rows = []
+    for stage, share, mixed in randomized_stages(target, params, example, seed=seed):
+        frozen = trained, replicate(mixed, mesh)
+        found = collect(step, batches(), explainer_params, frozen, mesh=mesh)
+        rows.append(RandomizedStage(stage, share, **found))
+    return rows
+
+
+def randomized_stages(
+    target: Target, params: Params, image: np.ndarray | Array, *, seed: int
+) -> Iterator[tuple[str, float, Params]]:
+    """Re-initialises a target from the classifier down, one stage after another.
+
+    Args:
+        target: The classifier.
+        params: Its trained parameters.
+        image: One image, [1, H, W, C].
+        seed: Of the new weights.
+
+    Yields:
+        The stage, the share of the parameters that are new by now, and the parameters.
+
+    Raises:
+        InputError: ``params`` are not of this target.
+    """
     fresh = target.init(jax.random.key(seed))
     shapes, new_shapes = (jax.tree.map(np.shape, tree) for tree in (params, fresh))
     if shapes != new_shapes:
@@ -80,13 +108,9 @@ def cascading_randomization(
             f"the parameters have the shapes {shapes}, but {target.name}'s init makes {new_shapes}; give the "
             "parameters of this target"
         )
-    example = next(iter(batches()))["image"][:1]
-    stages = stage_of_parameters(target, params, example)
-    step = _make_similarity_step(target, make_explainer, mesh, seed=seed, density=density)
+    stages = stage_of_parameters(target, params, image)
     leaves, structure = jax.tree.flatten(params)
     sizes = np.array([np.size(leaf) for leaf in leaves])
-    explainer_params, params = replicate((explainer_params, params), mesh)
-    rows = []
     reset = np.zeros(len(leaves), bool)
     for stage in [LOGITS, *(site.name for site in reversed(target.sites))]:
         if stage not in stages:
@@ -95,13 +119,10 @@ def cascading_randomization(
         mixed = [
             new if here else old for here, new, old in zip(reset, jax.tree.leaves(fresh), leaves, strict=True)
         ]
-        frozen = params, replicate(jax.tree.unflatten(structure, mixed), mesh)
-        found = collect(step, batches(), explainer_params, frozen, mesh=mesh)
-        rows.append(RandomizedStage(stage, float(sizes[reset].sum() / sizes.sum()), **found))
-    return rows
+        yield stage, float(sizes[reset].sum() / sizes.sum()), jax.tree.unflatten(structure, mixed)
 
 
-def stage_of_parameters(target: Target, params: Params, image: np.ndarray) -> list[str]:
+def stage_of_parameters(target: Target, params: Params, image: np.ndarray | Array) -> list[str]:
     """The first site, in forward order, that each array of ``params`` reaches; "logits" if none.
 
     Found by spoiling one array after another with NaN, which passes through every layer that uses it.

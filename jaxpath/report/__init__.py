@@ -18,7 +18,15 @@ from jaxpath.report.figures import (
     save_figure,
     save_saliency,
 )
-from jaxpath.report.pages import OverviewRow, Setting, data_set_page, image_page, write_page
+from jaxpath.report.maps import plot_maps
+from jaxpath.report.pages import (
+    OverviewRow,
+    Setting,
+    class_words_page,
+    data_set_page,
+    image_page,
+    write_page,
+)
 from jaxpath.report.sentences import Caveat, Names, caveats, verdict
 
 __all__ = [
@@ -29,6 +37,7 @@ __all__ = [
     "OverviewRow",
     "Setting",
     "caveats",
+    "class_words_page",
     "data_set_page",
     "image_page",
     "plot_architectures",
@@ -41,6 +50,7 @@ __all__ = [
     "plot_global_relevance",
     "plot_iou_matrix",
     "plot_local_relevance",
+    "plot_maps",
     "plot_pathway",
     "plot_pathways",
     "plot_times",

@@ -12,6 +12,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from jaxpath.findings.data_set import DataSetFinding
+from jaxpath.findings.described import ClassWords
 from jaxpath.findings.facts import ImageFinding, Thumbnail
 from jaxpath.report import encode
 from jaxpath.report.charts import Bar, density_bars, map_points, matrix_cells, matrix_uri
@@ -128,6 +129,23 @@ def data_set_page(
             for outlier, image, name in zip(finding.outliers, thumbnails, image_names, strict=True)
         ],
         total=sum(site.channels for site in setting.sites),
+    )
+
+
+def class_words_page(described: Sequence[ClassWords], setting: Setting, *, total: int) -> str:
+    """The pathways of classes in words, as HTML.
+
+    Args:
+        described: The classes.
+        setting: How their pathways were learned.
+        total: Channels that have words.
+    """
+    return _render(
+        "class_words.html",
+        setting=setting,
+        described=described,
+        names=Names(setting.class_names),
+        total=total,
     )
 
 

@@ -50,17 +50,17 @@ def evaluate(
         place = _join(scope, str(eqn.source_info.name_stack))
         operands = [read(atom) for atom in eqn.invars]
         if eqn.outvars and (name := found.get(eqn.outvars[0])):
-            (activation,) = _execute(jaxpr, eqn, operands)
+            (activation,) = execute(jaxpr, eqn, operands)
             results = [visit(_join(place, name), activation)]
         elif any(_has_activations(callee, names) for callee in _callees(eqn)):
             results = evaluate(_called(eqn), operands, names=names, visit=visit, scope=place)
         else:
-            results = _execute(jaxpr, eqn, operands)
+            results = execute(jaxpr, eqn, operands)
         values.update(zip(eqn.outvars, results, strict=True))
     return [read(atom) for atom in jaxpr.outvars]
 
 
-def _execute(jaxpr: Jaxpr, eqn: JaxprEqn, operands: Sequence[Array]) -> list[Array]:
+def execute(jaxpr: Jaxpr, eqn: JaxprEqn, operands: Sequence[Array]) -> list[Array]:
     """One operation of ``jaxpr`` as it stands."""
     pairs = zip(eqn.invars, operands, strict=True)
     inputs = {atom: value for atom, value in pairs if not isinstance(atom, Literal)}

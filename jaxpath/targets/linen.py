@@ -1,17 +1,21 @@
 """A Linen classifier as a :class:`~jaxpath.types.Target`: pure functions around one module."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
+from flax.traverse_util import flatten_dict
 from jax import Array
 from jax.typing import DTypeLike
 
 from jaxpath.gating import check_gates
 from jaxpath.types import Gates, InputError, Params, Preprocessing, Site, Target, TargetOutput
+
+_RECORDS = "intermediates"
+"""Linen's collection for what modules sow; it is no part of the parameters."""
 
 IMAGENET = Preprocessing(resize=256, crop=(224, 224), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 """torchvision's and timm's preprocessing of their ResNets and VGGs."""
@@ -113,7 +117,10 @@ def from_linen(
     Args:
         module: Called as ``module(images, gates, train=...)``, returns ``(logits, features)``:
             it passes each activation through one :class:`jaxpath.gating.Taps`. It has an
-            ``axis_name`` attribute for its BatchNorms and uses the ``dropout`` random stream.
+            ``axis_name`` attribute for its BatchNorms and uses the ``dropout`` random stream. If its
+            attribute ``competitors`` is above 1, its units compete: it returns the competition as a third
+            value, and draws the winners where it is called with ``keys``, one per example. What a layer
+            sows into ``intermediates`` is recorded in the output.
         name: Name of the target.
         num_classes: K.
         preprocessing: How pictures become inputs; its crop and mean give the input's shape.
@@ -132,6 +139,7 @@ def from_linen(
         for site, feature in shapes.items()
     )
 
+    competes = getattr(module, "competitors", 1) > 1
     dropped = {site: dropout[site.name] for site in sites if site.name in dropout} if dropout else {}
 
     def prepared(images: Array) -> Array:
@@ -139,33 +147,63 @@ def from_linen(
 
     def apply(params: Params, images: Array, gates: Gates | None = None) -> TargetOutput:
         check_gates(gates, sites)
-        logits, features = cast(
-            tuple[Array, dict[str, Array]],
-            module.apply(params, prepared(images), gates),
-        )
-        return TargetOutput(logits.astype(jnp.float32), features)
+        output, sown = module.apply(params, prepared(images), gates, mutable=[_RECORDS])
+        return _as_output(output, sown)
+
+    def sample_apply(
+        params: Params, images: Array, gates: Gates | None = None, *, key: Array
+    ) -> TargetOutput:
+        check_gates(gates, sites)
+        keys = _per_example(key, len(images))
+        output, sown = module.apply(params, prepared(images), gates, keys=keys, mutable=[_RECORDS])
+        return _as_output(output, sown)
 
     def train_apply(
         params: Params, images: Array, *, key: Array, axis_name: str | None = None
     ) -> tuple[TargetOutput, Params]:
         synced = module.clone(axis_name=axis_name)
+        drawn: dict[str, Any] = {"keys": _per_example(key, len(images))} if competes else {}
         output, updates = synced.apply(
             params,
             prepared(images),
             _draw_dropout(key, len(images), dropped),
             train=True,
             rngs={"dropout": key if key.ndim == 0 else key[0]},
-            mutable=["batch_stats"],
+            mutable=["batch_stats", _RECORDS],
+            **drawn,
         )
-        logits, features = output
-        return TargetOutput(logits.astype(jnp.float32), features), {**params, **updates}
+        statistics = {name: value for name, value in updates.items() if name != _RECORDS}
+        return _as_output(output, updates), {**params, **statistics}
 
-    return Target(name, sites, num_classes, preprocessing, init, apply, train_apply)
+    return Target(
+        name,
+        sites,
+        num_classes,
+        preprocessing,
+        init,
+        apply,
+        train_apply,
+        sample_apply if competes else None,
+    )
+
+
+def _per_example(key: Array, batch: int) -> Array:
+    """Keys [B]: as they are, or split from one."""
+    return key if key.ndim else jax.random.split(key, batch)
+
+
+def _as_output(output: Any, updates: Mapping[str, Any]) -> TargetOutput:
+    logits, features, *rest = output
+    competition = rest[0] if rest else None
+    sown = flatten_dict(dict(updates.get(_RECORDS, {})), sep="/")
+    # A layer is named by its place; each sows once per call, as a tuple of one.
+    recorded = {name.rpartition("/")[0]: values[0] for name, values in sown.items()}
+    return TargetOutput(logits.astype(jnp.float32), features, competition, recorded or None)
 
 
 def _draw_dropout(key: Array, batch: int, rates: Mapping[Site, float]) -> dict[str, Array]:
     """Gates of 0 or 1 / (1 - rate) for every unit of the sites in ``rates``; ``key`` is [] or [B]."""
-    keys = key if key.ndim else jax.random.split(key, batch)
+    keys = _per_example(key, batch)
 
     def draw(number: int, site: Site, rate: float) -> Array:
         def one(key: Array) -> Array:

@@ -8,10 +8,22 @@ from jax import Array
 
 from jaxpath import losses
 from jaxpath.training.sharding import AXIS
-from jaxpath.types import Params, Target
+from jaxpath.types import Competition, Params, Target
 
 
-def make_classifier_objective(target: Target, *, label_smoothing: float = 0.0) -> Any:
+def competition_kl(competition: Mapping[str, Competition]) -> Array:
+    """KL divergence of each example's competitions from equal odds, nats, [B]: means of sites, added up.
+
+    The mean over blocks and positions is the official code's; an evidence bound would sum over them.
+    """
+    return sum(
+        (found.kl.mean(axis=tuple(range(1, found.kl.ndim))) for found in competition.values()), jnp.zeros(())
+    )
+
+
+def make_classifier_objective(
+    target: Target, *, label_smoothing: float = 0.0, competition_weight: float = 0.0
+) -> Any:
     """Builds the cross-entropy objective that :func:`jaxpath.training.make_train_step` compiles.
 
     What is trained is ``params["params"]``; the rest of the target's parameters (BatchNorm's running
@@ -20,6 +32,8 @@ def make_classifier_objective(target: Target, *, label_smoothing: float = 0.0) -
     Args:
         target: The classifier to train.
         label_smoothing: Share of the target distribution that is spread over all classes.
+        competition_weight: Of :func:`competition_kl`, where units compete; 0 as DISCOVER's released code
+            runs, 1e-6 as it is written there.
     """
 
     def objective(
@@ -29,6 +43,8 @@ def make_classifier_objective(target: Target, *, label_smoothing: float = 0.0) -
         variables = {**extra, "params": params}
         output, updated = target.train_apply(variables, batch["image"], key=keys, axis_name=AXIS)
         loss = losses.cross_entropy(output.logits, batch["label"], label_smoothing=label_smoothing)
+        if output.competition is not None:
+            loss = loss + competition_weight * competition_kl(output.competition)
         correct = (output.logits.argmax(axis=-1) == batch["label"]).astype(jnp.float32)
         statistics = {name: value for name, value in updated.items() if name != "params"}
         return loss, (statistics, {"accuracy": correct})

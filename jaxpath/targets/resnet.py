@@ -17,7 +17,9 @@ from jax.typing import DTypeLike
 from jaxpath.gating import Taps
 from jaxpath.layers import Conv
 from jaxpath.targets.linen import batch_norm, compute_dtype, from_linen, make_preprocessing
-from jaxpath.types import Gates, Target
+from jaxpath.targets.lwta import TEMPERATURE, Activations, competing_name
+from jaxpath.targets.pooling import ORDINARY, Halve, Pooling
+from jaxpath.types import Competition, Gates, Target
 
 _kaiming = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 
@@ -33,54 +35,65 @@ class _Block(nn.Module):
     axis_name: str | None
     dtype: Any
 
-    def conv_bn(self, x: Array, features: int, kernel: int, stride: int, names: tuple[str, str]) -> Array:
+    def conv_bn(
+        self,
+        x: Array,
+        features: int,
+        kernel: int,
+        stride: int,
+        names: tuple[str, str],
+        halve: Halve | None = None,
+    ) -> Array:
         conv = Conv(
             features,
             (kernel, kernel),
-            (stride, stride),
+            (stride, stride) if halve is None else (1, 1),
             padding=kernel // 2,
             use_bias=False,
             dtype=self.dtype,
             kernel_init=_kaiming,
             name=names[0],
         )
-        return batch_norm(train=self.train, axis_name=self.axis_name, dtype=self.dtype, name=names[1])(
-            conv(x)
-        )
+        norm = batch_norm(train=self.train, axis_name=self.axis_name, dtype=self.dtype, name=names[1])
+        return norm(conv(x) if halve is None else halve(conv(x)))
 
-    def shortcut(self, x: Array, features: int) -> Array:
+    def shortcut(self, x: Array, features: int, halve: Halve | None) -> Array:
         if self.stride == 1 and x.shape[-1] == features:
             return x
+        stride = self.stride
+        if halve is not None:
+            # One pixel of a 1x1 convolution sees one pixel: it may as well come after the pooling.
+            x, stride = halve(x), 1
         if self.option_a:
             # Every second pixel; zeros for the new channels, half in front and half behind.
             missing = features - x.shape[-1]
             pad = (missing // 2, missing - missing // 2)
-            return jnp.pad(x[:, :: self.stride, :: self.stride], ((0, 0), (0, 0), (0, 0), pad))
-        return self.conv_bn(x, features, 1, self.stride, ("downsample_0", "downsample_1"))
+            return jnp.pad(x[:, ::stride, ::stride], ((0, 0), (0, 0), (0, 0), pad))
+        return self.conv_bn(x, features, 1, stride, ("downsample_0", "downsample_1"))
 
 
 class BasicBlock(_Block):
     """conv3x3, conv3x3: two sites."""
 
     @nn.compact
-    def __call__(self, x: Array, taps: Taps) -> Array:
-        y = self.conv_bn(x, self.width, 3, self.stride, ("conv1", "bn1"))
-        y = taps(f"{self.place}.relu1", nn.relu(y))
+    def __call__(self, x: Array, activate: Activations, halve: Halve | None = None) -> Array:
+        y = self.conv_bn(x, self.width, 3, self.stride, ("conv1", "bn1"), halve)
+        y = activate(y, self.place, 1)
         y = self.conv_bn(y, self.width, 3, 1, ("conv2", "bn2"))
-        return taps(f"{self.place}.relu2", nn.relu(y + self.shortcut(x, self.width)))
+        return activate(y + self.shortcut(x, self.width, halve), self.place, 2)
 
 
 class Bottleneck(_Block):
     """conv1x1, conv3x3 (strided), conv1x1 to four times the width: three sites."""
 
     @nn.compact
-    def __call__(self, x: Array, taps: Taps) -> Array:
+    def __call__(self, x: Array, activate: Activations, halve: Halve | None = None) -> Array:
         y = self.conv_bn(x, self.width, 1, 1, ("conv1", "bn1"))
-        y = taps(f"{self.place}.relu1", nn.relu(y))
-        y = self.conv_bn(y, self.width, 3, self.stride, ("conv2", "bn2"))
-        y = taps(f"{self.place}.relu2", nn.relu(y))
+        y = activate(y, self.place, 1)
+        y = self.conv_bn(y, self.width, 3, self.stride, ("conv2", "bn2"), halve)
+        y = activate(y, self.place, 2)
         y = self.conv_bn(y, 4 * self.width, 1, 1, ("conv3", "bn3"))
-        return taps(f"{self.place}.relu3", nn.relu(y + self.shortcut(x, 4 * self.width)))
+        return activate(y + self.shortcut(x, 4 * self.width, halve), self.place, 3)
 
 
 class ResNet(nn.Module):
@@ -93,6 +106,10 @@ class ResNet(nn.Module):
         imagenet_stem: 7x7 stride 2 and a max pool; otherwise 3x3 stride 1.
         option_a: Parameter-free shortcuts.
         head: Name of the classifier.
+        competitors: Units that compete where 1 rectifies; see :mod:`jaxpath.targets.lwta`.
+        temperature: Of the draws.
+        pooling: How maps get smaller, at ``maxpool``, at the transitions into ``layer2`` and so on, and at
+            ``avgpool``.
     """
 
     block: Callable[..., _Block]
@@ -102,14 +119,18 @@ class ResNet(nn.Module):
     imagenet_stem: bool = True
     option_a: bool = False
     head: str = "fc"
+    competitors: int = 1
+    temperature: float = TEMPERATURE
+    pooling: Pooling = ORDINARY
     dtype: Any = jnp.float32
     axis_name: str | None = None
 
     @nn.compact
     def __call__(
-        self, images: Array, gates: Gates | None = None, *, train: bool = False
-    ) -> tuple[Array, dict[str, Array]]:
+        self, images: Array, gates: Gates | None = None, *, train: bool = False, keys: Array | None = None
+    ) -> tuple[Array, dict[str, Array], dict[str, Competition] | None]:
         taps = Taps(gates)
+        activate = Activations(taps, competitors=self.competitors, keys=keys, temperature=self.temperature)
         kernel, stride = (7, 2) if self.imagenet_stem else (3, 1)
         x = Conv(
             self.width,
@@ -122,26 +143,27 @@ class ResNet(nn.Module):
             name="conv1",
         )(images)
         x = batch_norm(train=train, axis_name=self.axis_name, dtype=self.dtype, name="bn1")(x)
-        x = taps("relu", nn.relu(x))  # [B, H/2, W/2, 64]
+        x = activate(x)  # [B, H/2, W/2, 64]
         if self.imagenet_stem:
-            x = nn.max_pool(x, (3, 3), (2, 2), ((1, 1), (1, 1)))  # [B, H/4, W/4, 64]
+            x = self.pooling.max_pool("maxpool", x, (3, 3), (2, 2), ((1, 1), (1, 1)))  # [B, H/4, W/4, 64]
         for stage, size in enumerate(self.stage_sizes):
             for index in range(size):
+                stride = 2 if stage > 0 and index == 0 else 1
+                halve = self.pooling.transition(f"layer{stage + 1}", x) if stride > 1 else None
                 block = self.block(
                     place=f"layer{stage + 1}.{index}",
                     width=self.width * 2**stage,
-                    stride=2 if stage > 0 and index == 0 else 1,
+                    stride=stride,
                     option_a=self.option_a,
                     train=train,
                     axis_name=self.axis_name,
                     dtype=self.dtype,
                     name=f"layer{stage + 1}_{index}",
                 )
-                x = block(x, taps)
-        x = x.mean(axis=(1, 2), dtype=jnp.float32)  # [B, C]
+                x = block(x, activate, halve)
         # In float32 whatever the blocks compute in: bfloat16 logits of size 10 are steps of 1/16.
-        logits = nn.Dense(self.num_classes, dtype=jnp.float32, name=self.head)(x)
-        return logits, taps.features
+        classifier = nn.Dense(self.num_classes, dtype=jnp.float32, name=self.head)
+        return self.pooling.read_out("avgpool", x, classifier), taps.features, activate.competition
 
 
 def _imagenet_resnet(
@@ -153,8 +175,18 @@ def _imagenet_resnet(
     dtype: DTypeLike = "float32",
     image_size: int | tuple[int, int] | None = None,
     channels: int = 3,
+    competitors: int = 1,
+    pooling: Pooling = ORDINARY,
 ) -> Target:
-    module = ResNet(block, stage_sizes, num_classes, dtype=compute_dtype(dtype))
+    module = ResNet(
+        block,
+        stage_sizes,
+        num_classes,
+        competitors=competitors,
+        pooling=pooling,
+        dtype=compute_dtype(dtype),
+    )
+    name = competing_name(name, competitors)
     preprocessing = make_preprocessing(image_size, channels)
     return from_linen(module, name=name, num_classes=num_classes, preprocessing=preprocessing)
 
@@ -167,6 +199,8 @@ def _cifar_resnet(
     dtype: DTypeLike = "float32",
     image_size: int | tuple[int, int] = 32,
     channels: int = 3,
+    competitors: int = 1,
+    pooling: Pooling = ORDINARY,
 ) -> Target:
     module = ResNet(
         BasicBlock,
@@ -176,8 +210,11 @@ def _cifar_resnet(
         imagenet_stem=False,
         option_a=True,
         head="linear",
+        competitors=competitors,
+        pooling=pooling,
         dtype=compute_dtype(dtype),
     )
+    name = competing_name(name, competitors)
     preprocessing = make_preprocessing(image_size, channels)
     return from_linen(module, name=name, num_classes=num_classes, preprocessing=preprocessing)
 

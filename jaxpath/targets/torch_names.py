@@ -5,7 +5,7 @@ Submodules carry torchvision's names, so one rule serves every family: ``layer1_
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -40,6 +40,12 @@ _IMAGENET_RESNETS: dict[tuple[bool, tuple[int, ...]], str] = {
     (True, (3, 8, 36, 3)): "resnet152",
 }
 """(bottleneck blocks, blocks per stage) -> name."""
+
+_SMALL = {(2, 0): "lenet", (3, 0): "digit_cnn"}
+"""(convolutions, norms) of the classifiers of digits -> name."""
+
+_DEITS = {192: "deit_tiny", 384: "deit_small"}
+"""Width of a token -> name."""
 
 
 class Slot(NamedTuple):
@@ -88,7 +94,8 @@ def parameter_slots(target: Target) -> list[Slot]:
     slots = []
     for path, leaf in shapes.items():
         key, shape, grid = torch_key(path), tuple(leaf.shape), None
-        torch_shape = (shape[3], shape[2], *shape[:2]) if len(shape) == 4 else shape[::-1]
+        torch_shape = (shape[3], shape[2], *shape[:2]) if len(shape) == 4 else shape
+        torch_shape = shape[::-1] if len(shape) == 2 else torch_shape
         if key == _AFTER_FLATTENING and grid_channels:
             side = round((shape[0] // grid_channels[0]) ** 0.5)
             grid = (side, side, grid_channels[0])
@@ -103,7 +110,7 @@ def torch_key(path: tuple[str, ...]) -> str:
     'layer1.0.conv1.weight'
     """
     modules = [re.sub(r"_(\d+)$", r".\1", module) for module in path[1:-1]]
-    return ".".join([*modules, _LEAVES[path[-1]]])
+    return ".".join([*modules, _LEAVES.get(path[-1], path[-1])])
 
 
 def canonical(tensors: Mapping[str, np.ndarray], expected: Collection[str]) -> dict[str, np.ndarray]:
@@ -135,20 +142,22 @@ def canonical(tensors: Mapping[str, np.ndarray], expected: Collection[str]) -> d
     return renamed
 
 
-def recognise(keys: Collection[str]) -> str | None:
-    """Name of the architecture that a state dict's keys belong to, None if it is none of ours.
+def recognise(keys: Mapping[str, Sequence[int]]) -> str | None:
+    """Name of the architecture that a state dict's names and shapes belong to, None if it is none of ours.
 
-    >>> recognise({f"layer{i}.0.conv1.weight" for i in (1, 2, 3)})
+    >>> recognise({f"layer{i}.0.conv1.weight": (16, 16, 3, 3) for i in (1, 2, 3)})
     'resnet8'
     """
+    if "cls_token" in keys:
+        return _DEITS.get(tuple(keys["cls_token"])[-1])
     convolutions = sum(re.fullmatch(r"features\.\d+\.weight", key) is not None for key in keys)
     norms = sum(re.fullmatch(r"features\.\d+\.running_mean", key) is not None for key in keys)
     depth = {8: 11, 10: 13, 13: 16, 16: 19}.get(convolutions - norms)
     if depth:
         return f"vgg{depth}_bn" if norms else f"vgg{depth}"
     # FLINT's two classifiers: two convolutions and no norm, and residual blocks before two dense layers.
-    if (convolutions, norms) == (2, 0):
-        return "lenet"
+    if (convolutions, norms) in _SMALL:
+        return _SMALL[convolutions, norms]
     if {"layer1_0_conv1.weight", "fc2.weight"} <= set(keys):
         return "resnet18_normless"
     blocks = {match.groups() for key in keys if (match := re.match(r"layer(\d+)\.(\d+)\.", key))}

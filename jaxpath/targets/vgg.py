@@ -17,6 +17,7 @@ from jax.typing import DTypeLike
 from jaxpath.gating import Taps
 from jaxpath.layers import Conv, adaptive_average_pool
 from jaxpath.targets.linen import batch_norm, compute_dtype, from_linen, make_preprocessing
+from jaxpath.targets.pooling import ORDINARY, Pooling
 from jaxpath.types import Gates, Target
 
 _CONVOLUTIONS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
@@ -42,6 +43,7 @@ class VGG(nn.Module):
         batch_norm: A BatchNorm after each convolution.
         hidden: Width of the two hidden dense layers.
         pool_size: Side of the grid that the adaptive pool leaves.
+        pooling: How maps get smaller, at the max pools: torchvision's ``features.N``.
     """
 
     stages: Sequence[int]
@@ -49,6 +51,7 @@ class VGG(nn.Module):
     batch_norm: bool
     hidden: int = 4096
     pool_size: int = 7
+    pooling: Pooling = ORDINARY
     dtype: Any = jnp.float32
     axis_name: str | None = None
 
@@ -78,7 +81,7 @@ class VGG(nn.Module):
                 index += 1
             # One row or column is left as it is, so that images below 32 pixels pass as well.
             window = (min(2, x.shape[1]), min(2, x.shape[2]))
-            x = nn.max_pool(x, window, window)
+            x = self.pooling.max_pool(f"features.{index}", x, window, window)
             index += 1
         x = adaptive_average_pool(x, (self.pool_size, self.pool_size))
         x = x.reshape(x.shape[0], -1)
@@ -111,6 +114,7 @@ def _vgg(
     channels: int = 3,
     hidden: int | None = None,
     pool_size: int | None = None,
+    pooling: Pooling = ORDINARY,
 ) -> Target:
     name = f"vgg{depth}_bn" if batch_norm else f"vgg{depth}"
     preprocessing = make_preprocessing(image_size, channels)
@@ -121,6 +125,7 @@ def _vgg(
         batch_norm,
         hidden=usual_hidden if hidden is None else hidden,
         pool_size=usual_pool if pool_size is None else pool_size,
+        pooling=pooling,
         dtype=compute_dtype(dtype),
     )
     return from_linen(module, name=name, num_classes=num_classes, preprocessing=preprocessing)

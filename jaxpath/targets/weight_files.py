@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file
 
 from jaxpath.types import InputError
 
 HUB = "hf://"
+TARGET = "jaxpath.target"
+"""Key in the header of a ``.safetensors`` file under which a target's name is kept."""
+
 _TORCH_SUFFIXES = (".pth", ".pt", ".th", ".bin")
 _WRAPPERS = ("state_dict", "model")
 """Keys under which training scripts keep the state dict, beside the epoch and so on."""
@@ -53,6 +56,14 @@ def read_tensors(file: Path) -> dict[str, np.ndarray]:
         return _read_torch(file)
     suffixes = ", ".join((".safetensors", *_TORCH_SUFFIXES))
     raise InputError(f"the weights file {file} has the suffix {file.suffix!r}; expected one of {suffixes}")
+
+
+def read_target_name(file: Path) -> str | None:
+    """The name of the target whose weights a readable file holds; None if the file does not say it."""
+    if file.suffix != ".safetensors":
+        return None
+    with safe_open(file, framework="numpy") as opened:
+        return (opened.metadata() or {}).get(TARGET)
 
 
 def parse_hub_path(path: str) -> tuple[str, str]:

@@ -10,8 +10,9 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 from safetensors.numpy import save_file
 
+from jaxpath.targets.lwta import split_name
 from jaxpath.targets.torch_names import Slot, canonical, parameter_slots, recognise
-from jaxpath.targets.weight_files import local_file, read_tensors
+from jaxpath.targets.weight_files import TARGET, local_file, read_target_name, read_tensors
 from jaxpath.types import InputError, Params, Target
 
 _MOST_LISTED = 8
@@ -35,17 +36,27 @@ def load_weights(target: Target, path: str | Path) -> Params:
 
     Raises:
         InputError: The file is missing, damaged or of another kind, or its tensors are not this
-            target's; then missing, unexpected and misshaped keys are listed together.
+            target's; then missing, unexpected and misshaped keys are listed together. Or it says that it
+            was trained with another number of competing units.
     """
     slots = parameter_slots(target)
-    tensors = canonical(read_tensors(local_file(path)), {slot.key for slot in slots})
+    file = local_file(path)
+    tensors = canonical(read_tensors(file), {slot.key for slot in slots})
     _check_tensors(tensors, slots, target=target, path=path)
+    saved = read_target_name(file)
+    if saved is not None and split_name(saved)[1] != split_name(target.name)[1]:
+        raise InputError(
+            f"the weights in {str(path)!r} are those of {saved}, whose units act differently than those of "
+            f"{target.name}; make the target {saved}"
+        )
     arrays = {slot.path: jnp.asarray(slot.from_torch(tensors[slot.key])) for slot in slots}
     return unflatten_dict(arrays)
 
 
 def save_weights(target: Target, params: Params, path: str | Path) -> None:
     """Writes a target's parameters as a ``.safetensors`` file with torchvision's names and layouts.
+
+    The file's header holds the target's name.
 
     :func:`load_weights` gives the same parameters back, bit for bit.
 
@@ -65,7 +76,11 @@ def save_weights(target: Target, params: Params, path: str | Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Renamed when complete: a run that is killed here leaves no half a file.
     partial = path.with_suffix(".partial")
-    save_file({slot.key: slot.to_torch(np.asarray(arrays[slot.path])) for slot in slots}, partial)
+    save_file(
+        {slot.key: slot.to_torch(np.asarray(arrays[slot.path])) for slot in slots},
+        partial,
+        {TARGET: target.name},
+    )
     os.replace(partial, path)
 
 
@@ -94,7 +109,7 @@ def _check_tensors(
     if not any(problems):
         return
     hint = f"give the weights of a {target.name} with {target.num_classes} classes"
-    name = recognise(set(tensors))
+    name = recognise({key: tensor.shape for key, tensor in tensors.items()})
     if missing or unexpected:
         if name not in (None, target.name):
             hint = f"they look like the weights of {name}: make that target, or {hint}"

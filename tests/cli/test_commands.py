@@ -33,7 +33,7 @@ def test_explain_leaves_a_report_figures_pathways_and_a_manifest(
     assert "<img src=x" not in html and "&lt;img src=x onerror=alert(1)&gt; &amp; &#39;q&#39;.png" in html
     # The reference names the classes.
     assert "&lt;b&gt;" in html and "<b>1</b>" not in html
-    assert "&lt;i&gt;edge&lt;/i&gt;" in html
+    assert "&lt;i&gt;edge&lt;/i&gt;" in html and "The pathway in words" in html
     assert sorted(path.name for path in (out / "figures").iterdir()) == [
         "pathways-1.png",
         *(f"saliency-{number}.png" for number in (1, 2, 3)),

@@ -10,8 +10,8 @@ import pytest
 from made_up import NASTY, SITES, N, data_set, finding, picture, setting
 from PIL import Image
 
-from jaxpath.findings import Confidence, Leakage
-from jaxpath.report import OverviewRow, data_set_page, image_page, write_page
+from jaxpath.findings import ClassWords, Confidence, Leakage, WordComparison, WordShare
+from jaxpath.report import OverviewRow, class_words_page, data_set_page, image_page, write_page
 from jaxpath.report.columns import image_columns
 from jaxpath.types import Site
 
@@ -60,16 +60,28 @@ def data_page(found, **changes) -> str:
     )
 
 
+def class_words() -> list[ClassWords]:
+    """Two classes whose words hold HTML, and one that is alone."""
+    share = WordShare(NASTY, 3, 7)
+    beside = WordComparison((share,), (), (WordShare("whiskers", 1, 2),))
+    return [
+        ClassWords(0, 12, (share,), 1, 0.625, beside),
+        ClassWords(1, 1, (), 0, 0.625, beside),
+        ClassWords(7, 5, (), None, float("nan"), None),
+    ]
+
+
 @pytest.fixture(scope="module")
 def pages() -> dict[str, str]:
     rows = [row(NASTY), row("b.png")]
     return {
         "images": image_page([finding(), finding(masked_predicted=0)], setting(), overview=rows),
         "data set": data_page(data_set(40)),
+        "class words": class_words_page(class_words(), setting(), total=40),
     }
 
 
-@pytest.mark.parametrize("name", ["images", "data set"])
+@pytest.mark.parametrize("name", ["images", "data set", "class words"])
 def test_a_page_runs_no_script_and_loads_nothing(pages, name):
     page = Page(pages[name])
     assert not {"script", "iframe", "object", "embed", "form", "base"} & set(page.tags)
@@ -82,7 +94,7 @@ def test_a_page_runs_no_script_and_loads_nothing(pages, name):
     assert "@import" not in pages[name] and "url(" not in pages[name]
 
 
-@pytest.mark.parametrize("name", ["images", "data set"])
+@pytest.mark.parametrize("name", ["images", "data set", "class words"])
 def test_names_that_hold_html_are_shown_as_text(pages, name):
     page = Page(pages[name])
     assert NASTY in page.text
@@ -93,6 +105,25 @@ def test_the_picture_is_named_by_its_file_and_the_words_of_channels_are_shown(pa
     text = Page(pages["images"]).text
     assert f"“{NASTY}”" in text
     assert "001.layer1.0.relu1 · channel 2" in text and "50 % of its strongest reference response" in text
+
+
+def test_classes_in_words_say_how_many_channels_and_what_the_nearest_class_has(pages):
+    page = Page(pages["class words"])
+    assert page.tags.count("section") == 3 and "nan" not in page.text.lower().replace(NASTY.lower(), "")
+    assert "Open in “dog”, more than in other classes" in page.text and "3 of 7" in page.text
+    assert "both open 0.62 (IoU)" in page.text and "whiskers 1 of 2" in page.text
+    assert "40 of whose 107 channels have words" in page.text
+    assert "Open in “class 7” none" in page.text
+
+
+def test_a_pathway_is_put_into_words_beside_its_class(pages):
+    assert "The pathway in words" not in pages["images"]
+    words, beside = class_words()[0].words, class_words()[0].beside
+    text = Page(image_page([finding(words=words, beside_class=beside)], setting())).text
+    assert "The pathway in words" in text and "more than the pathways of other classes do" in text
+    assert "only for this picture none only for the class whiskers 1 of 2" in text
+    text = Page(image_page([finding(words=words, class_pathway=None)], setting())).text
+    assert "more than chance would" in text and "only for" not in text
 
 
 def test_the_page_says_both_probabilities_and_whether_the_pathway_agrees(pages):

@@ -12,6 +12,8 @@ from jaxpath.targets.torch_names import parameter_slots
         ("resnet8", {"num_classes": 7, "channels": 1}),
         ("resnet18", {"num_classes": 5}),
         ("vgg11_bn", {"num_classes": 4, "image_size": 32}),
+        ("digit_cnn", {"num_classes": 5, "channels": 1}),
+        ("deit_tiny", {"num_classes": 6, "image_size": 32}),
     ],
 )
 @pytest.mark.parametrize("prefix", ["", "module."])

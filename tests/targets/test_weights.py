@@ -17,6 +17,7 @@ from jaxpath.types import InputError
 
 RESNET = targets.resnet8(num_classes=3)
 VGG = targets.vgg11(num_classes=3, hidden=4, pool_size=2)
+COMPETING = targets.resnet8(num_classes=3, competitors=4)
 
 
 @cache
@@ -45,12 +46,20 @@ def load_tensors(target, tensors, folder):
     return targets.load_weights(target, path)
 
 
-@pytest.mark.parametrize("target", [RESNET, VGG], ids=lambda target: target.name)
+@pytest.mark.parametrize("target", [RESNET, VGG, COMPETING], ids=lambda target: target.name)
 def test_saved_weights_load_bit_for_bit(target, tmp_path):
     params = make_params(target)
     targets.save_weights(target, params, tmp_path / "new" / "weights.safetensors")
     assert_same(targets.load_weights(target, tmp_path / "new" / "weights.safetensors"), params)
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["weights.safetensors"]
+
+
+def test_weights_trained_in_competition_are_not_taken_for_rectified_ones(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    targets.save_weights(COMPETING, make_params(COMPETING), path)
+    assert targets.describe_weights(path).name == "resnet8_lwta4"
+    with pytest.raises(InputError, match=r"those of resnet8_lwta4.*make the target resnet8_lwta4"):
+        targets.load_weights(RESNET, path)
 
 
 def test_layouts_are_pytorchs(resnet_file):
@@ -132,7 +141,7 @@ def test_weights_for_other_classes_name_their_number(resnet_file):
 @pytest.mark.parametrize("name", targets.names())
 def test_every_architecture_is_recognised_by_its_own_keys(name):
     slots = parameter_slots(targets.make_target(name))
-    assert recognise({slot.key for slot in slots}) == name
+    assert recognise({slot.key: slot.torch_shape for slot in slots}) == name
 
 
 @pytest.mark.parametrize(

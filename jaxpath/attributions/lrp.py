@@ -1,0 +1,174 @@
+"""Layer-wise relevance propagation of any target (Bach et al. 2015; Montavon et al. 2019).
+
+Relevance starts as the logit and is handed back from layer to layer in proportion to what each input
+contributes. Layers are the affine blocks of :mod:`jaxpath.attributions.tape`: BatchNorm is part of its
+convolution, and a residual sum shares out by the size of its branches. Activations pass relevance on, maxima
+give it to the winner, and what biases contribute is kept by them.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxpath.attributions.scores import Attribution, Reduce, as_pixels, total
+from jaxpath.attributions.tape import Block, Node, Tape
+from jaxpath.targets.activations import ACTIVATIONS
+from jaxpath.targets.linen import normalize
+from jaxpath.types import InputError, Params, Target
+
+_EPSILON = 1e-6
+
+Rule = Callable[[Block, Array], list[Array]]
+"""``(block, relevance of its result) -> relevance of each of its leaves``."""
+
+
+def epsilon_rule(block: Block, relevance: Array, *, epsilon: float = _EPSILON) -> list[Array]:
+    """R_i = a_i sum_j w_ij R_j / (z_j + epsilon sign z_j) (Bach et al. 2015, equation 58)."""
+    values = block.values()
+    result, pull = jax.vjp(block.plain, values)
+    (shares,) = pull((relevance / stabilised(result, epsilon)).astype(result.dtype))
+    return [a * share for a, share in zip(values, shares, strict=True)]
+
+
+def gamma_rule(block: Block, relevance: Array, *, gamma: float = 0.25) -> list[Array]:
+    """The epsilon rule with what speaks for a result counted 1 + gamma times (Montavon et al. 2019).
+
+    For a result z_j > 0 these are the products w_ij a_i above 0, for one below 0 those below 0, so that
+    inputs and results of either sign are served. Gamma 0 is the epsilon rule.
+    """
+    values = block.values()
+    (up, down), pull = jax.vjp(block.signed, values)
+    result = block.node.value
+    bias = result - up - down
+    for_it = jnp.where(result > 0, up + jnp.maximum(bias, 0), down + jnp.minimum(bias, 0))
+    share = relevance / stabilised(result + gamma * for_it, _EPSILON)
+    weighed = (share * (1 + gamma * (result > 0)), share * (1 + gamma * (result < 0)))
+    (shares,) = pull(tuple(part.astype(result.dtype) for part in weighed))
+    return [a * share for a, share in zip(values, shares, strict=True)]
+
+
+def box_rule(low: Array, high: Array) -> Rule:
+    """The rule for pixels between ``low`` and ``high`` [C] (z^B, Montavon et al. 2017, arXiv 1512.02479).
+
+    R_i = sum_j (x_i w_ij - l_i w_ij^+ - h_i w_ij^-) R_j / sum_i (the same).
+    """
+
+    def rule(block: Block, relevance: Array) -> list[Array]:
+        values = block.values()
+        lows, highs = ([jnp.broadcast_to(bound, a.shape) for a in values] for bound in (low, high))
+
+        def linear(leaves: list[Array]) -> Array:
+            return sum(block.signed(leaves))  # type: ignore[return-value]
+
+        def below(leaves: list[Array]) -> Array:
+            return block.signed(leaves)[1]
+
+        # A bound below 0 makes products below 0 with positive weights, one above 0 with negative ones.
+        parts = [(linear, values, 1), (below, lows, -1), (below, highs, -1)]
+        results, pulls, signs = zip(*((*jax.vjp(f, at), sign) for f, at, sign in parts), strict=True)
+        denominator = sum(sign * result for sign, result in zip(signs, results, strict=True))
+        share = (relevance / stabilised(denominator, _EPSILON)).astype(block.node.value.dtype)
+        relevances = [jnp.zeros_like(a) for a in values]
+        for (_, at, sign), pull in zip(parts, pulls, strict=True):
+            (back,) = pull(share)
+            relevances = [r + sign * a * b for r, a, b in zip(relevances, at, back, strict=True)]
+        return relevances
+
+    return rule
+
+
+class Rules(NamedTuple):
+    """Which rule serves which block.
+
+    Attributes:
+        pixels: Blocks that read the image.
+        maps: Other blocks whose result is a map [B, H, W, C].
+        dense: All others.
+    """
+
+    pixels: Rule
+    maps: Rule
+    dense: Rule
+
+
+EPSILON = Rules(epsilon_rule, epsilon_rule, epsilon_rule)
+GAMMA = Rules(gamma_rule, gamma_rule, gamma_rule)
+
+
+def composite_rules(target: Target) -> Rules:
+    """Box at the pixels, gamma 0.25 at maps, epsilon at dense layers (Montavon et al. 2019, section 10.3)."""
+    channels = len(target.preprocessing.mean)
+    bounds = (jnp.full((1, 1, 1, channels), value, jnp.uint8) for value in (0, 255))
+    low, high = (normalize(bound, target.preprocessing) for bound in bounds)
+    return Rules(box_rule(low, high), gamma_rule, epsilon_rule)
+
+
+def make_lrp(target: Target, *, rules: Rules | None = None, reduce: Reduce = total) -> Attribution:
+    """Relevance of the pixels for y_c; without biases it sums up to y_c over the image.
+
+    Args:
+        target: The classifier, of any kind; see :mod:`jaxpath.attributions.tape`.
+        rules: By default :func:`composite_rules`; :data:`EPSILON` and :data:`GAMMA` are one rule throughout.
+        reduce: By default the sum over colours.
+    """
+    chosen = composite_rules(target) if rules is None else rules
+
+    def attribute(params: Params, images: Array, labels: Array, *, key: Array) -> Array:
+        del key
+        pixels = as_pixels(target, images)
+        tape = Tape(ACTIVATIONS)
+        image, logits = tape.trace(lambda x: target.apply(params, x).logits, pixels)
+        if not isinstance(logits, Node):
+            raise InputError(
+                f"the logits of {target.name} do not follow from its images by layers and activations; "
+                "relevance cannot be handed back: take an attribution by gradients"
+            )
+        chosen_logit = jax.nn.one_hot(labels, logits.value.shape[-1]) * logits.value
+        return reduce(propagate(tape.nodes, {id(logits): chosen_logit}, chosen)[id(image)])
+
+    return attribute
+
+
+def propagate(order: list[Node], start: Mapping[int, Array], rules: Rules) -> dict[int, Array]:
+    """Hands relevance back through a tape.
+
+    Args:
+        order: The nodes of a tape, in its order.
+        start: id of a node -> its relevance.
+        rules: Of the blocks.
+
+    Returns:
+        id of each node that was reached -> its relevance.
+    """
+    found: dict[int, Any] = dict(start)
+    for node in reversed(order):
+        if id(node) not in found or node.kind == "input":
+            continue
+        relevance = found[id(node)]
+        for parent, share in _share_out(node, relevance, order, rules):
+            found[id(parent)] = found[id(parent)] + share if id(parent) in found else share
+    return found
+
+
+def stabilised(value: Array, epsilon: float) -> Array:
+    """A denominator that is kept away from 0, on its own side."""
+    return value + jnp.where(value >= 0, epsilon, -epsilon)
+
+
+def _share_out(node: Node, relevance: Array, order: list[Node], rules: Rules) -> list[tuple[Node, Array]]:
+    if node.kind == "affine":
+        block = Block(node, order)
+        rule = rules.maps if node.value.ndim == 4 else rules.dense
+        if any(leaf.kind == "input" for leaf in block.leaves):
+            rule = rules.pixels
+        return list(zip(block.leaves, rule(block, relevance), strict=True))
+    if node.kind == "activation":
+        parents = [p for p in node.parents if isinstance(p, Node)]
+        return [(parents[0], relevance)]
+    values = [p.value if isinstance(p, Node) else jnp.asarray(p) for p in node.parents]
+    _, pull = jax.vjp(node.run, *values)
+    backs = pull(relevance.astype(node.value.dtype))
+    return [(p, b) for p, b in zip(node.parents, backs, strict=True) if isinstance(p, Node)]

@@ -1,0 +1,51 @@
+"""What every attribution shares: its signature, the score it explains, how colours become one value."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import jax.numpy as jnp
+from jax import Array
+
+from jaxpath.targets.linen import as_input
+from jaxpath.types import InputError, Params, Target
+
+
+class Attribution(Protocol):
+    """Says how much each pixel matters to a class; all methods alike."""
+
+    def __call__(self, params: Params, images: Array, labels: Array, *, key: Array) -> Array:
+        """Returns maps [B, H, W] of ``images`` [B, H, W, C] for the classes ``labels`` [B].
+
+        Images do not mix: an image's map is the same in any batch.
+        """
+        ...
+
+
+Reduce = Callable[[Array], Array]
+"""Values of each pixel and colour, [B, H, W, C] -> [B, H, W] or, to keep the colours, themselves."""
+
+
+def total(values: Array) -> Array:
+    """The sum over colours: what completeness and conservation are about."""
+    return values.sum(axis=-1)
+
+
+def magnitude(values: Array) -> Array:
+    """The largest absolute value of the colours (Simonyan et al. 2014, section 3.1)."""
+    return jnp.abs(values).max(axis=-1)
+
+
+def unreduced(values: Array) -> Array:
+    """Every colour's own value."""
+    return values
+
+
+def as_pixels(target: Target, images: Array) -> Array:
+    """Normalised images, float32."""
+    return as_input(jnp.asarray(images), target.preprocessing, name=target.name).astype(jnp.float32)
+
+
+def check_count(count: int, *, what: str) -> None:
+    """Raises an :class:`InputError` unless at least one ``what`` was asked for."""
+    if count < 1:
+        raise InputError(f"{count} {what} were asked for; expected at least 1")

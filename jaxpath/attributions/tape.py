@@ -1,0 +1,298 @@
+"""A traced network as affine blocks between its nonlinear operations, for rules that hand back relevance.
+
+A convolution, its BatchNorm, a residual sum, an average pool and a dense layer are one affine map as long as
+no activation lies between them, so that rules see the textbook's layers whatever the network is written in.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
+from jax.extend.core.primitives import closed_call_p, custom_jvp_call_p, custom_vjp_call_p, jit_p, remat_p
+
+from jaxpath.targets.activations import call_name, find_activations
+from jaxpath.targets.interpreter import execute
+
+_STRUCTURAL = {
+    "broadcast_in_dim",
+    "concatenate",
+    "convert_element_type",
+    "copy",
+    "dynamic_slice",
+    "gather",
+    "pad",
+    "reduce_sum",
+    "reduce_window_sum",
+    "reshape",
+    "rev",
+    "select_n",
+    "slice",
+    "squeeze",
+    "transpose",
+}
+"""Operations that move and add up values: linear in them, with no coefficient below 0."""
+
+_INDICES = {"dynamic_slice": 1, "gather": 1}
+"""Operations whose values come first, and how many of them."""
+
+_SUMS = {"add", "add_any", "sub", "neg"}
+
+_PRODUCTS = {"mul", "div", "dot_general", "conv_general_dilated", "_cpu_convolution"}
+"""Operations that are linear in either operand (a quotient in the first one)."""
+
+_MAXIMA = {"max", "reduce_max", "reduce_window_max"}
+"""Operations through which all relevance goes to the largest value."""
+
+_CALLS = {
+    jit_p: "jaxpr",
+    remat_p: "jaxpr",
+    closed_call_p: "call_jaxpr",
+    custom_jvp_call_p: "call_jaxpr",
+    custom_vjp_call_p: "call_jaxpr",
+}
+
+
+class Pair(NamedTuple):
+    """A value as the sum of its contributions above and below 0; None stands for zeros."""
+
+    positive: Array | None
+    negative: Array | None
+
+
+class Node:
+    """A value that depends on the image.
+
+    Attributes:
+        value: The value.
+        kind: "affine" in its parents; "activation", whose parent is what goes in; "maximum"; or "input".
+        parents: What it is computed from; arrays are held fixed.
+        run: ``run(*parents) -> value``.
+        primitive: Name of the operation.
+    """
+
+    def __init__(
+        self, value: Array, kind: str, parents: Sequence[Any] = (), run: Any = None, primitive: str = ""
+    ):
+        self.value, self.kind, self.parents, self.run, self.primitive = (
+            value,
+            kind,
+            tuple(parents),
+            run,
+            primitive,
+        )
+
+    def is_nonnegative(self) -> bool:
+        """Whether it is known, without looking, that no value lies below 0."""
+        if self.kind == "maximum":
+            return all(isinstance(p, Node) and p.is_nonnegative() for p in self.parents)
+        return self.kind == "activation" and self.primitive in ("relu", "relu6")
+
+
+class Tape:
+    """Runs a function of one image batch and keeps what it did.
+
+    Values that come about otherwise than by affine operations, maxima and activations, such as the
+    denominator of a normalisation or the weights of an attention, are held fixed at what they are.
+    """
+
+    def __init__(self, names: Collection[str]):
+        self._names = names
+        self.nodes: list[Node] = []
+
+    def trace(self, function: Callable[[Array], Array], images: Array) -> tuple[Node, Any]:
+        """The input as a node, and the result, which is an array if it does not depend on it."""
+        traced = jax.make_jaxpr(function)(images)
+        image = self._keep(Node(images, "input"))
+        (result,) = self._walk(traced, [image])
+        return image, result
+
+    def _walk(self, closed: ClosedJaxpr, inputs: Sequence[Any]) -> list[Any]:
+        jaxpr = closed.jaxpr
+        activations = find_activations(jaxpr, self._names)
+        values: dict[Var, Any] = dict(zip(jaxpr.constvars, closed.consts, strict=True))
+        values.update(zip(jaxpr.invars, inputs, strict=True))
+
+        def read(atom: Var | Literal) -> Any:
+            return atom.val if isinstance(atom, Literal) else values[atom]
+
+        for eqn in jaxpr.eqns:
+            operands = [read(atom) for atom in eqn.invars]
+            activation = activations.get(eqn.outvars[0]) if eqn.outvars else None
+            results = self._run(jaxpr, eqn, operands, activation)
+            values.update(zip(eqn.outvars, results, strict=True))
+        return [read(atom) for atom in jaxpr.outvars]
+
+    def _run(self, jaxpr: Jaxpr, eqn: JaxprEqn, operands: list[Any], activation: str | None) -> list[Any]:
+        plain = [o.value if isinstance(o, Node) else o for o in operands]
+        moving = [place for place, operand in enumerate(operands) if isinstance(operand, Node)]
+        primitive = call_name(eqn) or eqn.primitive.name
+        if not moving:
+            return execute(jaxpr, eqn, plain)
+
+        def run(*operands: Array) -> Array:
+            return execute(jaxpr, eqn, operands)[0]
+
+        def kept(kind: str, name: str = primitive) -> list[Any]:
+            return [self._keep(Node(run(*plain), kind, operands, run, name))]
+
+        if activation is not None:
+            return kept("activation", activation)
+        if primitive in _MAXIMA:
+            return kept("maximum")
+        if _is_affine(primitive, moving):
+            return kept("affine")
+        if eqn.primitive in _CALLS:
+            callee = eqn.params[_CALLS[eqn.primitive]]
+            callee = callee if isinstance(callee, ClosedJaxpr) else ClosedJaxpr(callee, ())
+            return self._walk(callee, operands)
+        return execute(jaxpr, eqn, plain)
+
+    def _keep(self, node: Node) -> Node:
+        self.nodes.append(node)
+        return node
+
+
+class Block:
+    """The affine map that ends in ``node``: a function of the nearest values that are not affine.
+
+    Attributes:
+        leaves: These values, in the order of the tape.
+        node: The result.
+    """
+
+    def __init__(self, node: Node, order: Sequence[Node]):
+        self.node = node
+        inner: set[int] = set()
+        found: set[int] = set()
+        waiting = [node]
+        while waiting:
+            here = waiting.pop()
+            seen = inner if here.kind == "affine" else found
+            if id(here) in seen:
+                continue
+            seen.add(id(here))
+            if here.kind == "affine":
+                waiting += [parent for parent in here.parents if isinstance(parent, Node)]
+        self.leaves = [other for other in order if id(other) in found]
+        self._inner = [other for other in order if id(other) in inner]
+
+    def values(self) -> list[Array]:
+        """The values of the leaves."""
+        return [leaf.value for leaf in self.leaves]
+
+    def plain(self, leaves: Sequence[Array]) -> Array:
+        """The block's result for other values of its leaves."""
+        known = {id(leaf): value for leaf, value in zip(self.leaves, leaves, strict=True)}
+        for node in self._inner:
+            parents = [known[id(p)] if isinstance(p, Node) else p for p in node.parents]
+            known[id(node)] = node.run(*parents)
+        return known[id(self.node)]
+
+    def signed(self, leaves: Sequence[Array]) -> tuple[Array, Array]:
+        """Sums of the products of weight and leaf that are above and below 0, without the bias.
+
+        Two sums of the shape of the result; they add up to it less its value at leaves of 0.
+        """
+        known = {
+            id(leaf): Pair(value, None) if leaf.is_nonnegative() else split(value)
+            for leaf, value in zip(self.leaves, leaves, strict=True)
+        }
+        for node in self._inner:
+            parents = [known[id(p)] if isinstance(p, Node) else p for p in node.parents]
+            known[id(node)] = _signed_operation(node, parents)
+        positive, negative = known[id(self.node)]
+        zeros = jnp.zeros_like(self.node.value)
+        return zeros if positive is None else positive, zeros if negative is None else negative
+
+
+def split(value: Array) -> Pair:
+    """A value as what is above and what is below 0."""
+    return Pair(jnp.maximum(value, 0), jnp.minimum(value, 0))
+
+
+def _is_affine(primitive: str, moving: Sequence[int]) -> bool:
+    if primitive in _STRUCTURAL:
+        # A predicate or an index that depends on the image is no value.
+        limit = _INDICES.get(primitive)
+        return 0 not in moving if primitive == "select_n" else limit is None or max(moving) < limit
+    if primitive == "div":
+        return list(moving) == [0]
+    return primitive in _SUMS or (primitive in _PRODUCTS and len(moving) == 1)
+
+
+def _signed_operation(node: Node, parents: Sequence[Any]) -> Pair:
+    if node.primitive in _PRODUCTS:
+        return _signed_product(node, parents)
+    if node.primitive in _SUMS:
+        first = _pair(parents[0])
+        if node.primitive == "neg":
+            return _swap(first)
+        second = _pair(parents[1])
+        if node.primitive == "sub":
+            second = _swap(second)
+        shape = node.value.shape
+        return Pair(*(_plus(a, b, shape) for a, b in zip(first, second, strict=True)))
+    return Pair(*(_move(node, parents, part) for part in (0, 1)))
+
+
+def _move(node: Node, parents: Sequence[Any], part: int) -> Array | None:
+    """A structural operation on the parts above (0) or below (1) 0; fixed values among them are biases."""
+    given = [parent[part] if isinstance(parent, Pair) else parent for parent in parents]
+    if all(value is None for parent, value in zip(parents, given, strict=True) if isinstance(parent, Pair)):
+        return None
+    data = (
+        range(1, len(given))
+        if node.primitive == "select_n"
+        else range(_INDICES.get(node.primitive, len(given)))
+    )
+    filled = [
+        jnp.zeros_like(_shape_of(original))
+        if place in data and (value is None or not isinstance(parents[place], Pair))
+        else value
+        for place, (value, original) in enumerate(zip(given, node.parents, strict=True))
+    ]
+    return node.run(*filled)
+
+
+def _signed_product(node: Node, parents: Sequence[Any]) -> Pair:
+    place = next(i for i, parent in enumerate(parents) if isinstance(parent, Pair))
+    run: Callable[..., Array] = node.run
+    weights = split(jnp.asarray(parents[1 - place]))
+    if node.primitive == "div":
+        # Splitting a divisor into its signs would divide by 0.
+        weights, run = split(1 / jnp.asarray(parents[1])), jnp.multiply
+
+    def product(value: Array | None, weight: Array | None) -> Array | None:
+        if value is None or weight is None:
+            return None
+        return run(value, weight) if place == 0 else run(weight, value)
+
+    shape = node.value.shape
+    (up, down), (positive, negative) = parents[place], weights
+    return Pair(
+        _plus(product(up, positive), product(down, negative), shape),
+        _plus(product(up, negative), product(down, positive), shape),
+    )
+
+
+def _pair(value: Any) -> Pair:
+    """The parts of a sum's operand; a fixed one is a bias, which is left out."""
+    return value if isinstance(value, Pair) else Pair(None, None)
+
+
+def _swap(pair: Pair) -> Pair:
+    """The negative of a value."""
+    return Pair(*(None if part is None else -part for part in (pair.negative, pair.positive)))
+
+
+def _plus(first: Array | None, second: Array | None, shape: tuple[int, ...]) -> Array | None:
+    known = [part for part in (first, second) if part is not None]
+    # A summand may be a scalar that the operation spreads.
+    return jnp.broadcast_to(sum(known[1:], known[0]), shape) if known else None
+
+
+def _shape_of(parent: Any) -> Any:
+    return parent.value if isinstance(parent, Node) else parent

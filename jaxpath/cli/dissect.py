@@ -1,0 +1,191 @@
+"""``jaxpath dissect``: what the channels of a classifier stand for, in words."""
+
+import dataclasses
+import time
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import numpy as np
+
+from jaxpath import data, discover, targets
+from jaxpath.cli.launching import say
+from jaxpath.cli.manifest import write_manifest
+from jaxpath.cli.options import (
+    ClassifierOptions,
+    MethodOptions,
+    make_bench,
+    open_classifier,
+    open_pictures,
+    prepare_folder,
+    read_class_names,
+)
+from jaxpath.types import InputError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Dissect:
+    """Names the channels of a classifier by the concepts that best describe the pictures that excite them.
+
+    jaxpath dissect --data photographs --weights resnet18.safetensors --concepts words.txt --out words
+
+    Pictures and concepts are embedded by CLIP (pip install jaxpath[clip]) and kept in ~/.cache/jaxpath, or
+    their embeddings are given. Without either, channels are named after the classes of the pictures. The file
+    words.json is for --words of jaxpath explain and jaxpath class-pathway.
+
+    Attributes:
+        data: Pictures: a folder, an .npz file, or another form of data set.
+        out: Folder of words.json, dissection.npz and manifest.json.
+        split: Split to take; None takes train where there are splits, otherwise all.
+        data_dir: Where TFDS data sets are prepared.
+        images: Looks at so many images, drawn by the seed; None takes all.
+        concepts: A text file with one concept a line, to embed.
+        encoder: CLIP or SigLIP model that embeds: a name on the Hugging Face Hub, or a folder.
+        embeddings: .npz file with image_embeddings in the order of the data, text_embeddings and concepts.
+        similarity: soft_wpmi, wpmi, rank_reorder, cosine, cosine_cubed or jensen_shannon.
+        top_k: Pictures of a channel that count; None takes the similarity's own number.
+        a: Sharpness of wpmi's softmax over concepts; None takes the similarity's own, which suits CLIP.
+        sites: Sites to name; none names all.
+        reduce: What a feature map counts with.
+        sampled: One draw per picture of units that compete, in place of the likeliest winners.
+        winners_only: Leaves out pictures in which a unit that competes won nowhere.
+        batch_size: Images at a time; None chooses.
+        seed: Of everything that is drawn.
+        skip_unreadable: Pass over files that are no pictures.
+    """
+
+    data: str
+    out: Path
+    split: str | None = None
+    data_dir: str | None = None
+    images: int | None = None
+    concepts: Path | None = None
+    encoder: str = discover.CLIP
+    embeddings: Path | None = None
+    similarity: str = "soft_wpmi"
+    top_k: int | None = None
+    a: float | None = None
+    sites: tuple[str, ...] = ()
+    reduce: Literal["mean", "max"] = "mean"
+    sampled: bool = False
+    winners_only: bool = False
+    batch_size: int | None = None
+    seed: int = 0
+    skip_unreadable: bool = False
+    classifier: ClassifierOptions
+
+
+def run(options: Dissect) -> None:
+    """Set-up, activations, embeddings, names."""
+    began = time.perf_counter()
+    key = jax.random.key(options.seed)
+    similarity = discover.bind(options.similarity, key=key, top_k=options.top_k, a=options.a)
+    whole = open_pictures(options.data, split=options.split, data_dir=options.data_dir)
+    places = np.arange(len(whole))
+    if options.images is not None and options.images < len(whole):
+        order = np.random.default_rng(options.seed).permutation(len(whole))
+        places = np.sort(order[: options.images])
+    source = data.Subset(whole, places)
+    target, params = open_classifier(options.classifier)
+    if options.sampled and target.sample_apply is None:
+        raise InputError(f"--sampled was given, but the units of {target.name} do not compete; leave it out")
+    given = _given_embeddings(options, len(whole))
+    prepare_folder(options.out)
+    bench = make_bench(target, params, MethodOptions(batch_size=options.batch_size, seed=options.seed))
+
+    def passes() -> Any:
+        batches = data.eval_batches(
+            source,
+            batch_size=bench.batch_size,
+            preprocessing=target.preprocessing,
+            skip_unreadable=options.skip_unreadable,
+        )
+        return bench.watch("activations", -(-len(source) // bench.batch_size), batches)
+
+    activity = discover.record_activity(
+        target,
+        params,
+        passes,
+        mesh=bench.mesh,
+        sites=options.sites or None,
+        reduce=options.reduce,
+        key=key if options.sampled else None,
+    )
+    if given is not None:
+        embeddings = given._replace(images=given.images[places])
+    else:
+        embeddings = _find_embeddings(options, source, activity, target.num_classes)
+    names = discover.dissect(activity, embeddings, similarity=similarity, winners_only=options.winners_only)
+    discover.save_words(names, options.out / "words.json")
+    _save(names, embeddings.concepts, options.out / "dissection.npz")
+    write_manifest(
+        options.out,
+        weights={
+            "path": options.classifier.weights,
+            "sha256": targets.weights_hash(options.classifier.weights),
+        },
+        model=target.name,
+        data=options.data,
+        split=options.split,
+        images=len(activity.indices),
+        concepts=len(embeddings.concepts),
+        similarity=options.similarity,
+        seed=options.seed,
+        seconds=round(time.perf_counter() - began, 1),
+    )
+    _tell(names)
+    say(f"words: {options.out / 'words.json'} ({time.perf_counter() - began:.0f} s)")
+
+
+def _given_embeddings(options: Dissect, count: int) -> discover.Embeddings | None:
+    if options.embeddings is None:
+        return None
+    if options.concepts is not None:
+        raise InputError(
+            "--embeddings and --concepts were both given; the file of embeddings has concepts: leave one out"
+        )
+    found = discover.load_embeddings(options.embeddings)
+    if len(found.images) != count:
+        raise InputError(
+            f"{options.embeddings} has embeddings of {len(found.images)} images and {options.data} "
+            f"has {count}; expected one for each, in the order of the data"
+        )
+    return found
+
+
+def _find_embeddings(
+    options: Dissect, source: data.Source, activity: discover.Activity, num_classes: int
+) -> discover.Embeddings:
+    """By an encoder, or by the classes of the pictures."""
+    if options.concepts is not None:
+        concepts = discover.read_concepts(options.concepts)
+        encoder = discover.load_encoder(options.encoder)
+        say(f"embeddings of {len(source)} pictures and {len(concepts)} concepts by {options.encoder}")
+        return discover.embed(encoder, source, concepts, skip_unreadable=options.skip_unreadable)
+    names = read_class_names(options.classifier.class_names, num_classes, source)
+    if not names:
+        raise InputError(
+            "the classes have no names to name channels after; give --class-names, --concepts or --embeddings"
+        )
+    labels = np.zeros(len(source), np.int64)
+    labels[activity.indices] = activity.labels
+    return discover.label_embeddings(labels, names)
+
+
+def _save(names: Mapping[str, discover.UnitNames], concepts: tuple[str, ...], path: Path) -> None:
+    """Scores and concepts of every unit, also of those without a name."""
+    arrays = {
+        f"{site}.{field}": getattr(found, field)
+        for site, found in names.items()
+        for field in ("index", "score", "valid")
+    }
+    np.savez_compressed(path, concepts=np.array(concepts, np.str_), **arrays)
+
+
+def _tell(names: Mapping[str, discover.UnitNames]) -> None:
+    for site, found in names.items():
+        common = Counter(word for word in found.words if word).most_common(5)
+        said = ", ".join(f"{word} ({count})" for word, count in common)
+        say(f"{site}: {int(found.valid.sum())} of {len(found.valid)} have a name: {said}")

@@ -1,0 +1,98 @@
+"""DISCOVER: units that compete, and units named by text (arXiv 2310.04929; CLIP-Dissect)."""
+
+from jaxpath.discover.dissection import (
+    OUTPUTS,
+    Activity,
+    bind,
+    dissect,
+    record_activity,
+    save_words,
+    summarise,
+)
+from jaxpath.discover.embeddings import (
+    Cosines,
+    Embeddings,
+    concept_matrix,
+    label_embeddings,
+    load_embeddings,
+    make_cosines,
+    read_concepts,
+    save_embeddings,
+)
+from jaxpath.discover.encoders import CLIP, Encoder, embed, load_encoder
+from jaxpath.discover.naming import UnitNames, describe_active, describe_image, name_units
+from jaxpath.discover.recovery import name_recovery, paired_cosine
+from jaxpath.discover.sampling import (
+    Drawn,
+    average_logits,
+    class_purity,
+    evaluate_draws,
+    fix_draw,
+    running_logits,
+)
+from jaxpath.discover.similarities import (
+    SIMILARITIES,
+    cosine,
+    cosine_cubed,
+    jensen_shannon,
+    rank_reorder,
+    soft_wpmi,
+    wpmi,
+)
+from jaxpath.targets.lwta import (
+    LWTA,
+    LWTAOutput,
+    lwta,
+    lwta_argmax,
+    lwta_relaxed,
+    win_rate,
+    winner_mask,
+)
+
+__all__ = [
+    "CLIP",
+    "LWTA",
+    "OUTPUTS",
+    "SIMILARITIES",
+    "Activity",
+    "Cosines",
+    "Drawn",
+    "Embeddings",
+    "Encoder",
+    "LWTAOutput",
+    "UnitNames",
+    "average_logits",
+    "bind",
+    "class_purity",
+    "concept_matrix",
+    "cosine",
+    "cosine_cubed",
+    "describe_active",
+    "describe_image",
+    "dissect",
+    "embed",
+    "evaluate_draws",
+    "fix_draw",
+    "jensen_shannon",
+    "label_embeddings",
+    "load_embeddings",
+    "load_encoder",
+    "lwta",
+    "lwta_argmax",
+    "lwta_relaxed",
+    "make_cosines",
+    "name_recovery",
+    "name_units",
+    "paired_cosine",
+    "rank_reorder",
+    "read_concepts",
+    "record_activity",
+    "running_logits",
+    "save_embeddings",
+    "save_words",
+    "soft_wpmi",
+    "summarise",
+    "win_rate",
+    "winner_mask",
+    "wpmi",
+]

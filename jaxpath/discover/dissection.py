@@ -1,0 +1,197 @@
+"""Any target's channels on a data set, and what they stand for."""
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.sharding import Mesh
+
+from jaxpath.discover.embeddings import Cosines, Embeddings, make_cosines
+from jaxpath.discover.naming import UnitNames, name_units
+from jaxpath.discover.similarities import SIMILARITIES, soft_wpmi, wpmi
+from jaxpath.metrics import Batches, per_image
+from jaxpath.targets import win_rate
+from jaxpath.types import InputError, Params, Site, Target, TargetOutput
+
+OUTPUTS = "logits"
+"""What the output units are called beside the sites."""
+
+Reduce = Literal["mean", "max"]
+
+
+class Activity(NamedTuple):
+    """Every channel of a target on every image of a data set, in its order; on the host.
+
+    Attributes:
+        indices: int [N], place in the data set.
+        labels: int [N].
+        channels: Site name, or ``"logits"`` -> activations [N, C].
+        won: Site name -> how often each channel won its competition, [N, C], the mean over positions; empty
+            for a target none of whose channels compete.
+    """
+
+    indices: np.ndarray
+    labels: np.ndarray
+    channels: dict[str, np.ndarray]
+    won: dict[str, np.ndarray]
+
+
+def summarise(features: Array, *, reduce: Reduce = "mean") -> Array:
+    """One value per channel: mean or maximum of [N, H, W, C] over space, token 0 of [N, T, K], [N, K] itself.
+
+    Raises:
+        InputError: Another shape or another ``reduce``.
+    """
+    if features.ndim == 2:
+        return features
+    if features.ndim == 3:
+        return features[:, 0]
+    if features.ndim != 4 or reduce not in ("mean", "max"):
+        raise InputError(
+            f"features of shape {tuple(features.shape)} were to be reduced by {reduce!r}; expected "
+            "[N, H, W, C], [N, T, K] or [N, K], and 'mean' or 'max'"
+        )
+    return features.mean(axis=(1, 2)) if reduce == "mean" else features.max(axis=(1, 2))
+
+
+def record_activity(
+    target: Target,
+    params: Params,
+    batches: Batches,
+    *,
+    mesh: Mesh,
+    sites: Collection[str] | None = None,
+    reduce: Reduce = "mean",
+    key: Array | None = None,
+) -> Activity:
+    """Runs a target over a data set and keeps one value per channel and image.
+
+    Args:
+        target: Any target. Of tokens, the class token is kept.
+        params: Its parameters.
+        batches: The data set.
+        mesh: The devices.
+        sites: Names of the sites to keep; None keeps all.
+        reduce: How a feature map becomes one value.
+        key: Of one draw per image for a target that draws, as in the official code; it belongs to the image's
+            place in the data set. None takes the likeliest outcome.
+
+    Raises:
+        InputError: A name is no site of the target, or a key was given for a target that draws nothing.
+    """
+    by_name = {site.name: site for site in target.sites}
+    chosen = list(by_name if sites is None else sites)
+    if unknown := [name for name in chosen if name not in by_name]:
+        raise InputError(f"{unknown} are no sites of {target.name}; choose among {list(by_name)}")
+    run = partial(_run, target, key)
+
+    def evaluate(params: Params, batch: Mapping[str, Array]) -> dict[str, Array]:
+        output = run(params, batch)
+        found = {OUTPUTS: output.logits}
+        for name in chosen:
+            found[name] = summarise(_tokens(output.features[name], by_name[name]), reduce=reduce)
+            if output.competition is not None:
+                winners = output.competition[name].winners
+                size = by_name[name].channels // winners.shape[-1]
+                found[f"won {name}"] = win_rate(_tokens(winners, by_name[name], first=True), block_size=size)
+        return {name: values.astype(jnp.float32) for name, values in found.items()}
+
+    found = per_image(evaluate, params, batches, mesh=mesh)
+    indices, labels = found.pop("indices"), found.pop("labels")
+    won = {name.removeprefix("won "): found.pop(name) for name in list(found) if name.startswith("won ")}
+    return Activity(indices, labels, found, won)
+
+
+def _run(target: Target, key: Array | None, params: Params, batch: Mapping[str, Array]) -> TargetOutput:
+    if key is None:
+        return target.apply(params, batch["image"])
+    if target.sample_apply is None:
+        raise InputError(f"draws were asked for, but {target.name} draws nothing; leave out the key")
+    keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, batch["index"])
+    return target.sample_apply(params, batch["image"], key=keys)
+
+
+def _tokens(values: Array, site: Site, *, first: bool = False) -> Array:
+    """[N, T, 1, K] of a transformer as [N, T, K], or its class token alone; feature maps as they are."""
+    if site.spatial is None or site.spatial[1] != 1 or site.spatial[0] == 1:
+        return values
+    return values[:, 0, 0] if first else values[:, :, 0]
+
+
+def dissect(
+    activity: Activity,
+    embeddings: Embeddings,
+    *,
+    similarity: Callable[[Cosines, np.ndarray], Array] = soft_wpmi,
+    winners_only: bool = False,
+) -> dict[str, UnitNames]:
+    """Names every channel that was recorded, each site by itself.
+
+    Args:
+        activity: From :func:`record_activity`.
+        embeddings: Of the whole data set, in its order.
+        similarity: One of :data:`~jaxpath.discover.SIMILARITIES`, with options bound by ``partial``.
+        winners_only: Leaves an image out of a channel's set where it won nowhere; for ``soft_wpmi`` and
+            ``wpmi``. Our choice.
+
+    Returns:
+        Site name, or ``"logits"`` -> names of its units.
+
+    Raises:
+        InputError: The embeddings are of another number of images, or the similarity knows no winners.
+    """
+    if len(activity.indices) and activity.indices.max() >= len(embeddings.images):
+        raise InputError(
+            f"there are embeddings of {len(embeddings.images)} images, but the data set has image "
+            f"{activity.indices.max()}; expected one for each, in the order of the data set"
+        )
+    if winners_only and getattr(similarity, "func", similarity) not in (soft_wpmi, wpmi):
+        raise InputError("only soft_wpmi and wpmi leave out images that a channel lost; choose one of them")
+    cosines = make_cosines(embeddings.images[activity.indices], embeddings.texts)
+    found = {}
+    for name, acts in activity.channels.items():
+        won = {"won": activity.won[name] > 0} if winners_only and name in activity.won else {}
+        found[name] = name_units(similarity(cosines, acts, **won), acts, embeddings.concepts)
+    return found
+
+
+def save_words(names: Mapping[str, UnitNames], path: str | Path) -> None:
+    """Writes the words of sites as JSON, site -> channel -> word: ``jaxpath.findings.load_words`` reads it.
+
+    Units without a name and the output units are left out.
+    """
+    words = {
+        site: {str(unit): word for unit, word in enumerate(found.words) if word}
+        for site, found in names.items()
+        if site != OUTPUTS
+    }
+    Path(path).write_text(json.dumps(words, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def bind(name: str, *, key: Array, **options: float | int | None) -> Callable[..., Array]:
+    """A similarity by its name, with the options that are not None.
+
+    Args:
+        name: One of :data:`~jaxpath.discover.SIMILARITIES`.
+        key: For those that draw.
+        **options: Such as ``top_k``.
+
+    Raises:
+        InputError: There is no such similarity, or it has no such option.
+    """
+    if name not in SIMILARITIES:
+        raise InputError(f"there is no similarity {name!r}; choose one of {', '.join(SIMILARITIES)}")
+    similarity = SIMILARITIES[name]
+    known = similarity.__kwdefaults__ or {}
+    given: dict[str, Any] = {option: value for option, value in options.items() if value is not None}
+    if unknown := [option for option in given if option not in known]:
+        raise InputError(f"{name} has no option {unknown[0]}; it has {', '.join(known) or 'none'}")
+    if name == "rank_reorder":
+        given["key"] = key
+    return partial(similarity, **given)

@@ -1,0 +1,177 @@
+"""CLIP and SigLIP embeddings by transformers (the ``clip`` extra), kept by a hash of what was embedded."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxpath import data
+from jaxpath.discover.embeddings import Embeddings
+from jaxpath.types import InputError
+
+CLIP = "openai/clip-vit-base-patch16"
+"""The official default."""
+
+_CHUNK = 256
+"""Images or texts of one file in the cache."""
+
+
+class Encoder(NamedTuple):
+    """An encoder of images and texts into one space.
+
+    Attributes:
+        identity: SHA-256 of everything that its embeddings depend on: weights and preprocessing.
+        images: Pictures uint8 [H, W, 3] -> [b, D].
+        texts: Concepts -> [m, D].
+    """
+
+    identity: str
+    images: Callable[[Sequence[np.ndarray]], np.ndarray]
+    texts: Callable[[Sequence[str]], np.ndarray]
+
+
+def load_encoder(name: str = CLIP, *, batch_size: int = 32) -> Encoder:
+    """Loads a CLIP or SigLIP model with its own preprocessing; concepts are embedded without a template.
+
+    Args:
+        name: On the Hugging Face Hub, or a folder of ``save_pretrained``.
+        batch_size: Images or texts at a time.
+
+    Raises:
+        InputError: The ``clip`` extra is missing, or there is no such model.
+    """
+    try:
+        import torch
+        from transformers import AutoModel, AutoProcessor
+    except ImportError as error:
+        raise InputError(
+            f"computing embeddings with {name} needs PyTorch and transformers ({error}); install them by: "
+            "pip install jaxpath[clip], or give embeddings as an .npz file"
+        ) from error
+    try:
+        model, processor = AutoModel.from_pretrained(name), AutoProcessor.from_pretrained(name)
+    # ValueError covers folders and repositories that hold another kind of model.
+    except (OSError, ValueError) as error:
+        reason = (str(error).strip().splitlines() or ["no reason given"])[0]
+        raise InputError(
+            f"the encoder {name!r} cannot be loaded ({reason}); expected a CLIP or SigLIP model on the "
+            "Hugging Face Hub or in a folder"
+        ) from error
+    if not (hasattr(model, "get_image_features") and hasattr(model, "get_text_features")):
+        raise InputError(f"{name!r} does not embed images and texts; expected a CLIP or SigLIP model")
+    model.eval()
+
+    def run(features: Callable[..., Any], inputs: Any) -> np.ndarray:
+        with torch.inference_mode():
+            found = features(**inputs)
+        # A tensor up to transformers 4, an output with the projected features from 5 on.
+        found = getattr(found, "pooler_output", found)
+        return found.float().numpy()
+
+    def in_batches(items: Sequence[Any], embed: Callable[[Sequence[Any]], np.ndarray]) -> np.ndarray:
+        parts = [embed(items[i : i + batch_size]) for i in range(0, len(items), batch_size)]
+        return np.concatenate(parts)
+
+    def images(pictures: Sequence[np.ndarray]) -> np.ndarray:
+        def embed(batch: Sequence[np.ndarray]) -> np.ndarray:
+            inputs = processor.image_processor(images=list(batch), return_tensors="pt")
+            return run(model.get_image_features, inputs)
+
+        return in_batches(pictures, embed)
+
+    # SigLIP was trained on texts that are padded to one length.
+    padding = "max_length" if "siglip" in model.config.model_type else True
+
+    def texts(concepts: Sequence[str]) -> np.ndarray:
+        def embed(batch: Sequence[str]) -> np.ndarray:
+            inputs = processor.tokenizer(list(batch), padding=padding, truncation=True, return_tensors="pt")
+            return run(model.get_text_features, inputs)
+
+        return in_batches(concepts, embed)
+
+    return Encoder(_identity(model, processor), images, texts)
+
+
+def embed(
+    encoder: Encoder,
+    source: data.Source,
+    concepts: Sequence[str],
+    *,
+    folder: Path | None = None,
+    skip_unreadable: bool = False,
+) -> Embeddings:
+    """Embeddings of all images of a data set and of concepts.
+
+    What was computed before is read from the cache. There, embeddings are found by a hash of the encoder and
+    of the very pixels or words, so that nothing stale is ever taken.
+
+    Args:
+        encoder: From :func:`load_encoder`.
+        source: The data set; its order is kept.
+        concepts: M concepts.
+        folder: The cache; None takes ``~/.cache/jaxpath/embeddings``.
+        skip_unreadable: Leaves zeros for files that are no images; they have no activations either.
+
+    Raises:
+        InputError: A file is no image and is not to be skipped.
+    """
+    folder = data.cache_folder("embeddings") if folder is None else folder
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = [
+        _kept(folder, encoder.identity, chunk, encoder.images) for chunk in _pictures(source, skip_unreadable)
+    ]
+    chunks = [tuple(concepts[i : i + _CHUNK]) for i in range(0, len(concepts), _CHUNK)]
+    texts = [_kept(folder, encoder.identity, chunk, encoder.texts) for chunk in chunks]
+    width = texts[0].shape[1]
+    images = [np.zeros((len(part), width), np.float32) if part.shape[1] == 0 else part for part in parts]
+    return Embeddings(np.concatenate(images), np.concatenate(texts), tuple(concepts))
+
+
+def _pictures(source: data.Source, skip_unreadable: bool) -> Iterator[list[np.ndarray | None]]:
+    """Chunks of decoded pictures, in order; None for one that cannot be read."""
+    for start in range(0, len(source), _CHUNK):
+        chunk: list[np.ndarray | None] = []
+        for index in range(start, min(start + _CHUNK, len(source))):
+            try:
+                chunk.append(data.decode(source[index]["image"]))
+            except data.UnreadableImage:
+                if not skip_unreadable:
+                    raise
+                chunk.append(None)
+        yield chunk
+
+
+def _kept(
+    folder: Path, identity: str, items: Sequence[Any], embed: Callable[[Sequence[Any]], np.ndarray]
+) -> np.ndarray:
+    """Embeddings of ``items``: from their file, or computed and written; rows of zeros for items of None."""
+    digest = hashlib.sha256(identity.encode())
+    for item in items:
+        content = item.encode() if isinstance(item, str) else b"" if item is None else item.tobytes()
+        shape = () if isinstance(item, str) or item is None else item.shape
+        # With lengths, so that two lists never read the same.
+        digest.update(f"{type(item).__name__} {shape} {len(content)} ".encode() + content)
+    path = folder / f"{digest.hexdigest()}.npy"
+    if path.is_file():
+        return np.load(path)
+    real = [place for place, item in enumerate(items) if item is not None]
+    found = embed([items[place] for place in real]) if real else np.zeros((0, 0), np.float32)
+    whole = np.zeros((len(items), found.shape[1]), np.float32)
+    whole[real] = found
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    with partial.open("wb") as file:
+        np.save(file, whole)
+    os.replace(partial, path)
+    return whole
+
+
+def _identity(model: Any, processor: Any) -> str:
+    digest = hashlib.sha256(processor.image_processor.to_json_string().encode())
+    digest.update(str(sorted(processor.tokenizer.get_vocab().items())).encode())
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tuple(tensor.shape)} ".encode())
+        digest.update(tensor.detach().float().contiguous().numpy().tobytes())
+    return digest.hexdigest()

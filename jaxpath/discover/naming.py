@@ -1,0 +1,103 @@
+"""From scores to words: the name of each unit, and an image described by its active units."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxpath.types import InputError
+
+_ACTIVE = 1e-4
+"""Size from which a unit without competitors is active (official code)."""
+
+
+class UnitNames(NamedTuple):
+    """What the K units of a layer stand for.
+
+    Attributes:
+        index: int [K], the concept of the highest score.
+        score: [K], that score; comparable within one call of one similarity only.
+        valid: bool [K]; False for a dead unit, which has the same activation for every image, and where no
+            score is a number: such a unit has no name.
+        concepts: All M concepts.
+    """
+
+    index: np.ndarray  # type: ignore[assignment]  # tuple.index is not missed here
+    score: np.ndarray
+    valid: np.ndarray
+    concepts: tuple[str, ...]
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """One per unit; empty for a unit without a name."""
+        return tuple(
+            self.concepts[place] if valid else "" for place, valid in zip(self.index, self.valid, strict=True)
+        )
+
+
+def name_units(S: Array | np.ndarray, acts: Array | np.ndarray, concepts: Sequence[str]) -> UnitNames:
+    """Names each unit after the concept of its highest score.
+
+    Args:
+        S: Scores [K, M].
+        acts: [N, K], the activations that were scored.
+        concepts: The M concepts.
+
+    Raises:
+        InputError: The shapes do not match.
+    """
+    scores = np.asarray(S)
+    if scores.ndim != 2 or scores.shape != (np.shape(acts)[-1], len(concepts)):
+        raise InputError(
+            f"the scores have the shape {scores.shape}; expected [K, M] for {np.shape(acts)[-1]} units and "
+            f"{len(concepts)} concepts"
+        )
+    known = np.isfinite(scores).all(axis=1)
+    scores = np.where(known[:, None], scores, -np.inf)
+    index = scores.argmax(axis=1)
+    acts = jnp.asarray(acts)
+    alive = np.asarray(acts.max(axis=0) > acts.min(axis=0))
+    best = np.take_along_axis(scores, index[:, None], axis=1)[:, 0]
+    return UnitNames(index, np.where(known, best, np.nan), known & alive, tuple(concepts))
+
+
+def describe_image(
+    names: UnitNames, acts_row: Array | np.ndarray, winners_row: Array | np.ndarray, *, block_size: int
+) -> list[tuple[str, float]]:
+    """One image by the winner of each block: (concept, activation), the largest activation first.
+
+    The value is what the unit passes on, with its sign; it is no attribution. Winners are given, because the
+    largest of the passed values is a loser's 0 wherever the winner is negative.
+
+    Args:
+        names: Of the layer's K units.
+        acts_row: [K], what the layer passes on.
+        winners_row: int [B], the winners' places in their blocks.
+        block_size: U.
+
+    Raises:
+        InputError: The layer has no B blocks of U units.
+    """
+    acts, winners = np.asarray(acts_row), np.asarray(winners_row)
+    if acts.shape != (len(names.index),) or winners.shape != (len(acts) // block_size,):
+        raise InputError(
+            f"{acts.shape} activations and {winners.shape} winners were given; expected {len(names.index)} "
+            f"units in blocks of {block_size}"
+        )
+    return _described(names, acts, np.arange(len(winners)) * block_size + winners)
+
+
+def describe_active(
+    names: UnitNames, acts_row: Array | np.ndarray, *, threshold: float = _ACTIVE
+) -> list[tuple[str, float]]:
+    """As :func:`describe_image`, for units without competitors: those above ``threshold`` in size."""
+    acts = np.asarray(acts_row)
+    return _described(names, acts, np.flatnonzero(np.abs(acts) > threshold))
+
+
+def _described(names: UnitNames, acts: np.ndarray, units: np.ndarray) -> list[tuple[str, float]]:
+    order = units[np.argsort(-acts[units], kind="stable")]
+    words = names.words
+    return [(words[unit], float(acts[unit])) for unit in order]

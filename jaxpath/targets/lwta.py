@@ -1,0 +1,246 @@
+"""Stochastic local winner-takes-all (LWTA): units in blocks of U compete, and one of each block passes.
+
+Panousis and Chatzis 2023, "DISCOVER" (arXiv 2310.04929). The layer, its gradient and its place in a network
+are those of the official code; the probabilistic model as a whole is our reading. Competition is along the
+last axis, so that one implementation serves [B, K], every token of [B, T, K] and every position of
+[B, H, W, C]; adjacent units share a block.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jax import Array
+
+from jaxpath.gating import Taps
+from jaxpath.types import Competition, InputError
+
+TEMPERATURE = 1.67
+"""Of the straight-through samples while training (official code). The forward pass does not depend on it."""
+
+Mode = Literal["st", "relaxed", "argmax"]
+
+
+class LWTAOutput(NamedTuple):
+    """What a layer of competing units returns; K units in B = K / U blocks.
+
+    Attributes:
+        y: [..., K]. Winners pass as they are, with their sign; losers are 0.
+        winners: int32 [..., B], the winner's place in its block.
+        probs: q = softmax(h) within each block, [..., B, U], float32.
+        kl: KL(q || uniform) = log U - H(q) in nats, [..., B].
+    """
+
+    y: Array
+    winners: Array
+    probs: Array
+    kl: Array
+
+
+def lwta(h: Array, *, block_size: int, key: Array, temperature: float = TEMPERATURE) -> LWTAOutput:
+    """Draws the winners from Categorical(softmax(h)); straight-through Gumbel-softmax gradients.
+
+    s = softmax((h + Gumbel noise) / temperature), xi = onehot(argmax s), y = xi h. The draw is exact at every
+    temperature, and only the gradient depends on it: dy_i / dh_j = [i = j] xi_i + h_i s_i ([i = j] - s_j) /
+    temperature, so that losers learn as well (official code). A temperature of 0 takes the largest h.
+
+    Args:
+        h: Pre-activations [..., K], which are the logits of the competition.
+        block_size: U, the competitors of a block; it divides K.
+        key: One random key, or one for each entry of h's first axis.
+        temperature: tau.
+
+    Raises:
+        InputError: U does not divide K, or the temperature is below 0.
+    """
+    _check_temperature(temperature)
+    if temperature == 0:
+        return lwta_argmax(h, block_size=block_size)
+    soft, blocks = _soft_sample(h, block_size, key, temperature)
+    winners = soft.argmax(axis=-1)
+    hard = jax.nn.one_hot(winners, block_size)
+    # The difference is exactly 0: losers are 0 and winners are not rounded.
+    return _output(h, blocks, hard + (soft - jax.lax.stop_gradient(soft)), winners)
+
+
+def lwta_relaxed(h: Array, *, block_size: int, key: Array, temperature: float = 0.67) -> LWTAOutput:
+    """Weighs the units of a block by the soft sample s: y = s h, and nobody is exactly 0.
+
+    As in the same author's Adversarial-LWTA (official code, with its temperatures of 0.67 in training and
+    0.01 in tests). Arguments and errors as for :func:`lwta`; ``winners`` holds argmax s.
+    """
+    _check_temperature(temperature)
+    if temperature == 0:
+        return lwta_argmax(h, block_size=block_size)
+    soft, blocks = _soft_sample(h, block_size, key, temperature)
+    return _output(h, blocks, soft, soft.argmax(axis=-1))
+
+
+def lwta_argmax(h: Array, *, block_size: int) -> LWTAOutput:
+    """Lets the largest pre-activation of each block win, the first one where several are equal."""
+    blocks = _split(h, block_size)
+    winners = blocks.argmax(axis=-1)
+    return _output(h, blocks, jax.nn.one_hot(winners, block_size), winners)
+
+
+def winner_mask(winners: Array, *, block_size: int) -> Array:
+    """Winners [..., B] as 0/1 for every unit [..., K], float32: a gate for the pre-activations."""
+    hot = jax.nn.one_hot(winners, block_size)
+    return hot.reshape(*winners.shape[:-1], -1)
+
+
+def win_rate(winners: Array, *, block_size: int) -> Array:
+    """How often each unit wins for each image: winners [N, ..., B] -> [N, K], the mean over positions."""
+    mask = winner_mask(winners, block_size=block_size)
+    return mask.mean(axis=tuple(range(1, mask.ndim - 1)))
+
+
+class LWTA(nn.Module):
+    """A layer of competing units for networks of your own; it has no parameters.
+
+    Draws by the random stream ``"lwta"``, one key for the whole batch, and sows ``kl`` and ``winners`` into
+    the collection ``"intermediates"``.
+
+    Attributes:
+        block_size: U.
+        mode: Straight-through samples, relaxed ones, or the largest pre-activation.
+        temperature: tau.
+    """
+
+    block_size: int
+    mode: Mode = "st"
+    temperature: float = TEMPERATURE
+
+    @nn.compact
+    def __call__(self, h: Array) -> Array:
+        key = None if self.mode == "argmax" else self.make_rng("lwta")
+        found = compete(h, block_size=self.block_size, mode=self.mode, key=key, temperature=self.temperature)
+        self.sow("intermediates", "kl", found.kl)
+        self.sow("intermediates", "winners", found.winners)
+        return found.y
+
+
+def compete(
+    h: Array,
+    *,
+    block_size: int,
+    mode: Mode = "st",
+    key: Array | None = None,
+    temperature: float = TEMPERATURE,
+) -> LWTAOutput:
+    """The competition that ``mode`` names; without a key the largest pre-activations win.
+
+    Raises:
+        InputError: There is no such mode; or as :func:`lwta`.
+    """
+    makers = {"st": lwta, "relaxed": lwta_relaxed}
+    if mode != "argmax" and mode not in makers:
+        raise InputError(f"the mode of the competition is {mode!r}; expected 'st', 'relaxed' or 'argmax'")
+    if key is None or mode == "argmax":
+        return lwta_argmax(h, block_size=block_size)
+    return makers[mode](h, block_size=block_size, key=key, temperature=temperature)
+
+
+class Activations:
+    """Every activation of one forward pass, tapped: rectified, or won in a competition.
+
+    A network makes one of these per call. With one competitor it rectifies, as the official code does.
+
+    Args:
+        taps: Of the same call.
+        competitors: U.
+        keys: One random key per example [B], from which each activation draws its own; None draws nothing,
+            and the largest pre-activations win.
+        temperature: tau of the draws.
+        rectify: What a unit does that has no competitor.
+    """
+
+    def __init__(
+        self,
+        taps: Taps,
+        *,
+        competitors: int,
+        keys: Array | None = None,
+        temperature: float = TEMPERATURE,
+        rectify: Callable[[Array], Array] = nn.relu,
+    ) -> None:
+        self._taps, self._competitors, self._keys = taps, competitors, keys
+        self._temperature, self._rectify = temperature, rectify
+        self._competition: dict[str, Competition] = {}
+
+    def __call__(self, h: Array, place: str = "", number: int | str = "") -> Array:
+        """Passes ``h`` [B, ..., K] on; the site is called ``place.relu1``, or ``place.lwta1``."""
+        prefix = f"{place}." if place else ""
+        if self._competitors == 1:
+            return self._taps(f"{prefix}{self._rectify.__name__}{number}", self._rectify(h))
+        keys = self._keys
+        if keys is not None:
+            keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, len(self._competition))
+        found = compete(h, block_size=self._competitors, key=keys, temperature=self._temperature)
+        passed = self._taps(f"{prefix}lwta{number}", found.y)
+        self._competition[next(reversed(self._taps.features))] = Competition(found.winners, found.kl)
+        return passed
+
+    @property
+    def competition(self) -> dict[str, Competition] | None:
+        """Who won, by site; None where nobody competes."""
+        return self._competition or None
+
+
+def competing_name(name: str, competitors: int) -> str:
+    """The name of a target whose channels compete.
+
+    Raises:
+        InputError: There are fewer competitors than one.
+
+    >>> competing_name("resnet18", 4), competing_name("resnet18", 1)
+    ('resnet18_lwta4', 'resnet18')
+    """
+    if competitors < 1:
+        raise InputError(f"{name} was to have {competitors} competitors in a block; expected 1 or more")
+    return name if competitors == 1 else f"{name}_lwta{competitors}"
+
+
+def split_name(name: str) -> tuple[str, int]:
+    """The inverse of :func:`competing_name`.
+
+    >>> split_name("resnet18_lwta4"), split_name("resnet18")
+    (('resnet18', 4), ('resnet18', 1))
+    """
+    found = re.fullmatch(r"(.+)_lwta(\d+)", name)
+    return (found[1], int(found[2])) if found else (name, 1)
+
+
+def _soft_sample(h: Array, block_size: int, key: Array, temperature: float) -> tuple[Array, Array]:
+    """softmax((h + g) / temperature) within blocks, and the blocks [..., B, U] in float32."""
+    blocks = _split(h, block_size)
+    if key.ndim:
+        noise = jax.vmap(lambda one: jax.random.gumbel(one, blocks.shape[1:]))(key)
+    else:
+        noise = jax.random.gumbel(key, blocks.shape)
+    return jax.nn.softmax((blocks + noise) / temperature, axis=-1), blocks
+
+
+def _split(h: Array, block_size: int) -> Array:
+    """[..., K] -> [..., B, U] in float32."""
+    if block_size < 1 or h.shape[-1] % block_size:
+        raise InputError(
+            f"{h.shape[-1]} units were to compete in blocks of {block_size}; expected a number of "
+            f"competitors that divides {h.shape[-1]}"
+        )
+    return h.reshape(*h.shape[:-1], -1, block_size).astype(jnp.float32)
+
+
+def _output(h: Array, blocks: Array, xi: Array, winners: Array) -> LWTAOutput:
+    log_q = jax.nn.log_softmax(blocks, axis=-1)
+    probs = jnp.exp(log_q)
+    kl = (probs * log_q).sum(axis=-1) + jnp.log(float(blocks.shape[-1]))
+    return LWTAOutput(xi.reshape(h.shape).astype(h.dtype) * h, winners.astype(jnp.int32), probs, kl)
+
+
+def _check_temperature(temperature: float) -> None:
+    if temperature < 0:
+        raise InputError(f"the temperature of the competition is {temperature}; expected 0 or more")

@@ -1,0 +1,71 @@
+"""Words of units: dead ones have none, and an image is described by who won, not by the largest value."""
+
+import numpy as np
+import pytest
+
+from jaxpath import discover
+from jaxpath.targets import lwta_argmax, winner_mask
+from jaxpath.types import InputError
+
+
+def test_a_unit_is_named_after_its_best_concept_unless_it_is_dead():
+    scores = np.array([[1.0, 3.0], [2.0, -1.0], [0.0, 1.0], [np.nan, np.nan]])
+    acts = np.array([[0.0, 1.0, 5.0, 1.0], [2.0, 0.0, 5.0, 0.0]])
+    names = discover.name_units(scores, acts, ["fur", "wheel"])
+    assert names.words == ("wheel", "fur", "", "")
+    assert names.valid.tolist() == [True, True, False, False]
+    np.testing.assert_array_equal(names.score, [3, 2, 1, np.nan])
+
+
+@pytest.fixture(scope="module")
+def competing():
+    """Units in blocks of 4 that respond to one of 12 concepts each, more than to noise."""
+    rng = np.random.default_rng(0)
+    texts = np.linalg.qr(rng.normal(size=(32, 12)))[0].T
+    shown = np.arange(2400) % 12
+    images = texts[shown] + 0.15 * rng.normal(size=(2400, 32))
+    meant = np.arange(24) % 12
+    h = rng.normal(size=(2400, 24)) + 3 * (shown[:, None] == meant)
+    found = lwta_argmax(h.astype(np.float32), block_size=4)
+    return discover.concept_matrix(images, texts), np.asarray(found.y), np.asarray(found.winners), meant
+
+
+@pytest.mark.parametrize("similarity", ["soft_wpmi", "wpmi", "cosine", "cosine_cubed"])
+def test_competing_units_are_named_rightly(competing, similarity):
+    P, y, _, meant = competing
+    assert (y != 0).mean() == 0.25
+    names = discover.name_units(discover.SIMILARITIES[similarity](P, y), y, [str(c) for c in range(12)])
+    assert names.index.tolist() == meant.tolist() and names.valid.all()
+
+
+def test_the_largest_passed_value_is_a_losers_exactly_where_the_winner_is_negative(competing):
+    _, y, winners, _ = competing
+    blocks = y.reshape(-1, 6, 4)
+    negative = np.take_along_axis(blocks, winners[..., None], axis=2)[..., 0] < 0
+    np.testing.assert_array_equal(blocks.argmax(axis=2) != winners, negative)
+    assert 0.01 < negative.mean() < 0.15
+
+
+def test_an_image_is_described_by_its_winners_with_their_sign(competing):
+    P, y, winners, _ = competing
+    names = discover.name_units(discover.soft_wpmi(P, y), y, [f"c{c}" for c in range(12)])
+    row = int(np.argmin(y.min(axis=1)))
+    found = discover.describe_image(names, y[row], winners[row], block_size=4)
+    units = np.flatnonzero(winner_mask(winners[row], block_size=4))
+    assert len(found) == 6
+    assert sorted(found) == sorted((f"c{unit % 12}", float(y[row, unit])) for unit in units)
+    values = [value for _, value in found]
+    assert values == sorted(values, reverse=True) and values[-1] < 0 and 0 not in values
+
+
+def test_without_competitors_the_units_that_are_active_describe_an_image():
+    names = discover.UnitNames(np.array([0, 1, 0]), np.ones(3), np.array([True, True, False]), ("a", "b"))
+    assert discover.describe_active(names, np.array([1e-5, 0.5, -2.0])) == [("b", 0.5), ("", -2.0)]
+
+
+def test_shapes_that_do_not_match_are_one_sentence():
+    names = discover.UnitNames(np.zeros(4, int), np.ones(4), np.ones(4, bool), ("a",))
+    with pytest.raises(InputError, match="4 units in blocks of 2"):
+        discover.describe_image(names, np.ones(4), np.zeros(3, int), block_size=2)
+    with pytest.raises(InputError, match="3 units and 1 concepts"):
+        discover.name_units(np.ones((4, 1)), np.ones((2, 3)), ["a"])
