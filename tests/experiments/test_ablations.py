@@ -27,6 +27,7 @@ def flat(options):
     return {**values, **objective}
 
 
+@pytest.mark.slow
 def test_the_table_holds_means_over_the_seeds_and_a_second_start_trains_nothing(start, tmp_path, capsys):
     rng = np.random.default_rng(0)
     arrays = {}

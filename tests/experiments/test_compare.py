@@ -28,6 +28,7 @@ def files(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_comparison_is_written_with_means_over_the_runs_of_one_name(start, files, tmp_path):
     arguments = ["--data", "digits", "--eval-split", "test", "--model", "resnet8", "--out", tmp_path]
     arguments += ["--weights", files / "weights.safetensors", "--images", 24, "--search-images", 8]

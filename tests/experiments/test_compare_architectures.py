@@ -36,6 +36,7 @@ def digits_target(name):
     return targets.make_target(name, image_size=8, channels=1, num_classes=10)
 
 
+@pytest.mark.slow
 def test_two_models_are_trained_compared_and_used_again_by_a_second_start(start, small, tmp_path):
     arguments = [*TINY, "--models", "small", "small", "--out", tmp_path]
     status, error = start(compare_architectures, *arguments)
@@ -70,6 +71,7 @@ def test_two_models_are_trained_compared_and_used_again_by_a_second_start(start,
         assert again[name]["density"] == pytest.approx(0.5) != found["density"]
 
 
+@pytest.mark.slow
 def test_the_figures_are_those_of_the_two_models_on_the_same_images(start, small, tmp_path):
     digits = data.digits("test")
     chosen = np.sort(np.random.default_rng(0).permutation(len(digits))[:40])

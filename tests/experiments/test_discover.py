@@ -13,6 +13,7 @@ from jaxpath import discover, findings, targets
 KEYS = ("accuracy", "relu_accuracy", "active_share", "planted_top1", "outputs_top1", "purity")
 
 
+@pytest.mark.slow
 def test_competing_units_and_their_twin_are_trained_measured_and_described(start, tmp_path):
     arguments = ["--data", "digits", "--train-steps", 120, "--train-batch-size", 64, "--out", tmp_path]
     arguments += ["--epochs", "None", "--competitors", 4, "--train-learning-rate", 0.01]

@@ -26,6 +26,7 @@ def results_of(out):
     return results
 
 
+@pytest.mark.slow
 def test_flint_learns_digits_and_leaves_files_that_repeat_its_figures(start, tmp_path):
     arguments = [*DIGITS, "--epochs", 7, "--out", tmp_path]
     status, error = start(flint_mnist, *arguments, "--maximised-pairs", 1)

@@ -17,6 +17,7 @@ FEW = ["--explainers", "gradcam"]
 CANVASES = ["--train-canvases", 64, "--test-canvases", 16, "--epochs", 1, "--batch-size", 32]
 
 
+@pytest.mark.slow
 def test_digits_on_canvases_are_scored_by_every_explanation(start, tmp_path):
     arguments = [
         *CANVASES,
@@ -60,6 +61,7 @@ def classifier(tmp_path):
     return [*arguments, "--data", tmp_path / "data.npz", "--out", tmp_path / "out"]
 
 
+@pytest.mark.slow
 def test_heads_learn_and_the_classifier_stays_as_it_was(start, tmp_path, classifier):
     options = ["--head-epochs", 1, "--batch-size", 16, "--score-batch-size", 1]
     options += ["--curve-images", 8, "--curve-steps", 4]

@@ -33,6 +33,7 @@ def arguments(tmp_path_factory):
     return [*values, "--steps", 1, "--images", 8, "--densities", 0.3, 1]
 
 
+@pytest.mark.slow
 def test_both_tests_leave_their_figures(start, arguments, tmp_path):
     status, error = start(sanity, *arguments, "--explainers", "random", "taylor", "--out", tmp_path)
     assert status == 0, error

@@ -17,6 +17,7 @@ from jaxpath import gencnp, training
 SMALL = {"width": 8, "batch_size": 8}
 
 
+@pytest.mark.slow
 def test_results_hold_the_figures_of_one_run(run, tmp_path):
     arguments = ["--model", "resnet8", "--batch-size", 8, "--width", 8, "--rounds", 1]
     status, error = run(

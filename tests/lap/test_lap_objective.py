@@ -136,6 +136,7 @@ def test_stages_name_what_learns():
         trainable_labels(target, params, "backbone")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("statistics", ["batch", "frozen"])
 def test_a_step_moves_what_is_trainable_and_the_loss_falls(statistics):
     target, params = net()
