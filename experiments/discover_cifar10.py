@@ -19,8 +19,6 @@ import discover_outcome
 from common import ClassifierOptions
 from discover_outcome import Comparison
 
-from jaxpath import data
-
 
 @dataclasses.dataclass(frozen=True)
 class Options(common.Launch):
@@ -53,14 +51,14 @@ class Options(common.Launch):
 def run(options: Options) -> None:
     """Both networks, their words, the results."""
     began = time.perf_counter()
-    train = data.open_source(options.data, split="train")
-    if options.train_images is not None:
-        train = data.concatenate([train, data.open_source(options.train_images)])
+    train, held_out = common.open_data(
+        options.data, eval_split=options.eval_split, seed=options.seed, train_images=options.train_images
+    )
     discover_outcome.compare(
         options.comparison,
         options.classifier,
         train,
-        data.open_source(options.data, split=options.eval_split),
+        held_out,
         out=options.out,
         seed=options.seed,
         config=common.as_config(options),

@@ -8,7 +8,7 @@ from typing import Any
 import fitting
 import jax
 import numpy as np
-from common import ClassifierOptions, eval_passes, say, target_options
+from common import ClassifierOptions, check_data, eval_passes, say, target_options
 from discover_planted import planted_top1
 from outcome import write_results
 
@@ -69,8 +69,7 @@ def compare(
     found = {}
     for model, folder in pair.items():
         target = targets.make_target(model, **options)
-        for source in (train, held_out):
-            data.check_labels(source, target.num_classes)
+        check_data(target, train, held_out)
         say(f"{model}: {classifier.train_steps} steps of {classifier.train_batch_size}")
         params = fitting.train_classifier(
             target,

@@ -14,8 +14,6 @@ from lap_fitting import PlugInOptions
 from lap_imagenet import plug_into
 from lap_outcome import ScoreOptions
 
-from jaxpath import data
-
 
 @dataclasses.dataclass(frozen=True)
 class Options(common.Launch):
@@ -46,10 +44,9 @@ class Options(common.Launch):
 
 def run(options: Options) -> None:
     """Set-up, score heads, scores."""
-    train = data.open_source(options.data, split="train")
-    if options.train_images is not None:
-        train = data.concatenate([train, data.open_source(options.train_images)])
-    held_out = data.open_source(options.data, split=options.eval_split)
+    train, held_out = common.open_data(
+        options.data, eval_split=options.eval_split, seed=options.seed, train_images=options.train_images
+    )
     plug_into(
         options.model,
         options.weights,

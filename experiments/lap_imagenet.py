@@ -58,16 +58,14 @@ class Options(common.Launch):
 
 def run(options: Options) -> None:
     """Set-up, stages, scores."""
-    train = data.open_source(options.data, split=options.train_split, data_dir=options.data_dir)
-    if options.eval_split is not None:
-        held_out = data.open_source(options.data, split=options.eval_split, data_dir=options.data_dir)
-    elif 0 < options.eval_fraction < 1:
-        train, held_out = data.split(train, options.eval_fraction, options.seed)
-    else:
-        raise InputError(
-            f"--eval-fraction is {options.eval_fraction}; expected a share between 0 and 1, or name a split "
-            "to score with --eval-split"
-        )
+    train, held_out = common.open_data(
+        options.data,
+        eval_split=options.eval_split,
+        seed=options.seed,
+        data_dir=options.data_dir,
+        train_split=options.train_split,
+        eval_fraction=options.eval_fraction,
+    )
     size = {} if options.image_size is None else {"image_size": options.image_size}
     plug_into(
         options.model,

@@ -122,15 +122,13 @@ def _score(
     if boxes is not None:
         scores |= _pass(explained, source, options, _localise, boxes, seed=seed)
     if options.curve_images:
-        chosen = np.sort(np.random.default_rng(seed).permutation(len(source))[: options.curve_images])
+        chosen = data.draw(source, options.curve_images, seed=seed)
         fractions = tuple(np.linspace(0, 1, options.curve_steps + 1).tolist())
 
         def faithful(explained, pixels, maps, classes, _):
             return _faithful(explained, pixels, maps, classes, fractions, options.kept_share)
 
-        scores |= _pass(
-            explained, data.Subset(source, chosen), options, faithful, np.zeros((1, 4)), seed=seed
-        )
+        scores |= _pass(explained, chosen, options, faithful, np.zeros((1, 4)), seed=seed)
     return scores
 
 
@@ -202,9 +200,9 @@ def _accuracy(net: LapTrained, source: data.Source, options: ScoreOptions) -> fl
 
 def _draw(plain: LapTrained, trained: LapTrained, source: data.Source, *, out: Path, seed: int) -> None:
     """Draws ``maps.png``: a few held-out images, attention level by level, and what explainers say."""
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(source))[:_SHOWN])
+    chosen = data.draw(source, _SHOWN, seed=seed)
     target = trained.target
-    (batch, *_) = list(eval_passes(data.Subset(source, chosen), target, batch_size=len(chosen))())
+    (batch, *_) = list(eval_passes(chosen, target, batch_size=len(chosen))())
     images, size = batch["image"], (batch["image"].shape[1], batch["image"].shape[2])
 
     @jax.jit
@@ -223,7 +221,9 @@ def _draw(plain: LapTrained, trained: LapTrained, source: data.Source, *, out: P
         for c, true in zip(np.asarray(classes), batch["label"], strict=True)
     ]
     boxes = getattr(source, "boxes", None)
-    figure = report.plot_maps(images, maps, boxes=None if boxes is None else boxes[chosen], captions=captions)
+    figure = report.plot_maps(
+        images, maps, boxes=None if boxes is None else boxes[chosen.indices], captions=captions
+    )
     report.save_figure(figure, out / "maps.png")
 
 
