@@ -5,13 +5,15 @@ D width, N all gateable neurons of a target (the sum of its sites' channels).
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import jax
 import numpy as np
 from jax import Array
 
 from jaxpath import markup
+
+Record = TypeVar("Record")
 
 Params = Any
 """A pytree of arrays. For a Flax target: ``{"params": ..., "batch_stats": ...}``."""
@@ -77,15 +79,18 @@ class TargetOutput(NamedTuple):
         logits: [B, K], float32, never gated.
         features: Site name -> activation as it flows on (after its gate, if it has one):
             [B, H, W, C], or [B, C] at a dense site.
-        competition: Site name -> who won there; None for a classifier none of whose channels compete.
-        recorded: What layers say besides, by the name of the layer, such as maps of attention: arrays
-            whose first axis is B. None if none does.
+        recorded: What sites and layers say besides, by their names: a :class:`Competition`, or maps of
+            attention. First axes are B. None if none says anything.
     """
 
     logits: Array
     features: dict[str, Array]
-    competition: dict[str, Competition] | None = None
     recorded: dict[str, Any] | None = None
+
+    def records(self, kind: type[Record]) -> dict[str, Record]:
+        """What was recorded of one kind, by name in ascending order; empty if nothing was."""
+        recorded = self.recorded or {}
+        return {name: recorded[name] for name in sorted(recorded) if isinstance(recorded[name], kind)}
 
 
 class Preprocessing(NamedTuple):

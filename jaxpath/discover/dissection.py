@@ -17,7 +17,7 @@ from jaxpath.discover.naming import UnitNames, name_units
 from jaxpath.discover.similarities import SIMILARITIES, soft_wpmi, wpmi
 from jaxpath.metrics import Batches, per_image
 from jaxpath.targets import win_rate
-from jaxpath.types import InputError, Params, Site, Target, TargetOutput
+from jaxpath.types import Competition, InputError, Params, Site, Target, TargetOutput
 
 OUTPUTS = "logits"
 """What the output units are called beside the sites."""
@@ -93,11 +93,11 @@ def record_activity(
 
     def evaluate(params: Params, batch: Mapping[str, Array]) -> dict[str, Array]:
         output = run(params, batch)
-        found = {OUTPUTS: output.logits}
+        found, competitions = {OUTPUTS: output.logits}, output.records(Competition)
         for name in chosen:
             found[name] = summarise(_tokens(output.features[name], by_name[name]), reduce=reduce)
-            if output.competition is not None:
-                winners = output.competition[name].winners
+            if name in competitions:
+                winners = competitions[name].winners
                 size = by_name[name].channels // winners.shape[-1]
                 found[f"won {name}"] = win_rate(_tokens(winners, by_name[name], first=True), block_size=size)
         return {name: values.astype(jnp.float32) for name, values in found.items()}

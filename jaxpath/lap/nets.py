@@ -124,7 +124,7 @@ def read(output: TargetOutput) -> LapOutput:
     Raises:
         InputError: The target has no LAP site.
     """
-    maps = {n: m for n, m in sorted((output.recorded or {}).items()) if isinstance(m, AttentionMaps)}
+    maps = output.records(AttentionMaps)
     if not maps:
         raise InputError("the target records no attention; make it with jaxpath.lap.extend")
     last = list(maps.values())[-1]

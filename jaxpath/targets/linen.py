@@ -118,9 +118,9 @@ def from_linen(
         module: Called as ``module(images, gates, train=...)``, returns ``(logits, features)``:
             it passes each activation through one :class:`jaxpath.gating.Taps`. It has an
             ``axis_name`` attribute for its BatchNorms and uses the ``dropout`` random stream. If its
-            attribute ``competitors`` is above 1, its units compete: it returns the competition as a third
-            value, and draws the winners where it is called with ``keys``, one per example. What a layer
-            sows into ``intermediates`` is recorded in the output.
+            attribute ``competitors`` is above 1, its units compete, and it draws the winners where it is
+            called with ``keys``, one per example. A third value that it returns, by site, is recorded in the
+            output, and so is what a layer sows into ``intermediates``.
         name: Name of the target.
         num_classes: K.
         preprocessing: How pictures become inputs; its crop and mean give the input's shape.
@@ -193,12 +193,12 @@ def _per_example(key: Array, batch: int) -> Array:
 
 
 def _as_output(output: Any, updates: Mapping[str, Any]) -> TargetOutput:
-    logits, features, *rest = output
-    competition = rest[0] if rest else None
+    logits, features, *of_sites = output
     sown = flatten_dict(dict(updates.get(_RECORDS, {})), sep="/")
     # A layer is named by its place; each sows once per call, as a tuple of one.
-    recorded = {name.rpartition("/")[0]: values[0] for name, values in sown.items()}
-    return TargetOutput(logits.astype(jnp.float32), features, competition, recorded or None)
+    of_layers = {name.rpartition("/")[0]: values[0] for name, values in sown.items()}
+    recorded = {**of_layers, **(of_sites[0] if of_sites else {})}
+    return TargetOutput(logits.astype(jnp.float32), features, recorded or None)
 
 
 def _draw_dropout(key: Array, batch: int, rates: Mapping[Site, float]) -> dict[str, Array]:

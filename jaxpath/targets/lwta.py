@@ -185,9 +185,9 @@ class Activations:
         return passed
 
     @property
-    def competition(self) -> dict[str, Competition] | None:
-        """Who won, by site; None where nobody competes."""
-        return self._competition or None
+    def competition(self) -> dict[str, Competition]:
+        """Who won, by site; empty where nobody competes."""
+        return self._competition
 
 
 def competing_name(name: str, competitors: int) -> str:

@@ -43,8 +43,7 @@ def make_classifier_objective(
         variables = {**extra, "params": params}
         output, updated = target.train_apply(variables, batch["image"], key=keys, axis_name=AXIS)
         loss = losses.cross_entropy(output.logits, batch["label"], label_smoothing=label_smoothing)
-        if output.competition is not None:
-            loss = loss + competition_weight * competition_kl(output.competition)
+        loss = loss + competition_weight * competition_kl(output.records(Competition))
         correct = (output.logits.argmax(axis=-1) == batch["label"]).astype(jnp.float32)
         statistics = {name: value for name, value in updated.items() if name != "params"}
         return loss, (statistics, {"accuracy": correct})

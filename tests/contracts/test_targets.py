@@ -13,7 +13,7 @@ from jaxpath import lap, targets
 from jaxpath.targets.deit import DeiT
 from jaxpath.targets.normless import NormlessResNet
 from jaxpath.targets.resnet import BasicBlock, Bottleneck, ResNet
-from jaxpath.types import InputError, Params, Target
+from jaxpath.types import Competition, InputError, Params, Target
 
 
 def make_resnet(block: type, *, dtype="float32") -> Target:
@@ -75,8 +75,8 @@ def make(name: str) -> tuple[Target, Params]:
 
 @cache
 def compiled(name: str):
-    """One jitted ``apply`` per target, so that tests share its programs."""
-    return jax.jit(make(name)[0].apply)
+    """One jitted ``apply`` per target, so that tests share its programs: compiled as it is for users."""
+    return jax.jit(make(name)[0].apply, compiler_options={"xla_cpu_use_fusion_emitters": True})
 
 
 def make_images(target: Target) -> np.ndarray:
@@ -263,7 +263,8 @@ def test_training_returns_the_same_structure_and_moves_only_the_statistics(name)
 def test_only_competing_units_draw(name):
     target, params = make(name)
     assert (target.sample_apply is not None) == (name in COMPETITORS)
-    assert (compiled(name)(params, make_images(target)).competition is not None) == (name in COMPETITORS)
+    competitions = compiled(name)(params, make_images(target)).records(Competition)
+    assert set(competitions) == ({site.name for site in target.sites} if name in COMPETITORS else set())
 
 
 @pytest.mark.parametrize("name", COMPETITORS)
@@ -273,22 +274,19 @@ def test_a_draw_belongs_to_its_key_and_image_and_passes_one_of_each_block(name):
     draw = jax.jit(target.sample_apply)
     keys = jax.random.split(jax.random.key(7), BATCH)
     drawn = draw(params, images, key=keys)
+    won = drawn.records(Competition)
     for site in target.sites:
         blocks = np.asarray(drawn.features[site.name]).reshape(BATCH, -1, COMPETITORS[name])
         assert ((blocks != 0).sum(axis=-1) == 1).all()
-        winners = np.asarray(drawn.competition[site.name].winners).reshape(BATCH, -1)
+        winners = np.asarray(won[site.name].winners).reshape(BATCH, -1)
         np.testing.assert_array_equal((blocks != 0).argmax(axis=-1), winners)
     # The same images in another order, with their keys: as on another number of devices.
-    turned = draw(params, images[::-1], key=keys[::-1])
-    for site in target.sites:
-        np.testing.assert_array_equal(
-            turned.competition[site.name].winners[::-1], drawn.competition[site.name].winners
-        )
-    other = draw(params, images, key=jax.random.key(8))
-    clean = compiled(name)(params, images)
+    turned = draw(params, images[::-1], key=keys[::-1]).records(Competition)
+    for name in won:
+        np.testing.assert_array_equal(turned[name].winners[::-1], won[name].winners)
     first = target.sites[0].name
-    for found in (other, clean):
-        assert np.any(found.competition[first].winners != drawn.competition[first].winners)
+    for output in (draw(params, images, key=jax.random.key(8)), compiled(target.name)(params, images)):
+        assert np.any(output.records(Competition)[first].winners != won[first].winners)
     gates = {first: np.zeros((BATCH, target.sites[0].channels), np.float32)}
     assert not np.any(target.sample_apply(params, images, gates, key=keys).features[first])
 

@@ -11,7 +11,7 @@ from jaxpath import discover, explainers, training
 from jaxpath.pathways import density, flatten
 from jaxpath.targets import lwta_argmax, winner_mask
 from jaxpath.targets.objective import competition_kl, make_classifier_objective
-from jaxpath.types import InputError
+from jaxpath.types import Competition, InputError
 
 BATCH = 8
 
@@ -26,7 +26,8 @@ def tiny():
 def test_the_winners_as_gates_leave_the_network_as_it_is(tiny):
     target, params, images = tiny
     clean = target.apply(params, images)
-    gates = {name: winner_mask(found.winners, block_size=2) for name, found in clean.competition.items()}
+    won = clean.records(Competition)
+    gates = {name: winner_mask(found.winners, block_size=2) for name, found in won.items()}
     np.testing.assert_array_equal(target.apply(params, images, gates).logits, clean.logits)
 
 
@@ -63,7 +64,7 @@ def test_the_divergence_is_added_up_over_sites_for_each_example(tiny):
     pooled = np.asarray(first.y).mean(axis=(1, 2)) @ dense["Dense_1"]["kernel"] + dense["Dense_1"]["bias"]
     last = lwta_argmax(jnp.asarray(pooled), block_size=2)
     expected = np.asarray(first.kl).mean(axis=(1, 2, 3)) + np.asarray(last.kl).mean(axis=1)
-    np.testing.assert_allclose(competition_kl(output.competition), expected, atol=1e-5)
+    np.testing.assert_allclose(competition_kl(output.records(Competition)), expected, atol=1e-5)
 
 
 def train(target, params, images, num_devices, *, weight, steps=2):
@@ -88,7 +89,7 @@ def test_draws_in_training_do_not_depend_on_the_number_of_devices(tiny):
 
 def test_the_weight_of_the_divergence_counts(tiny):
     target, params, images = tiny
-    kl = float(competition_kl(target.apply(params, images).competition).mean())
+    kl = float(competition_kl(target.apply(params, images).records(Competition)).mean())
     without, alone = (train(target, params, images, 1, weight=w, steps=1)[1]["loss"] for w in (0.0, 2.0))
     # The first competition is the same in a draw; the second one sees other winners.
     assert 0.5 * kl < float(alone - without) / 2 < 2 * kl

@@ -7,7 +7,7 @@ import ablations
 import jax
 import numpy as np
 import pytest
-from common import GeneratorOptions
+from common import GeneratorOptions, as_config
 
 from jaxpath import targets
 
@@ -25,6 +25,13 @@ def flat(options):
     values = dataclasses.asdict(options)
     objective = values.pop("objective")
     return {**values, **objective}
+
+
+def test_a_variant_is_continued_whatever_others_are_asked_for(tmp_path):
+    everything = ablations.Options(data="images.npz", weights="weights.safetensors")
+    one = dataclasses.replace(everything, variants=("complete",), seeds=1)
+    assert as_config(one) == as_config(everything)
+    assert as_config(one) != as_config(dataclasses.replace(one, seed=1))
 
 
 @pytest.mark.slow
