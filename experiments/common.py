@@ -78,6 +78,7 @@ class GeneratorOptions:
         recursive: Embedders and decoders read their neighbour.
         distill: Condense all embeddings before decoding.
         decoder_sees: What a decoder reads beside its neighbour.
+        class_conditional: Tell the decoders which class it is whose pathway they predict.
         modulate: Let a decoder weigh the channels' mean activations.
         granularity: One gate per channel or per unit.
         precision: Type in which target and generator compute; parameters stay float32.
@@ -100,6 +101,7 @@ class GeneratorOptions:
     recursive: bool = True
     distill: bool = True
     decoder_sees: Literal["both", "distilled", "embedding"] = "both"
+    class_conditional: bool = True
     modulate: bool = True
     granularity: Literal["channel", "unit"] = "channel"
     precision: Literal["float32", "bfloat16"] = "float32"

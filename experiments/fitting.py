@@ -159,6 +159,7 @@ def make_generator(target: Target, options: GeneratorOptions) -> gencnp.Generato
         recursive=options.recursive,
         distill=options.distill,
         decoder_sees=options.decoder_sees,
+        class_conditional=options.class_conditional,
         modulate=options.modulate,
         granularity=options.granularity,
         cuts=() if budget is None else gencnp.cuts_of(budget),
@@ -174,8 +175,7 @@ def init_generator(
 
     @jax.jit
     def init(key, target_params):
-        features = target.apply(target_params, jnp.zeros(shape, jnp.uint8)).features
-        return generator.init(key, features)
+        return generator.init(key, target.apply(target_params, jnp.zeros(shape, jnp.uint8)))
 
     return init(jax.random.key(seed), target_params)
 

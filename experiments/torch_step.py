@@ -114,7 +114,9 @@ def vgg(weights: Weights, x: Tensor, gates: Gates = None) -> tuple[Tensor, list[
     return last, taps.features
 
 
-def generate(params: Weights, features: Sequence[Tensor], grid: int) -> tuple[list[Tensor], Tensor]:
+def generate(
+    params: Weights, features: Sequence[Tensor], classes: Tensor, grid: int
+) -> tuple[list[Tensor], Tensor]:
     """The complete generator at channel granularity: score logits of every site, class logits."""
     pooled = [
         F.adaptive_avg_pool2d(f, min(grid, f.shape[2])) if f.ndim == 4 else f[:, :, None, None]
@@ -131,7 +133,7 @@ def generate(params: Weights, features: Sequence[Tensor], grid: int) -> tuple[li
     z = F.relu(_dense(params, "distill_hidden", torch.cat(embeddings, dim=1)))
     z = _layer_norm(params, "distill_norm", _dense(params, "distill", z))
     scores = []
-    state = z
+    state = z + params["class_embedding/embedding"][classes]
     for i in reversed(range(len(features))):
         mixed = F.relu(_dense(params, f"decode_{i:03d}", torch.cat([state, embeddings[i]], dim=1)))
         state = _layer_norm(params, f"decode_norm_{i:03d}", mixed) + state
@@ -220,7 +222,7 @@ class Bench:
         with torch.no_grad():
             clean, features = self.network(self.weights, self.images)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            scores, guessed = generate(self.params, features, self.settings["grid"])
+            scores, guessed = generate(self.params, features, clean.argmax(dim=1), self.settings["grid"])
         logits = torch.cat(scores, dim=1)
         count = logits.shape[1]
         share, scale, place = torch.rand(3, len(logits), device=self.device)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import jax.numpy as jnp
 from jax import Array
+from jax.ad_checkpoint import checkpoint_name
 
 from jaxpath.types import FilledMask, Gates, InputError, Site
 
@@ -87,5 +88,6 @@ class Taps:
         name = f"{len(self.features):03d}.{place}"
         if name in self._gates:
             activation = gate(activation, self._gates[name], site=name)
-        self.features[name] = activation
+        # The name is what rematerialisation chooses by; it computes nothing.
+        self.features[name] = activation = checkpoint_name(activation, name)
         return activation

@@ -63,8 +63,8 @@ def finished_demo(tmp_path_factory) -> Path:
     targets.save_weights(target, params, folder / "runs" / "digits" / "target" / "weights.safetensors")
     generator = gencnp.Generator(target.sites, target.num_classes, width=8, grid=1)
     images = jax.ShapeDtypeStruct((1, 8, 8, 1), "uint8")
-    features = jax.eval_shape(target.apply, shapes, images).features
-    weights = drawn(jax.eval_shape(generator.init, jax.random.key(1), features))
+    clean = jax.eval_shape(target.apply, shapes, images)
+    weights = drawn(jax.eval_shape(generator.init, jax.random.key(1), clean))
     gencnp.save_generator(generator, weights, target, folder / "runs" / "digits" / "generator.safetensors")
     return folder
 

@@ -23,6 +23,7 @@ _STRUCTURAL = {
     "copy",
     "dynamic_slice",
     "gather",
+    "name",
     "pad",
     "reduce_sum",
     "reduce_window_sum",

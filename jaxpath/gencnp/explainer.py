@@ -34,7 +34,7 @@ def make_gencnp(
     def explain(params: Params, images: Array, labels: Array, *, key: Array) -> Pathway:
         del labels, key
         clean = target.apply(params, images)
-        logits = generate(generator, generator_params, clean.features).logits
+        logits = generate(generator, generator_params, clean).logits
         scores = {site: jax.nn.sigmoid(value) for site, value in logits.items()}
         if density is None and not generator.cuts:
             return Pathway(scores, {site: (value > 0).astype(value.dtype) for site, value in logits.items()})

@@ -41,6 +41,8 @@ def load_generator(path: str | Path, target: Target) -> tuple[Generator, Params]
     if header["sites"] != sites or header["num_classes"] != target.num_classes:
         raise wrong_target(header, target, path, _KIND)
     options = {name: value for name, value in header.items() if name not in ("target", "sites")}
-    # What JSON cannot say; files from before generators had cuts have none.
-    converted = {"dtype": jnp.dtype(options["dtype"]), "cuts": tuple(options.get("cuts", ()))}
+    # Files from before generators had cuts, or were told the class.
+    options = {"cuts": (), "class_conditional": False, **options}
+    # What JSON cannot say.
+    converted = {"dtype": jnp.dtype(options["dtype"]), "cuts": tuple(options["cuts"])}
     return Generator(target.sites, **{**options, **converted}), params

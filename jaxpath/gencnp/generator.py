@@ -14,7 +14,7 @@ from flax import linen as nn
 from jax import Array
 
 from jaxpath.layers import Conv, adaptive_average_pool
-from jaxpath.types import Params, Site
+from jaxpath.types import Params, Site, TargetOutput
 
 
 class GeneratorOutput(NamedTuple):
@@ -45,6 +45,8 @@ class Generator(nn.Module):
         distill: Condense all embeddings into z; otherwise z is the deepest embedding.
         decoder_sees: What a decoder adds to its recursion: the site's own embedding and z ("both"),
             z alone ("distilled") or the embedding alone ("embedding").
+        class_conditional: Tell the decoders which class it is whose pathway they predict, by an embedding
+            added to z: our choice. They need not guess then what the target itself knows exactly.
         modulate: Let a decoder weigh the channels' mean activations: score = b + v.h + (u.h) a, our
             choice. A class-dependent weight on what the image excites is the form of a Taylor score.
         granularity: "channel" or "unit".
@@ -60,13 +62,16 @@ class Generator(nn.Module):
     recursive: bool = True
     distill: bool = True
     decoder_sees: Literal["both", "distilled", "embedding"] = "both"
+    class_conditional: bool = True
     modulate: bool = True
     granularity: Literal["channel", "unit"] = "channel"
     cuts: tuple[float, ...] = ()
     dtype: Any = jnp.float32
 
     @nn.compact
-    def __call__(self, features: Mapping[str, Array]) -> GeneratorOutput:
+    def __call__(self, clean: TargetOutput) -> GeneratorOutput:
+        """Scores the neurons of a batch, given what the target says of it without gates."""
+        features = clean.features
         pooled = {site.name: pool(features[site.name], self.grid) for site in self.sites}
         embeddings = self._embed(pooled)
         z = embeddings[-1]
@@ -74,6 +79,10 @@ class Generator(nn.Module):
             z = nn.relu(self._dense("distill_hidden", jnp.concatenate(embeddings, axis=-1)))
             z = nn.LayerNorm(dtype=self.dtype, name="distill_norm")(self._dense("distill", z))
         class_logits = nn.Dense(self.num_classes, dtype=self.dtype, name="class_head")(z)
+        if self.class_conditional:
+            z = z + nn.Embed(self.num_classes, self.width, dtype=self.dtype, name="class_embedding")(
+                clean.logits.argmax(axis=-1)
+            )
         logits = self._decode(z, embeddings, pooled, features)
         return GeneratorOutput(logits, class_logits.astype(jnp.float32))
 
@@ -152,9 +161,9 @@ class Generator(nn.Module):
         return -jnp.logaddexp(jnp.logaddexp(-channel, -place), -channel - place)
 
 
-def generate(generator: Generator, params: Params, features: Mapping[str, Array]) -> GeneratorOutput:
-    """What ``generator`` says of the features of a batch."""
-    return cast(GeneratorOutput, generator.apply(params, features))
+def generate(generator: Generator, params: Params, clean: TargetOutput) -> GeneratorOutput:
+    """What ``generator`` says of a batch, given what the target says of it without gates."""
+    return cast(GeneratorOutput, generator.apply(params, clean))
 
 
 def pool(feature: Array, grid: int) -> Array:

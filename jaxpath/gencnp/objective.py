@@ -5,6 +5,7 @@ dual variable, the random densities, the leakage term and the budget are our own
 """
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -16,7 +17,7 @@ from jaxpath.gencnp.daq import daq, straight_through
 from jaxpath.gencnp.generator import Generator, generate
 from jaxpath.pathways import flatten, unflatten
 from jaxpath.training.sharding import AXIS
-from jaxpath.types import InputError, Mean, Params, Target
+from jaxpath.types import Gates, InputError, Mean, Params, Target, TargetOutput
 
 _WEIGHT_RANGE = (0.05, 50.0)
 """The dual variable stays in this range: it must be able to come back from either end."""
@@ -53,6 +54,8 @@ class ObjectiveOptions:
             learned from, and the generator has to see undecided predictions too.
         min_density: Smallest random density; half of them are uniform up to 1, half log-uniform, since
             the sparse end is where the order matters most.
+        rematerialize: Keep the activations of every third site of a masked forward pass for its gradient, and
+            compute the others once more: less memory, more time, the same values.
         quantizer: "daq", or "straight_through" (the ablation).
     """
 
@@ -68,6 +71,7 @@ class ObjectiveOptions:
     random_density_share: float = 0.5
     mixup_share: float = 0.0
     min_density: float = 0.02
+    rematerialize: bool = False
     quantizer: Literal["daq", "straight_through"] = "daq"
 
 
@@ -128,6 +132,7 @@ def make_objective(target: Target, generator: Generator, options: ObjectiveOptio
             f"the budget is {options.budget}; expected a share of the neurons above 0, at most 1"
         )
     quantize = _QUANTIZERS[options.quantizer]
+    apply = rematerialized(target) if options.rematerialize else target.apply
     make_cut = _cut_in_budget if options.budget is not None else _cut_anywhere
 
     def objective(
@@ -139,12 +144,12 @@ def make_objective(target: Target, generator: Generator, options: ObjectiveOptio
         # One clean forward serves teacher and generator; no gradient flows through it.
         clean = lax.stop_gradient(target.apply(frozen, images))
         predicted = clean.logits.argmax(axis=-1)
-        output = generate(generator, params, clean.features)
+        output = generate(generator, params, clean)
         logits = flatten(output.logits, target.sites)  # [b, N]
         cut = make_cut(logits, keys, extra, options)
         masks = quantize(jax.nn.sigmoid(logits - cut.thresholds[:, None]))
         gates = unflatten(masks, target.sites, like=output.logits)
-        masked = target.apply(frozen, images, gates)
+        masked = apply(frozen, images, gates)
 
         divergence = losses.kl_divergence(clean.logits, masked.logits, temperature=options.temperature)
         kept = divergence if options.budget is None else losses.cross_entropy(masked.logits, predicted)
@@ -167,7 +172,7 @@ def make_objective(target: Target, generator: Generator, options: ObjectiveOptio
         if options.leakage_weight > 0:
             other = neighbours(images.shape[0])
             foreign = (predicted[other] != predicted).astype(jnp.float32)
-            crossed = target.apply(frozen, images[other], gates).logits
+            crossed = apply(frozen, images[other], gates).logits
             if options.budget is None:
                 leak = losses.evidence_gain(clean.logits[other], crossed, predicted)
             else:
@@ -179,6 +184,12 @@ def make_objective(target: Target, generator: Generator, options: ObjectiveOptio
         return loss, (_update_sparsity(extra, kl, options), metrics)
 
     return objective
+
+
+def rematerialized(target: Target) -> Callable[[Params, Array, Gates], TargetOutput]:
+    """``target.apply`` that keeps every third site for its gradient: the outputs of a ResNet-50's blocks."""
+    kept = [site.name for site in target.sites[::3]]
+    return jax.checkpoint(target.apply, policy=jax.checkpoint_policies.save_only_these_names(*kept))
 
 
 def _cut_anywhere(logits: Array, keys: Array, extra: Sparsity, options: ObjectiveOptions) -> Cut:

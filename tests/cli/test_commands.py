@@ -115,8 +115,8 @@ def test_a_generator_trained_on_the_way_explains(run, common, pictures, many, tm
             target = targets.resnet8(image_size=8, channels=1)
             params = target.init(jax.random.key(0))
             generator = gencnp.Generator(target.sites, target.num_classes, width=8)
-            features = jax.eval_shape(target.apply, params, np.zeros((1, 8, 8, 1), np.uint8)).features
-            zeros = {name: np.zeros(f.shape, f.dtype) for name, f in features.items()}
+            clean = jax.eval_shape(target.apply, params, np.zeros((1, 8, 8, 1), np.uint8))
+            zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), clean)
             options.out.mkdir(parents=True)
             weights = jax.jit(generator.init)(jax.random.key(1), zeros)
             gencnp.save_generator(generator, weights, target, options.out / "generator.safetensors")

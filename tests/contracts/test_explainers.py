@@ -29,9 +29,9 @@ def make_target():
 
 def make_gencnp(target, *, density, granularity):
     generator = gencnp.Generator(target.sites, NUM_CLASSES, width=8, grid=2, granularity=granularity)
-    features = target.apply(make_target()[1], make_images()).features
+    clean = target.apply(make_target()[1], make_images())
     return gencnp.make_gencnp(
-        target, generator, jax.jit(generator.init)(jax.random.key(1), features), density=density
+        target, generator, jax.jit(generator.init)(jax.random.key(1), clean), density=density
     )
 
 

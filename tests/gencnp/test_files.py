@@ -13,8 +13,8 @@ TARGET = planted_target()
 def saved(path, **options):
     generator = gencnp.Generator(TARGET.sites, TARGET.num_classes, width=8, grid=2, **options)
     images = np.zeros((1, 4, 4, CHANNELS), np.float32)
-    features = TARGET.apply(TARGET.init(jax.random.key(0)), images).features
-    params = jax.jit(generator.init)(jax.random.key(1), features)
+    clean = TARGET.apply(TARGET.init(jax.random.key(0)), images)
+    params = jax.jit(generator.init)(jax.random.key(1), clean)
     gencnp.save_generator(generator, params, TARGET, path)
     return generator, params
 

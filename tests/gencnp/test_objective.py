@@ -1,12 +1,16 @@
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jax.ad_checkpoint import print_saved_residuals
 from planted import planted_images, planted_target, truth
 
+from jaxpath import targets
 from jaxpath.gencnp import Generator, ObjectiveOptions, init_sparsity, make_gencnp, make_objective
-from jaxpath.gencnp.objective import _blend, threshold_for
+from jaxpath.gencnp.objective import _blend, rematerialized, threshold_for
 from jaxpath.pathways import flatten, iou
 from jaxpath.training import create_state, make_mesh, make_train_step, replicate, shard_batch
 from jaxpath.types import InputError
@@ -18,7 +22,7 @@ FROZEN = TARGET.init(jax.random.key(0))
 def make_generator(**options):
     generator = Generator(TARGET.sites, TARGET.num_classes, width=32, **options)
     images, _ = planted_images(np.random.default_rng(0), 2)
-    return generator, jax.jit(generator.init)(jax.random.key(1), TARGET.apply(FROZEN, images).features)
+    return generator, jax.jit(generator.init)(jax.random.key(1), TARGET.apply(FROZEN, images))
 
 
 def train(generator, params, options, *, steps, devices=1, batch_size=32, learning_rate=1e-3):
@@ -235,6 +239,26 @@ def test_the_least_permissive_cut_that_carries_the_decision_is_taken():
         chosen.append(winners[values[winners].argmin()] if winners.size else values.argmax())
         np.testing.assert_array_equal(masks[image], candidates[chosen[-1]][image])
     assert len(set(chosen)) > 1
+
+
+def test_rematerialisation_keeps_a_third_of_the_sites_and_changes_no_gradient(capsys):
+    target = targets.resnet8(image_size=8, channels=1)
+    params = target.init(jax.random.key(0))
+    images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 1), dtype=np.uint8)
+    gates = {site.name: jnp.full((2, site.channels), 0.7) for site in target.sites}
+
+    def loss(apply, gates):
+        return (apply(params, images, gates).logits ** 2).mean()
+
+    plain, saving = (
+        jax.jit(jax.grad(partial(loss, apply)))(gates) for apply in (target.apply, rematerialized(target))
+    )
+    for name in plain:
+        np.testing.assert_allclose(saving[name], plain[name], rtol=1e-4, atol=1e-6)
+    print_saved_residuals(partial(loss, rematerialized(target)), gates)
+    kept = [line.split(" named ")[1] for line in capsys.readouterr().out.splitlines() if " named " in line]
+    # The last site is averaged at once, and a mean needs nothing kept.
+    assert [name.split("'")[1] for name in kept] == [site.name for site in target.sites[:-1:3]]
 
 
 def test_an_odd_number_of_images_cannot_be_paired():
