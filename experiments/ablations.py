@@ -26,6 +26,7 @@ from jaxpath.types import InputError
 
 SWITCHES: dict[str, dict[str, Any]] = {
     "complete": {},
+    "class not told": {"class_conditional": False},
     "no recursion": {"recursive": False},
     "no distillation network": {"distill": False},
     "decoder sees z only": {"decoder_sees": "distilled"},

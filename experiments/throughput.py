@@ -316,6 +316,7 @@ class Torch:
             "grid": bench.generator.grid,
             "compile": options.against_torch == "compiled",
             "random_density_share": GeneratorOptions().objective.random_density_share,
+            "faithfulness": GeneratorOptions().objective.faithfulness,
         }
         command = [options.torch_python or sys.executable, str(TORCH_STEP), "--arrays"]
         command += [str(folder / "arrays.npz"), "--settings", json.dumps(settings)]

@@ -214,7 +214,7 @@ class Bench:
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(list(self.params.values()), 1.0)
         self.optimizer.step()
-        slack = torch.where(shown > 0, 1 - kl / shown.clamp(min=1) / 0.1, 0.0)
+        slack = torch.where(shown > 0, 1 - kl / shown.clamp(min=1) / self.settings["faithfulness"], 0.0)
         self.price = (self.price * torch.exp(0.05 * slack.clamp(-1, 1))).clamp(0.05, 50.0).detach()
         return loss.detach(), norm
 

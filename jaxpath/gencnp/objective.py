@@ -49,9 +49,6 @@ class ObjectiveOptions:
         temperature: T of the distillation.
         random_density_share: Share of the images whose mask is cut at a random density instead of at
             score 0.5: the scores then rank well at every density, not at one.
-        mixup_share: Share of the images that are blended with their neighbour in the batch, by a weight that
-            is drawn between a half and one (arXiv 1710.09412): a classifier is sure of the images that it
-            learned from, and the generator has to see undecided predictions too.
         min_density: Smallest random density; half of them are uniform up to 1, half log-uniform, since
             the sparse end is where the order matters most.
         rematerialize: Keep the activations of every third site of a masked forward pass for its gradient, and
@@ -59,7 +56,7 @@ class ObjectiveOptions:
         quantizer: "daq", or "straight_through" (the ablation).
     """
 
-    faithfulness: float | None = 0.1
+    faithfulness: float | None = 0.03
     sparsity_weight: float = 1.0
     warmup_steps: int = 200
     dual_rate: float = 0.05
@@ -69,7 +66,6 @@ class ObjectiveOptions:
     leakage_weight: float = 0.0
     temperature: float = 1.0
     random_density_share: float = 0.5
-    mixup_share: float = 0.0
     min_density: float = 0.02
     rematerialize: bool = False
     quantizer: Literal["daq", "straight_through"] = "daq"
@@ -139,8 +135,6 @@ def make_objective(target: Target, generator: Generator, options: ObjectiveOptio
         params: Params, extra: Sparsity, frozen: Params, batch: dict[str, Array], keys: Array
     ) -> tuple[Array, tuple[Sparsity, dict[str, Array | Mean]]]:
         images = batch["image"]
-        if options.mixup_share > 0:
-            images = _blend(images, keys, options.mixup_share)
         # One clean forward serves teacher and generator; no gradient flows through it.
         clean = lax.stop_gradient(target.apply(frozen, images))
         predicted = clean.logits.argmax(axis=-1)
@@ -251,19 +245,6 @@ def neighbours(count: int) -> Array:
             "gives every device an even number"
         )
     return jnp.arange(count) ^ 1
-
-
-def _blend(images: Array, keys: Array, share: float) -> Array:
-    """A ``share`` of ``images`` [b, ...] with up to half of their neighbour in them, in their own type."""
-
-    def draw(key: Array) -> Array:
-        # The draws of the cuts are other ones.
-        chosen, weight = jax.random.uniform(jax.random.fold_in(key, 1), (2,))
-        return jnp.where(chosen < share, weight / 2, 0.0)
-
-    other = jax.vmap(draw)(keys).reshape(-1, *[1] * (images.ndim - 1))
-    mixed = (1 - other) * images + other * images[neighbours(len(images))]
-    return (jnp.round(mixed) if jnp.issubdtype(images.dtype, jnp.integer) else mixed).astype(images.dtype)
 
 
 def _update_sparsity(extra: Sparsity, kl: Mean, options: ObjectiveOptions) -> Sparsity:

@@ -52,7 +52,13 @@ def test_pytorch_computes_the_same_loss_and_gradient(model, size, tmp_path):
     _, metrics = step(state, bench.params, batch)
 
     throughput.write_arrays(bench, tmp_path / "arrays.npz")
-    settings = {"dtype": "float32", "grid": 4, "compile": False, "random_density_share": 0.0}
+    settings = {
+        "dtype": "float32",
+        "grid": 4,
+        "compile": False,
+        "random_density_share": 0.0,
+        "faithfulness": 0.1,
+    }
     command = [sys.executable, str(throughput.TORCH_STEP), "--arrays", str(tmp_path / "arrays.npz")]
     command += ["--settings", json.dumps(settings)]
     answer = subprocess.run(command, input="check\n", capture_output=True, text=True, check=True)

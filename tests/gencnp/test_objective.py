@@ -10,7 +10,7 @@ from planted import planted_images, planted_target, truth
 
 from jaxpath import targets
 from jaxpath.gencnp import Generator, ObjectiveOptions, init_sparsity, make_gencnp, make_objective
-from jaxpath.gencnp.objective import _blend, rematerialized, threshold_for
+from jaxpath.gencnp.objective import rematerialized, threshold_for
 from jaxpath.pathways import flatten, iou
 from jaxpath.training import create_state, make_mesh, make_train_step, replicate, shard_batch
 from jaxpath.types import InputError
@@ -115,20 +115,6 @@ def test_only_images_that_are_cut_at_their_own_density_pay_for_openness():
     assert 0 < density.count < 8
     assert (priced > free).sum() == density.count
     assert (priced - free).sum() == pytest.approx(2 * float(density.total), rel=1e-5)
-
-
-def test_mixup_blends_a_share_of_the_images_with_their_neighbour():
-    images = jnp.asarray(np.random.default_rng(0).integers(0, 256, (400, 2, 2, 3), dtype=np.uint8))
-    blended = _blend(images, jax.random.split(jax.random.key(0), 400), 0.5)
-    assert blended.dtype == images.dtype
-    own, other = np.asarray(images, np.float64), np.asarray(images, np.float64)[np.arange(400) ^ 1]
-    # By least squares: how much of the neighbour there is in each image.
-    away = other - own
-    shares = ((blended - own) * away).sum(axis=(1, 2, 3)) / (away**2).sum(axis=(1, 2, 3))
-    left = np.abs(shares) < 1e-6
-    assert 0.4 < left.mean() < 0.6
-    assert shares[~left].min() > 0 and shares.max() <= 0.505 and 0.2 < shares[~left].mean() < 0.3
-    np.testing.assert_allclose(blended, own + shares[:, None, None, None] * away, atol=1.5)
 
 
 def test_the_leakage_term_compares_each_image_with_its_neighbour_of_another_class():
