@@ -158,7 +158,9 @@ def train_from_scratch(
         target,
         (params, progress),
         lap.make_objective(target, weights_at),
-        lap.make_optimizer(_schedule(options.learning_rate, num_steps), target, params, "all"),
+        lap.make_optimizer(
+            _schedule(options.learning_rate, num_steps), target, params, "all", theta_rate=1.0
+        ),
         source,
         knowledge,
         options,

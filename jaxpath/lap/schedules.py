@@ -17,7 +17,8 @@ from jaxpath.types import InputError, Params, Target
 Trainable = Literal["heads", "from_first_lap", "all"]
 
 THETA_RATE = 10.0
-"""Learning rate of the sharpness beside that of everything else: its gradient vanishes with it."""
+"""Learning rate of the sharpness beside that of everything else, where it starts near 0: its gradient
+vanishes with it."""
 
 
 class Stage(NamedTuple):
@@ -45,24 +46,20 @@ def ramped(
     num_steps: int,
     *,
     ramp: tuple[float, float] = (0.0, 0.3),
-    binary: tuple[float, float] = (0.5, 1.0),
 ) -> WeightsAt:
-    """Weights that rise linearly from 0: the cross-entropy counts at once, crisp maps last.
+    """Weights that rise linearly from 0; the cross-entropy counts at once.
 
     Args:
         weights: At the end.
         num_steps: Of the run.
         ramp: Shares of the run between which the LAP terms rise.
-        binary: The same for crisp maps.
     """
-
-    def rise(step: Array, start: float, stop: float) -> Array:
-        return jnp.clip((step / num_steps - start) / max(stop - start, 1e-6), 0, 1)
+    start, stop = ramp
 
     def weights_at(step: Array) -> LapWeights:
-        common, late = rise(step, *ramp), rise(step, *binary)
-        scaled = LapWeights(*(common * value for value in weights))
-        return scaled._replace(classification=weights.classification, binary=late * weights.binary)
+        risen = jnp.clip((step / num_steps - start) / max(stop - start, 1e-6), 0, 1)
+        scaled = LapWeights(*(risen * value for value in weights))
+        return scaled._replace(classification=weights.classification)
 
     return weights_at
 
@@ -73,22 +70,32 @@ def constant(weights: LapWeights) -> WeightsAt:
 
 
 def make_optimizer(
-    learning_rate: optax.ScalarOrSchedule, target: Target, params: Mapping[str, Any], trainable: Trainable
+    learning_rate: optax.ScalarOrSchedule,
+    target: Target,
+    params: Mapping[str, Any],
+    trainable: Trainable,
+    *,
+    theta_rate: float = THETA_RATE,
 ) -> optax.GradientTransformation:
-    """Adam for what is ``trainable``, ten times as fast for the sharpness, and nothing for the rest.
+    """Adam for what is ``trainable``, faster for the sharpness, and nothing for the rest.
 
     Args:
         learning_rate: A number or a schedule.
         target: From :func:`~jaxpath.lap.nets.extend`.
         params: From :func:`~jaxpath.lap.objective.init_training`.
         trainable: See :class:`Stage`.
+        theta_rate: How many times as fast the sharpness learns.
     """
 
-    def theta_rate(step: Any) -> Any:
-        return THETA_RATE * (learning_rate(step) if callable(learning_rate) else learning_rate)
+    def rate_of_theta(step: Any) -> Any:
+        return theta_rate * (learning_rate(step) if callable(learning_rate) else learning_rate)
 
     return optax.multi_transform(
-        {"theta": optax.adam(theta_rate), "rest": optax.adam(learning_rate), "frozen": optax.set_to_zero()},
+        {
+            "theta": optax.adam(rate_of_theta),
+            "rest": optax.adam(learning_rate),
+            "frozen": optax.set_to_zero(),
+        },
         trainable_labels(target, params, trainable),
     )
 

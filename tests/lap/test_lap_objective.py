@@ -106,13 +106,10 @@ def test_masks_count_for_the_images_that_have_one_and_few_as_much_as_many():
         lap.boxes_knowledge(canvases().boxes, (16, 16), 0.0, seed=0)
 
 
-def test_terms_rise_over_the_run_and_crisp_maps_come_last():
-    at = lap.ramped(lap.LapWeights(), 100, ramp=(0.0, 0.5), binary=(0.5, 1.0))
+def test_terms_rise_over_the_run_and_the_cross_entropy_counts_at_once():
+    at = lap.ramped(lap.LapWeights(), 100, ramp=(0.0, 0.5))
     assert [float(at(jnp.array(s)).absence) for s in (0, 25, 50, 99)] == [0, 0.5, 1, 1]
     assert float(at(jnp.array(0)).classification) == 1
-    np.testing.assert_allclose(
-        [float(at(jnp.array(s)).binary) for s in (0, 50, 75, 100)], [0, 0, 0.025, 0.05]
-    )
 
 
 def flat(tree):
