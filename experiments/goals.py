@@ -93,10 +93,14 @@ def _honest(row: Row) -> Goal:
 
 
 def _sparse(row: Row) -> Goal:
-    own = row["natural"]
-    found = f"fidelity {_with_interval(own, 'fidelity')}, density {_with_interval(own, 'density')}"
-    met = own["fidelity"] >= 0.97 and own["density"] <= 0.05
-    return Goal("2 sparse", "fidelity >= .97 at a density <= .05", found, met)
+    """At the best of the densities that are low enough, the generator's own one among them."""
+    low = [point for point in (row["natural"], *row["curve"]) if point["density"] <= 0.05]
+    asked = "fidelity >= .97 at a density <= .05"
+    if not low:
+        return Goal("2 sparse", asked, "no density so low was scored", False)
+    best = max(low, key=lambda point: point["fidelity"])
+    found = f"fidelity {_with_interval(best, 'fidelity')}, density {_with_interval(best, 'density')}"
+    return Goal("2 sparse", asked, found, best["fidelity"] >= 0.97)
 
 
 def _best_curve(row: Row, others: Mapping[str, Row]) -> Goal:

@@ -81,6 +81,17 @@ def test_honesty_needs_all_three_figures(figure, value):
     assert verdicts(rows)[0] == ("1 honest", False)
 
 
+@pytest.mark.parametrize(
+    ("natural", "cut", "met"), [(0.98, 0.9, True), (0.9, 0.98, True), (0.9, 0.96, False)]
+)
+def test_a_pathway_is_sparse_by_its_own_density_or_by_a_cut(natural, cut, met):
+    rows = copy.deepcopy(ROWS)
+    rows["gencnp"]["natural"]["fidelity"], rows["gencnp"]["curve"][0]["fidelity"] = natural, cut
+    assert verdicts(rows)[1] == ("2 sparse", met)
+    rows["gencnp"]["natural"]["density"] = 0.4
+    assert verdicts(rows)[1] == ("2 sparse", cut >= 0.97)
+
+
 def test_the_answer_names_the_density_and_the_baseline_that_is_ahead():
     rows = copy.deepcopy(ROWS)
     rows["gencnp"]["curve"][1]["fidelity"] = 0.995
