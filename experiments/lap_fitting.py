@@ -67,7 +67,7 @@ class LapOptions:
     knowledge_share: float = 0.0
     checkpoint_every: int = 500
     num_workers: int = 0
-    loss: LossOptions = dataclasses.field(default_factory=LossOptions)
+    loss: LossOptions = dataclasses.field(default_factory=lambda: LossOptions(binary_weight=0.2))
 
     def check(self) -> None:
         """Raises an error for an option that makes no sense."""
