@@ -11,6 +11,19 @@ from jaxpath.report.style import INK, MUTED, SERIES, SMALL, TEXT, literal
 
 _METRICS = {"fidelity": "fidelity", "leakage": "leakage", "mdc": "mean drop of confidence"}
 _MARKERS = "os^Dv<>PX*"
+_DASHES = ("-", "--", ":")
+
+
+def _style(place: int) -> dict[str, Any]:
+    """How the line at ``place`` is drawn; the second ten are dashed."""
+    count = len(SERIES)
+    return {
+        "color": SERIES[place % count],
+        "marker": _MARKERS[place % count],
+        "linestyle": _DASHES[place // count % len(_DASHES)],
+        "markersize": 4.5,
+        "linewidth": 1.6,
+    }
 
 
 def plot_curves(
@@ -28,20 +41,12 @@ def plot_curves(
     panels = figure.subplots(1, len(_METRICS), sharex=True)
     for panel, (metric, label) in zip(panels, _METRICS.items(), strict=True):
         for place, (name, rows) in enumerate(curves.items()):
-            colour = SERIES[place % len(SERIES)]
             densities = [row["density"] for row in rows]
-            panel.plot(
-                densities,
-                [row[metric] for row in rows],
-                color=colour,
-                marker=_MARKERS[place % len(_MARKERS)],
-                markersize=4.5,
-                linewidth=1.6,
-                label=literal(name),
-            )
+            style = _style(place)
+            panel.plot(densities, [row[metric] for row in rows], label=literal(name), **style)
             if all(f"{metric}_runs_low" in row for row in rows):
                 low, high = ([row[f"{metric}_runs_{end}"] for row in rows] for end in ("low", "high"))
-                panel.fill_between(densities, low, high, color=colour, alpha=0.2, linewidth=0)
+                panel.fill_between(densities, low, high, color=style["color"], alpha=0.2, linewidth=0)
         panel.set_title(label, fontsize=TEXT, color=INK, loc="left")
         panel.set_xlabel("share of open neurons", fontsize=TEXT, color=MUTED)
         panel.set_ylim(-0.03, 1.03)
@@ -105,15 +110,7 @@ def plot_cascade(
         panels, {"iou": "overlap (IoU)", "spearman": "rank correlation of the scores"}.items(), strict=True
     ):
         for place, (name, rows) in enumerate(stages.items()):
-            panel.plot(
-                range(len(rows)),
-                [row[metric] for row in rows],
-                color=SERIES[place % len(SERIES)],
-                marker=_MARKERS[place % len(_MARKERS)],
-                markersize=4.5,
-                linewidth=1.6,
-                label=literal(name),
-            )
+            panel.plot(range(len(rows)), [row[metric] for row in rows], label=literal(name), **_style(place))
         level = chance if metric == "iou" else 0.0
         panel.axhline(level, color=MUTED, linewidth=0.9, linestyle=":", label="random masks")
         panel.set_title(label, fontsize=TEXT, color=INK, loc="left")

@@ -26,6 +26,12 @@ def test_every_explainer_is_a_line_in_every_panel_with_its_range_of_runs_shaded(
     assert len(figure.legends[0].get_texts()) == 2
 
 
+def test_no_two_of_many_lines_look_the_same():
+    figure = plot_curves({str(place): [row(0.1, 0.2), row(0.5, 0.6)] for place in range(16)})
+    lines = figure.axes[0].lines
+    assert len({(line.get_color(), line.get_marker(), line.get_linestyle()) for line in lines}) == 16
+
+
 def test_times_stand_on_a_logarithmic_axis_in_the_order_given():
     figure = plot_times({"slow": {"1": 1000.0, "64": 100.0}, "fast": {"1": 2.0, "64": 1.0}})
     panel = figure.axes[0]
