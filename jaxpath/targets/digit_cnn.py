@@ -44,22 +44,32 @@ class DigitCNN(nn.Module):
         activate = Activations(taps, competitors=self.competitors, keys=keys, temperature=self.temperature)
         x = images.astype(self.dtype)
         for number, (width, stride) in enumerate(_CONVOLUTIONS):
-            init = uniform_init(9 * x.shape[-1])
             x = Conv(
                 width,
                 (3, 3),
                 (stride, stride),
                 padding=1,
                 dtype=self.dtype,
-                **init,
+                **_init(9 * x.shape[-1], self.competitors),
                 name=f"features_{2 * number}",
             )(x)
             x = activate(x, f"features.{2 * number + 1}")
         x = x.reshape(len(x), -1)
-        x = nn.Dense(128, dtype=self.dtype, **uniform_init(x.shape[1]), name="classifier_0")(x)
+        x = nn.Dense(128, dtype=self.dtype, **_init(x.shape[1], self.competitors), name="classifier_0")(x)
         x = activate(x, "classifier.1")
         head = nn.Dense(self.num_classes, **uniform_init(x.shape[1]), name="classifier_2")
         return head(x.astype(jnp.float32)), taps.features, activate.competition
+
+
+def _init(fan_in: int, competitors: int) -> dict[str, Any]:
+    """PyTorch's default; where one of U passes, weights of variance U / fan_in, as He et al. for one of two.
+
+    With smaller ones the pre-activations shrink from layer to layer, and the competitions stay near chance.
+    """
+    default = uniform_init(fan_in)
+    if competitors == 1:
+        return default
+    return default | {"kernel_init": nn.initializers.variance_scaling(competitors, "fan_in", "uniform")}
 
 
 def digit_cnn(

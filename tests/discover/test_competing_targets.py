@@ -7,7 +7,7 @@ import optax
 import pytest
 from tiny_competing import make_tiny
 
-from jaxpath import discover, explainers, training
+from jaxpath import discover, explainers, targets, training
 from jaxpath.pathways import density, flatten
 from jaxpath.targets import lwta_argmax, winner_mask
 from jaxpath.targets.objective import competition_kl, make_classifier_objective
@@ -93,3 +93,10 @@ def test_the_weight_of_the_divergence_counts(tiny):
     without, alone = (train(target, params, images, 1, weight=w, steps=1)[1]["loss"] for w in (0.0, 2.0))
     # The first competition is the same in a draw; the second one sees other winners.
     assert 0.5 * kl < float(alone - without) / 2 < 2 * kl
+
+
+@pytest.mark.parametrize(("competitors", "variance"), [(1, 1 / 3), (8, 8.0)])
+def test_the_weights_of_the_digit_network_make_up_for_units_that_lose(competitors, variance):
+    target = targets.digit_cnn(competitors=competitors)
+    kernel = np.asarray(target.init(jax.random.key(0))["params"]["classifier_0"]["kernel"])
+    assert kernel.var() * kernel.shape[0] == pytest.approx(variance, rel=0.02)
