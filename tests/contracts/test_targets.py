@@ -282,10 +282,10 @@ def test_a_draw_belongs_to_its_key_and_image_and_passes_one_of_each_block(name):
         np.testing.assert_array_equal((blocks != 0).argmax(axis=-1), winners)
     # The same images in another order, with their keys: as on another number of devices.
     turned = draw(params, images[::-1], key=keys[::-1]).records(Competition)
-    for name in won:
-        np.testing.assert_array_equal(turned[name].winners[::-1], won[name].winners)
+    for site in won:
+        np.testing.assert_array_equal(turned[site].winners[::-1], won[site].winners)
     first = target.sites[0].name
-    for output in (draw(params, images, key=jax.random.key(8)), compiled(target.name)(params, images)):
+    for output in (draw(params, images, key=jax.random.key(8)), compiled(name)(params, images)):
         assert np.any(output.records(Competition)[first].winners != won[first].winners)
     gates = {first: np.zeros((BATCH, target.sites[0].channels), np.float32)}
     assert not np.any(target.sample_apply(params, images, gates, key=keys).features[first])
