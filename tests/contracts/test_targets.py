@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiling import jit_as_for_users
 from foreign_models import foreign_resnet8, linen_cnn, nnx_cnn
 
 from jaxpath import lap, targets
@@ -76,7 +77,7 @@ def make(name: str) -> tuple[Target, Params]:
 @cache
 def compiled(name: str):
     """One jitted ``apply`` per target, so that tests share its programs: compiled as it is for users."""
-    return jax.jit(make(name)[0].apply, compiler_options={"xla_cpu_use_fusion_emitters": True})
+    return jit_as_for_users(make(name)[0].apply)
 
 
 def make_images(target: Target) -> np.ndarray:

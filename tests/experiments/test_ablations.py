@@ -5,9 +5,9 @@ import json
 
 import ablations
 import jax
-import numpy as np
 import pytest
 from common import GeneratorOptions, as_config
+from random_files import write_random_images
 
 from jaxpath import targets
 
@@ -27,7 +27,7 @@ def flat(options):
     return {**values, **objective}
 
 
-def test_a_variant_is_continued_whatever_others_are_asked_for(tmp_path):
+def test_a_variant_is_continued_whatever_others_are_asked_for():
     everything = ablations.Options(data="images.npz", weights="weights.safetensors")
     one = dataclasses.replace(everything, variants=("complete",), seeds=1)
     assert as_config(one) == as_config(everything)
@@ -36,15 +36,10 @@ def test_a_variant_is_continued_whatever_others_are_asked_for(tmp_path):
 
 @pytest.mark.slow
 def test_the_table_holds_means_over_the_seeds_and_a_second_start_trains_nothing(start, tmp_path, capsys):
-    rng = np.random.default_rng(0)
-    arrays = {}
-    for split, count in (("train", 32), ("test", 16)):
-        arrays[f"{split}_images"] = rng.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
-        arrays[f"{split}_labels"] = np.arange(count) % 10
-    np.savez(tmp_path / "images.npz", **arrays)
+    images = write_random_images(tmp_path / "images.npz", train=32, test=16)
     target = targets.resnet8()
     targets.save_weights(target, target.init(jax.random.key(0)), tmp_path / "weights.safetensors")
-    arguments = ["--model", "resnet8", "--data", tmp_path / "images.npz"]
+    arguments = ["--model", "resnet8", "--data", images]
     arguments += ["--weights", tmp_path / "weights.safetensors", "--out", tmp_path / "run"]
     arguments += ["--steps", 1, "--batch-size", 8, "--width", 8, "--seeds", 2]
     arguments += ["--variants", "complete", "no recursion"]

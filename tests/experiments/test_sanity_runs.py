@@ -4,10 +4,10 @@ import json
 
 import fitting
 import jax
-import numpy as np
 import pytest
 import sanity
 from common import GeneratorOptions
+from random_files import write_random_images
 
 from jaxpath import gencnp, targets
 
@@ -16,19 +16,14 @@ from jaxpath import gencnp, targets
 def arguments(tmp_path_factory):
     """A random ResNet-8, random images, and an untrained generator."""
     folder = tmp_path_factory.mktemp("files")
-    rng = np.random.default_rng(0)
-    arrays = {}
-    for split, count in (("train", 16), ("test", 16)):
-        arrays[f"{split}_images"] = rng.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
-        arrays[f"{split}_labels"] = np.arange(count) % 10
-    np.savez(folder / "images.npz", **arrays)
+    images = write_random_images(folder / "images.npz", train=16, test=16)
     target = targets.resnet8()
     params = target.init(jax.random.key(5))
     targets.save_weights(target, params, folder / "weights.safetensors")
     generator = fitting.make_generator(target, GeneratorOptions(width=8))
     made = fitting.init_generator(generator, target, params, seed=0)
     gencnp.save_generator(generator, made, target, folder / "generator.safetensors")
-    values = ["--model", "resnet8", "--data", folder / "images.npz", "--batch-size", 8, "--width", 8]
+    values = ["--model", "resnet8", "--data", images, "--batch-size", 8, "--width", 8]
     values += ["--weights", folder / "weights.safetensors", "--trained", folder / "generator.safetensors"]
     return [*values, "--steps", 1, "--images", 8, "--densities", 0.3, 1]
 
