@@ -232,9 +232,21 @@ def score(
     """Everything about one explainer but its time; ``passes[True]`` are the few images for slow work."""
     batches = passes[entry.slow]
     common_arguments: dict[str, Any] = {"mesh": mesh, "seed": options.seed, "fills": fills}
-    records = metrics.explain_at_densities(
-        target, params, entry.make, entry.params, batches, densities=options.densities, **common_arguments
+    records, order = metrics.explain_once(
+        target,
+        params,
+        entry.make,
+        entry.params,
+        passes[True],
+        densities=options.densities,
+        fractions=metrics.FRACTIONS,
+        **common_arguments,
     )
+    assert order is not None
+    if not entry.slow:
+        records = metrics.explain_at_densities(
+            target, params, entry.make, entry.params, batches, densities=options.densities, **common_arguments
+        )
     curve = []
     for density, record in zip(options.densities, records, strict=True):
         found = metrics.evaluate_records(target, params, record, batches, **common_arguments)
@@ -252,9 +264,6 @@ def score(
                 ),
             }
         )
-    order = metrics.insertion_deletion(
-        target, params, entry.make, entry.params, passes[True], **common_arguments
-    )
     result: dict[str, Any] = {
         "name": entry.name,
         "num_images": len(records[0].labels),
@@ -320,10 +329,11 @@ def _rounded(count: int, devices: int) -> int:
 def _work(entries: Sequence[Entry], options: Options, batches: Mapping[bool, metrics.Batches]) -> int:
     """Batches that all explainers together will take."""
     lengths = {slow: sum(1 for _ in start()) for slow, start in batches.items()}
-    passes = 1 + len(options.densities)
+    leaks = len(options.densities)
 
     def work(entry: Entry) -> int:
-        return (passes + 2 * bool(entry.natural)) * lengths[entry.slow] + lengths[True]
+        once = lengths[True] + (0 if entry.slow else lengths[False])
+        return once + (leaks + 2 * bool(entry.natural)) * lengths[entry.slow]
 
     return sum(map(work, entries))
 

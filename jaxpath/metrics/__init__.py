@@ -8,13 +8,14 @@ from jaxpath.metrics.between_models import (
     matrix_correlation,
     saliency_agreement,
 )
-from jaxpath.metrics.curves import DENSITIES, InsertionDeletion, density_curve, insertion_deletion
+from jaxpath.metrics.curves import DENSITIES, FRACTIONS, density_curve, insertion_deletion
 from jaxpath.metrics.evaluation import (
     describe_masks,
     evaluate_records,
     explain_all,
     explain_at_densities,
     explain_batch,
+    explain_once,
 )
 from jaxpath.metrics.faithfulness import agreement, confidences, mean_drop, mean_increase
 from jaxpath.metrics.intervals import Interval, image_interval, seed_interval
@@ -39,7 +40,7 @@ from jaxpath.metrics.pixels import (
     pixel_insertion_deletion,
     randomized_maps,
 )
-from jaxpath.metrics.records import Batches, Fills, MakeExplainer, Records
+from jaxpath.metrics.records import Batches, Fills, InsertionDeletion, MakeExplainer, Records
 from jaxpath.metrics.sanity import RandomizedStage, cascading_randomization
 from jaxpath.metrics.similarity import ClassSimilarity, class_similarity, pairwise_iou, random_aciou
 from jaxpath.metrics.tables import gates_of, masked_predictions, predict_under
@@ -47,6 +48,7 @@ from jaxpath.metrics.transfer import following_classes, source_frequencies, tran
 
 __all__ = [
     "DENSITIES",
+    "FRACTIONS",
     "Aopc",
     "Batches",
     "ClassSimilarity",
@@ -77,6 +79,7 @@ __all__ = [
     "explain_all",
     "explain_at_densities",
     "explain_batch",
+    "explain_once",
     "fitting_batch_size",
     "following_classes",
     "foreign_partners",

@@ -10,9 +10,9 @@ from jax import Array, lax
 from jax.sharding import Mesh
 
 from jaxpath.gating import fill_closed
-from jaxpath.metrics.faithfulness import agreement, confidences, mean_drop, mean_increase
+from jaxpath.metrics.faithfulness import agreement, confidences, mean_drop, mean_increase, probability
 from jaxpath.metrics.leakage import foreign_partners
-from jaxpath.metrics.records import Batches, Fills, MakeExplainer, Records
+from jaxpath.metrics.records import Batches, Fills, InsertionDeletion, MakeExplainer, Records
 from jaxpath.metrics.similarity import class_similarity, random_aciou
 from jaxpath.metrics.tables import masked_predictions, pack_units
 from jaxpath.pathways import flatten, open_first, ranks, unflatten
@@ -45,8 +45,8 @@ def explain_all(
         seed: Of explainers that draw at random.
         fills: Values of closed neurons; None: 0.
     """
-    (records,) = _explain(
-        target, params, make_explainer, explainer_params, batches, None, mesh=mesh, seed=seed, fills=fills
+    (records,), _ = explain_once(
+        target, params, make_explainer, explainer_params, batches, mesh=mesh, seed=seed, fills=fills
     )
     return records
 
@@ -76,47 +76,107 @@ def explain_at_densities(
     Raises:
         InputError: A density lies outside [0, 1], or there is none.
     """
-    wanted = np.asarray(densities, np.float32)
-    if not wanted.size or not ((wanted >= 0) & (wanted <= 1)).all():
-        raise InputError(f"the densities are {list(densities)}; give at least one, each from 0 to 1")
-    return _explain(
-        target, params, make_explainer, explainer_params, batches, wanted, mesh=mesh, seed=seed, fills=fills
+    records, _ = explain_once(
+        target,
+        params,
+        make_explainer,
+        explainer_params,
+        batches,
+        densities=densities,
+        mesh=mesh,
+        seed=seed,
+        fills=fills,
     )
+    return records
 
 
-def _explain(
-    target, params, make_explainer, explainer_params, batches, densities, *, mesh, seed, fills
-) -> list[Records]:
-    """Records under the explainer's own masks (``densities`` None) or under its scores cut at densities."""
+def explain_once(
+    target: Target,
+    params: Params,
+    make_explainer: MakeExplainer,
+    explainer_params: Any,
+    batches: Batches,
+    *,
+    densities: Sequence[float] | None = None,
+    fractions: Sequence[float] | None = None,
+    mesh: Mesh,
+    seed: int = 0,
+    fills: Fills | None = None,
+) -> tuple[list[Records], InsertionDeletion | None]:
+    """What one explanation of each image can tell, in one pass: for explainers that take long.
+
+    The other arguments are those of :func:`explain_all`.
+
+    Args:
+        densities: As in :func:`explain_at_densities`; None: the explainer's own masks.
+        fractions: As in :func:`~jaxpath.metrics.curves.insertion_deletion`; None: no such curves.
+
+    Returns:
+        One :class:`Records` per density, or one of the own masks; and the curves, if asked for.
+
+    Raises:
+        InputError: A density lies outside [0, 1] or there is none; or the fractions are fewer than two,
+            do not rise, or leave [0, 1].
+    """
+    wanted = None if densities is None else np.asarray(densities, np.float32)
+    if wanted is not None and not (wanted.size and ((wanted >= 0) & (wanted <= 1)).all()):
+        raise InputError(f"the densities are {list(densities or ())}; give at least one, each from 0 to 1")
+    steps = None if fractions is None else rising_fractions(fractions)
 
     def evaluate(explainer_params: Any, frozen: Any, batch: Mapping[str, Array]) -> dict[str, Array]:
-        params, fills, densities = frozen
+        params, fills, wanted, steps = frozen
         clean, pathway = explain_batch(target, params, make_explainer(explainer_params), batch, seed=seed)
+        predicted = clean.logits.argmax(axis=-1)
+
+        def under(masks: dict[str, Array]) -> Array:
+            return target.apply(params, batch["image"], fill_closed(masks, fills)).logits
 
         def judge(masks: dict[str, Array]) -> dict[str, Array]:
-            masked = target.apply(params, batch["image"], fill_closed(masks, fills))
             return {
-                **confidences(clean.logits, masked.logits),
+                **confidences(clean.logits, under(masks)),
                 **describe_masks(target, masks, clean.features),
             }
 
-        if densities is None:
-            found = jax.tree.map(lambda values: values[:, None], judge(pathway.masks))
+        def cut(flat: Array) -> dict[str, Array]:
+            return unflatten(flat, target.sites, like=pathway.scores)
+
+        def insert_delete(step: Array) -> dict[str, Array]:
+            best = open_first(order, step)
+            return {
+                "insertion": probability(under(cut(best)), predicted),
+                "deletion": probability(under(cut(1 - best)), predicted),
+            }
+
+        order = ranks(flatten(pathway.scores, target.sites))
+        # One after another: memory holds one masked forward, however many masks there are.
+        if wanted is None:
+            records = jax.tree.map(lambda values: values[None], judge(pathway.masks))
         else:
-            order = ranks(flatten(pathway.scores, target.sites))
-            # One after another: memory holds one masked forward, however many densities there are.
-            found = lax.map(
-                lambda d: judge(unflatten(open_first(order, d), target.sites, like=pathway.scores)), densities
-            )
-            found = {name: jnp.moveaxis(values, 0, 1) for name, values in found.items()}
-        return {"indices": batch["index"], "labels": batch["label"], **found}
+            records = lax.map(lambda density: judge(cut(open_first(order, density))), wanted)
+        curves = {} if steps is None else lax.map(insert_delete, steps)
+        records, curves = jax.tree.map(lambda values: jnp.moveaxis(values, 0, 1), (records, curves))
+        return {"indices": batch["index"], "labels": batch["label"], **records, **curves}
 
     step = make_eval_step(evaluate, mesh)
-    explainer_params, frozen = replicate((explainer_params, (params, fills, densities)), mesh)
+    explainer_params, frozen = replicate((explainer_params, (params, fills, wanted, steps)), mesh)
     found = collect(step, batches(), explainer_params, frozen, mesh=mesh)
-    shared = {"indices": found.pop("indices"), "labels": found.pop("labels")}
-    count = 1 if densities is None else len(densities)
-    return [Records(**shared, **{name: v[:, place] for name, v in found.items()}) for place in range(count)]
+    curves = None
+    if steps is not None:
+        curves = InsertionDeletion(steps, found.pop("insertion"), found.pop("deletion"))
+    shared = {name: found.pop(name) for name in ("indices", "labels")}
+    count = 1 if wanted is None else len(wanted)
+    records = [
+        Records(**shared, **{name: v[:, place] for name, v in found.items()}) for place in range(count)
+    ]
+    return records, curves
+
+
+def rising_fractions(fractions: Sequence[float]) -> np.ndarray:
+    """The shares of neurons of an insertion curve, float32 [F], checked."""
+    steps = np.asarray(fractions, np.float32)
+    if steps.size < 2 or steps[0] < 0 or steps[-1] > 1 or not (np.diff(steps) > 0).all():
+        raise InputError(f"the fractions are {list(fractions)}; give at least two, rising, from 0 to 1")
+    return steps
 
 
 def explain_batch(

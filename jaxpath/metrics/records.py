@@ -65,3 +65,31 @@ class Records(NamedTuple):
     def table(self) -> np.ndarray:
         """The gates of every image, ready to be put on another one by ``masked_predictions``."""
         return self.unit_bits if self.unit_bits.shape[1] else self.masks
+
+
+class InsertionDeletion(NamedTuple):
+    """Probability of each image's predicted class while neurons are opened or closed.
+
+    Attributes:
+        fractions: [F], rising.
+        insertion: [N_images, F], with the best-scored fraction of the neurons open, the rest closed.
+        deletion: [N_images, F], with the best-scored fraction closed, the rest open.
+    """
+
+    fractions: np.ndarray
+    insertion: np.ndarray
+    deletion: np.ndarray
+
+    @property
+    def insertion_area(self) -> np.ndarray:
+        """Mean height of each image's insertion curve, [N_images]; high is good."""
+        return self._area(self.insertion)
+
+    @property
+    def deletion_area(self) -> np.ndarray:
+        """Mean height of each image's deletion curve, [N_images]; low is good."""
+        return self._area(self.deletion)
+
+    def _area(self, curves: np.ndarray) -> np.ndarray:
+        """By the trapezoidal rule, over the range of the fractions."""
+        return np.trapezoid(curves, self.fractions, axis=1) / (self.fractions[-1] - self.fractions[0])

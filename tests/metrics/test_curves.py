@@ -1,3 +1,4 @@
+import chex
 import jax
 import numpy as np
 import pytest
@@ -93,6 +94,20 @@ def test_insertion_and_deletion_agree_with_one_image_at_a_time(make_explainer, n
     inserted, deleted = slow_curves(make_explainer, fractions)
     np.testing.assert_allclose(found.insertion, inserted, rtol=1e-4)
     np.testing.assert_allclose(found.deletion, deleted, rtol=1e-4)
+
+
+def test_one_explanation_gives_what_two_give(one_device):
+    """By chance: two explanations of an image agree only if they were drawn with the same key."""
+    asked = {"densities": (0.2, 0.7), "fractions": (0.0, 0.3, 1.0)}
+    records, curves = metrics.explain_once(*arguments(tiny.by_chance), **asked, mesh=one_device)
+    apart = metrics.explain_at_densities(
+        *arguments(tiny.by_chance), densities=asked["densities"], mesh=one_device
+    )
+    chex.assert_trees_all_close(records, apart, rtol=1e-6)
+    alone = metrics.insertion_deletion(
+        *arguments(tiny.by_chance), fractions=asked["fractions"], mesh=one_device
+    )
+    chex.assert_trees_all_close(curves, alone, rtol=1e-6)
 
 
 def test_insertion_under_mean_ablation_starts_from_the_means(one_device):
