@@ -13,6 +13,23 @@ from jax import Array, lax
 _SMALL = 7
 """Output width up to which shifted products beat XLA's own convolution on a CPU."""
 
+_WINOGRAD_CHANNELS = (48, 96)
+"""Input and output channels with which Winograd's products beat XLA's own 3 x 3 convolution on a CPU."""
+
+# Lavin and Gray's B, G and A, transposed as they are applied.
+_BLOCK = np.array(
+    [
+        [4, 0, -5, 0, 1, 0],
+        [0, -4, -4, 1, 1, 0],
+        [0, 4, -4, -1, 1, 0],
+        [0, -2, -1, 2, 1, 0],
+        [0, 2, -1, -2, 1, 0],
+        [0, 4, 0, -5, 0, 1],
+    ]
+)
+_TAPS = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]], np.float32) / 24
+_OUTPUT = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]])
+
 _STANDARD = ("NHWC", "HWIO", "NHWC")
 
 
@@ -30,8 +47,9 @@ def conv_general_dilated(
     """``lax.conv_general_dilated`` for NHWC images and HWIO kernels, chosen by shape on a CPU.
 
     On a CPU, XLA's convolution is up to a hundred times slower than a sum of shifted matrix products where
-    the output is a few pixels wide, up to three times slower in the gradient of a strided one, and ten times
-    slower in the gradient of one inside a loop; docs/performance.md has the figures. There, it can be
+    the output is a few pixels wide, up to three times slower in the gradient of a strided one, up to twice as
+    slow as Winograd's products with some 64 channels, and ten times slower in the gradient of one inside a
+    loop; docs/performance.md has the figures. There, it can be
     differentiated in reverse mode only. Accelerators keep XLA's own. Takes what :class:`flax.linen.Conv`
     passes, so it plugs in there.
 
@@ -69,11 +87,28 @@ def _is_one(dilation: int | Sequence[int] | None) -> bool:
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
 def _cpu_convolution(x, kernel, strides, padding, precision) -> Array:
-    """The faster of XLA's convolution and shifted products, forward and backward."""
-    width = (x.shape[2] + sum(padding[1]) - kernel.shape[1]) // strides[1] + 1
-    if kernel.shape[:2] == (1, 1) or width <= _SMALL:
+    """The fastest of XLA's convolution, shifted products and Winograd's products, forward and backward."""
+    if _by_products(x, kernel, strides, padding):
         return _shifted_products(x, kernel, strides, padding, precision)
+    if _by_winograd(x, kernel, strides):
+        return _winograd_products(x, kernel, padding, precision)
     return _xla_convolution(x, kernel, strides, padding, precision)
+
+
+def _by_products(x, kernel, strides, padding) -> bool:
+    width = (x.shape[2] + sum(padding[1]) - kernel.shape[1]) // strides[1] + 1
+    return kernel.shape[:2] == (1, 1) or width <= _SMALL
+
+
+def _by_winograd(x, kernel, strides) -> bool:
+    few, many = sorted(kernel.shape[2:])
+    return (
+        strides == (1, 1)
+        and kernel.shape[:2] == (3, 3)
+        and _WINOGRAD_CHANNELS[0] <= few
+        and many <= _WINOGRAD_CHANNELS[1]
+        and x.dtype == kernel.dtype == jnp.float32
+    )
 
 
 def _forward(x, kernel, strides, padding, precision):
@@ -83,13 +118,16 @@ def _forward(x, kernel, strides, padding, precision):
 def _backward(strides, padding, precision, residuals, cotangent):
     x, kernel = residuals
     if strides == (1, 1):
-        # Written out as a convolution: inside a loop, XLA's own transposed form falls back to a slow kernel.
-        flipped = kernel[::-1, ::-1].swapaxes(2, 3)
         around = tuple(
             (size - 1 - low, size - 1 - high)
             for size, (low, high) in zip(kernel.shape[:2], padding, strict=True)
         )
-        to_x = _cpu_convolution(cotangent, flipped, (1, 1), around, precision)
+        flipped = kernel[::-1, ::-1].swapaxes(2, 3)
+        if _by_products(cotangent, flipped, strides, around):
+            to_x = _shifted_products(cotangent, kernel, strides, around, precision, flip=True)
+        else:
+            # Written out: inside a loop, XLA's own transposed convolution falls back to a slow kernel.
+            to_x = _cpu_convolution(cotangent, flipped, strides, around, precision)
     else:
         _, pull = jax.vjp(lambda x: _shifted_products(x, kernel, strides, padding, precision), x)
         (to_x,) = pull(cotangent)
@@ -106,8 +144,12 @@ def _xla_convolution(x, kernel, strides, padding, precision) -> Array:
     )
 
 
-def _shifted_products(x, kernel, strides, padding, precision) -> Array:
-    """Sum over the kernel's taps of (a shifted, strided view of x) times (that tap's matrix)."""
+def _shifted_products(x, kernel, strides, padding, precision, *, flip: bool = False) -> Array:
+    """Sum over the kernel's taps of (a shifted, strided view of x) times (that tap's matrix).
+
+    ``flip`` takes the taps from the last to the first and their matrices transposed, where they lie: XLA
+    copies a kernel that is flipped as a whole once for every tap.
+    """
     batch, _, _, channels = x.shape
     rows, columns = kernel.shape[:2]
     # Not jnp.pad: the gradient of a convolution with much padding cuts the edges off.
@@ -124,9 +166,42 @@ def _shifted_products(x, kernel, strides, padding, precision) -> Array:
         )
         return lax.slice(x, (0, i, j, 0), stop, (1, *strides, 1))
 
-    taps = [(i, j) for i in range(rows) for j in range(columns)]
-    products = (jnp.einsum("bhwc,cd->bhwd", view(i, j), kernel[i, j], precision=precision) for i, j in taps)
-    return functools.reduce(jnp.add, products)
+    def product(i: int, j: int) -> Array:
+        tap = kernel[rows - 1 - i, columns - 1 - j].T if flip else kernel[i, j]
+        return jnp.einsum("bhwc,cd->bhwd", view(i, j), tap, precision=precision)
+
+    return functools.reduce(jnp.add, (product(i, j) for i in range(rows) for j in range(columns)))
+
+
+def _winograd_products(x, kernel, padding, precision) -> Array:
+    """A 3 x 3 convolution of stride 1 by blocks of 4 x 4 outputs: 36 products where there were 144.
+
+    F(4 x 4, 3 x 3) of Lavin and Gray (CVPR 2016, section 4.3). Rounding is some ten times that of a direct
+    sum, 1e-5 of the largest output.
+    """
+    batch, _, _, channels = x.shape
+    height, width = (x.shape[i] + sum(padding[i - 1]) - 2 for i in (1, 2))
+    rows, columns = -(-height // 4), -(-width // 4)
+    (top, bottom), (left, right) = padding
+    to_blocks = ((0, 0, 0), (top, bottom + 4 * rows - height, 0), (left, right + 4 * columns - width, 0))
+    x = lax.pad(x, jnp.zeros((), x.dtype), (*to_blocks, (0, 0, 0)))
+    x = _combine(_BLOCK, [x[:, i : i + 4 * rows - 3 : 4] for i in range(6)])  # [6, B, rows, W, C]
+    x = _combine(
+        _BLOCK, [x[:, :, :, j : j + 4 * columns - 3 : 4] for j in range(6)]
+    )  # [6, 6, B, rows, columns, C]
+    taps = jnp.einsum("ai,bj,ijcd->bacd", _TAPS, _TAPS, kernel, precision="highest")
+    y = jnp.einsum("bapc,bacd->bapd", x.reshape(6, 6, -1, channels), taps, precision=precision)
+    y = y.reshape(6, 6, batch, rows, columns, -1)
+    y = _combine(_OUTPUT, [y[:, i] for i in range(6)])  # [4 rows, 6 columns, B, rows, columns, D]
+    y = _combine(_OUTPUT, [y[:, j] for j in range(6)])  # [4 columns, 4 rows, B, rows, columns, D]
+    y = y.transpose(2, 3, 1, 4, 0, 5).reshape(batch, 4 * rows, 4 * columns, -1)
+    return y[:, :height, :width]
+
+
+def _combine(matrix: np.ndarray, parts: Sequence[Array]) -> Array:
+    """Each row's combination of the parts, written out: [n, m] and m arrays -> n of them, stacked."""
+    rows = ([float(f) * part for f, part in zip(row, parts, strict=True) if f] for row in matrix)
+    return jnp.stack([functools.reduce(jnp.add, terms) for terms in rows])
 
 
 Conv = functools.partial(nn.Conv, conv_general_dilated=conv_general_dilated)
@@ -146,16 +221,33 @@ def uniform_init(fan_in: int) -> dict[str, Any]:
     return {"kernel_init": init, "bias_init": init}
 
 
-def max_pool_halves(x: Array) -> Array:
-    """Largest value of each 2 x 2 block, [B, H, W, C] -> [B, H // 2, W // 2, C]; odd edges are left out.
+def max_pool(
+    x: Array,
+    window: tuple[int, int],
+    strides: tuple[int, int] | None = None,
+    padding: Sequence[tuple[int, int]] = ((0, 0), (0, 0)),
+) -> Array:
+    """Largest value of each window, [B, H, W, C] -> [B, H', W', C], as :func:`flax.linen.max_pool` gives it.
 
-    On a CPU the gradient of ``lax.reduce_window`` takes thirty times as long as that of two maxima.
+    On a CPU it is the maximum of shifted views, of rows and then of columns: the gradient of
+    ``lax.reduce_window`` takes thirty times as long there. Where values tie, the views share the gradient
+    alike.
+
+    Args:
+        x: Images.
+        window: (height, width).
+        strides: (vertical, horizontal); None: the window's.
+        padding: Pixels ((top, bottom), (left, right)), which are never the largest.
     """
-    batch, height, width, channels = x.shape
-    rows, columns = height // 2, width // 2
-    x = x[:, : 2 * rows, : 2 * columns].reshape(batch, rows, 2, columns, 2, channels)
-    x = jnp.maximum(x[:, :, 0], x[:, :, 1])
-    return jnp.maximum(x[:, :, :, 0], x[:, :, :, 1])
+    strides = strides or window
+    if jax.default_backend() != "cpu":
+        return nn.max_pool(x, window, strides, padding)
+    x = lax.pad(x, jnp.array(-jnp.inf, x.dtype), ((0, 0, 0), *((*pair, 0) for pair in padding), (0, 0, 0)))
+    for axis, (size, stride) in enumerate(zip(window, strides, strict=True), start=1):
+        span = (x.shape[axis] - size) // stride * stride + 1
+        views = (lax.slice_in_dim(x, i, i + span, stride, axis) for i in range(size))
+        x = functools.reduce(jnp.maximum, views)
+    return x
 
 
 def adaptive_average_pool(x: Array, size: tuple[int, int]) -> Array:

@@ -5,7 +5,7 @@ import pytest
 from flax import linen as nn
 from jax import lax
 
-from jaxpath.layers import Conv, adaptive_average_pool, conv_general_dilated, max_pool_halves, uniform_init
+from jaxpath.layers import Conv, adaptive_average_pool, conv_general_dilated, max_pool, uniform_init
 
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 
@@ -123,12 +123,50 @@ def test_sums_are_kept_in_float32_and_the_type_comes_back():
 
 
 @pytest.mark.parametrize("size", [(4, 6), (5, 7)])
-def test_the_pool_of_two_maxima_is_flaxs_pool_with_its_gradient(size):
-    x, weights = draw(2, *size, 3), draw(2, size[0] // 2, size[1] // 2, 3)
-    np.testing.assert_array_equal(max_pool_halves(x), nn.max_pool(x, (2, 2), (2, 2)))
-    found = jax.grad(lambda x: (max_pool_halves(x) * weights).sum())(x)
-    expected = jax.grad(lambda x: (nn.max_pool(x, (2, 2), (2, 2)) * weights).sum())(x)
+@pytest.mark.parametrize(
+    ("window", "strides", "padding"),
+    [
+        ((2, 2), None, ((0, 0), (0, 0))),
+        ((3, 3), (2, 2), ((1, 1), (1, 1))),
+        ((2, 3), (1, 2), ((1, 0), (0, 2))),
+    ],
+)
+def test_the_pool_of_maxima_is_flaxs_pool_with_its_gradient(size, window, strides, padding):
+    x = draw(2, *size, 3) - 9
+    expected, expected_gradient = jax.vjp(lambda x: nn.max_pool(x, window, strides or window, padding), x)
+    found, gradient = jax.vjp(lambda x: max_pool(x, window, strides, padding), x)
     np.testing.assert_array_equal(found, expected)
+    weights = draw(*expected.shape)
+    np.testing.assert_allclose(gradient(weights)[0], expected_gradient(weights)[0], rtol=1e-6, atol=1e-6)
+
+
+def test_values_that_tie_share_the_gradient_of_their_maximum():
+    x = jnp.array([[1.0, 1.0], [0.0, -1.0]])[None, :, :, None]
+    gradient = jax.grad(lambda x: max_pool(x, (2, 2)).sum())(x)
+    np.testing.assert_array_equal(gradient[0, :, :, 0], [[0.5, 0.5], [0, 0]])
+
+
+@pytest.mark.parametrize("padding", ["SAME", "VALID", ((0, 2), (1, 0))])
+@pytest.mark.parametrize(("size", "channels"), [((9, 16), (64, 48)), ((10, 13), (48, 96))])
+def test_winograds_products_agree_with_xla(size, channels, padding):
+    """Blocks of four do not divide the sides; forward, and both gradients."""
+    x, weights = draw(2, *size, channels[0]), draw(3, 3, *channels) / 24
+
+    def with_gradients(convolve):
+        def loss(x, weights):
+            y = convolve(x, weights, (1, 1), padding)
+            return jnp.sin(y).sum(), y
+
+        return jax.jit(jax.grad(loss, argnums=(0, 1), has_aux=True))(x, weights)
+
+    def plain(*args):
+        return lax.conv_general_dilated(*args, dimension_numbers=DIMENSIONS)
+
+    gradients, found = with_gradients(conv_general_dilated)
+    expected_gradients, expected = with_gradients(plain)
+    for ours, theirs in zip((*gradients, found), (*expected_gradients, expected), strict=True):
+        assert jnp.abs(ours - theirs).max() <= 1e-4 * jnp.abs(theirs).max()
+    assert not (found == expected).all(), "the shapes do not reach Winograd's products"
 
 
 def test_uniform_initial_values_have_a_third_of_the_variance_of_lecun():

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import Array
 
+from jaxpath import layers
+
 Halve = Callable[[Array], Array]
 """Brings a map [B, H, W, C] with any channels to [B, ceil(H / 2), ceil(W / 2), C]."""
 
@@ -42,7 +44,7 @@ class Pooling:
     ) -> Array:
         """Takes the largest value of each window."""
         del place
-        return nn.max_pool(x, window, strides, padding)
+        return layers.max_pool(x, window, strides, padding)
 
     def average_pool(self, place: str, x: Array, window: tuple[int, int]) -> Array:
         """Takes the mean of windows side by side."""

@@ -11,7 +11,7 @@ from jax import lax
 
 from jaxpath import attributions
 from jaxpath.gating import Taps
-from jaxpath.layers import max_pool_halves
+from jaxpath.layers import max_pool
 from jaxpath.types import Preprocessing, Site, Target, TargetOutput
 
 FILE = Path(__file__).resolve().parents[1] / "fixtures" / "attributions.npz"
@@ -36,7 +36,7 @@ def network(params, images, gates=None):
         return x + params[f"{layer}.bias"][None, None, None]
 
     x = taps("first", jax.nn.relu(convolve(images, 0)))
-    x = taps("second", jax.nn.relu(convolve(max_pool_halves(x), 3)))
+    x = taps("second", jax.nn.relu(convolve(max_pool(x, (2, 2)), 3)))
     x = x.reshape(len(x), 1, 3, 2, 3, 6).mean(axis=(2, 4)).transpose(0, 3, 1, 2).reshape(len(x), -1)
     x = taps("dense", jax.nn.relu(x @ params["7.weight"].T + params["7.bias"][None]))
     return TargetOutput(x @ params["9.weight"].T + params["9.bias"][None], taps.features)
