@@ -221,14 +221,21 @@ def threshold_for(logits: Array, density: Array) -> Array:
     """The logit above which a fraction ``density`` [B] of each image's ``logits`` [B, N] lies, [B].
 
     Midway between two neighbours in the order, so that rounding cannot move a neuron across it.
-    Differentiable: pushing one neuron over the threshold pushes another one back.
+    Differentiable: pushing one neuron over the threshold pushes another one back. Where logits tie at it,
+    they share the gradient.
     """
     count = logits.shape[1]
-    ordered = jnp.sort(logits, axis=1)
+    # Without a gradient of its own: that would sort positions along with the values, many times slower.
+    ordered = jnp.sort(lax.stop_gradient(logits), axis=1)
     below = jnp.clip(jnp.round((1 - density) * count).astype(jnp.int32), 1, count - 1)[:, None]
-    low = jnp.take_along_axis(ordered, below - 1, axis=1)
-    high = jnp.take_along_axis(ordered, below, axis=1)
-    return ((low + high) / 2)[:, 0]
+
+    def at(place: Array) -> Array:
+        value = jnp.take_along_axis(ordered, place, axis=1)
+        there = (logits == value).astype(logits.dtype)
+        moving = (logits * there).sum(axis=1, keepdims=True) / there.sum(axis=1, keepdims=True)
+        return value + moving - lax.stop_gradient(moving)
+
+    return ((at(below - 1) + at(below)) / 2)[:, 0]
 
 
 def neighbours(count: int) -> Array:

@@ -259,3 +259,12 @@ def test_the_threshold_leaves_exactly_the_requested_fraction_above_it():
     density = jnp.array([0.025, 0.1, 0.5, 0.75, 0.975])
     above = logits > threshold_for(logits, density)[:, None]
     assert above.sum(axis=1).tolist() == [1, 4, 20, 30, 39]
+
+
+def test_the_threshold_moves_with_the_two_logits_beside_it():
+    logits = jnp.array([[3.0, -1.0, 0.5, 2.0], [1.0, 4.0, 1.0, 0.0]])
+    found, pull = jax.vjp(lambda logits: threshold_for(logits, jnp.array([0.5, 0.25])), logits)
+    np.testing.assert_allclose(found, [(0.5 + 2.0) / 2, (1.0 + 4.0) / 2])
+    # Two logits of the second image tie below the threshold and share what one would get.
+    expected = [[0, 0, 0.5, 0.5], [0.25, 0.5, 0.25, 0]]
+    np.testing.assert_allclose(pull(jnp.ones(2))[0], expected)
