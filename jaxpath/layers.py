@@ -1,7 +1,7 @@
 """Layers that every network here shares: the convolution, chosen by shape and device, and pooling."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -87,28 +87,19 @@ def _is_one(dilation: int | Sequence[int] | None) -> bool:
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
 def _cpu_convolution(x, kernel, strides, padding, precision) -> Array:
-    """The fastest of XLA's convolution, shifted products and Winograd's products, forward and backward."""
-    if _by_products(x, kernel, strides, padding):
-        return _shifted_products(x, kernel, strides, padding, precision)
-    if _by_winograd(x, kernel, strides):
-        return _winograd_products(x, kernel, padding, precision)
-    return _xla_convolution(x, kernel, strides, padding, precision)
+    return _choose(x, kernel, strides, padding)(x, kernel, strides, padding, precision)
 
 
-def _by_products(x, kernel, strides, padding) -> bool:
+def _choose(x, kernel, strides, padding) -> Callable[..., Array]:
+    """The fastest of the three forms below."""
     width = (x.shape[2] + sum(padding[1]) - kernel.shape[1]) // strides[1] + 1
-    return kernel.shape[:2] == (1, 1) or width <= _SMALL
-
-
-def _by_winograd(x, kernel, strides) -> bool:
+    if kernel.shape[:2] == (1, 1) or width <= _SMALL:
+        return _shifted_products
     few, many = sorted(kernel.shape[2:])
-    return (
-        strides == (1, 1)
-        and kernel.shape[:2] == (3, 3)
-        and _WINOGRAD_CHANNELS[0] <= few
-        and many <= _WINOGRAD_CHANNELS[1]
-        and x.dtype == kernel.dtype == jnp.float32
-    )
+    middling = _WINOGRAD_CHANNELS[0] <= few and many <= _WINOGRAD_CHANNELS[1]
+    if middling and kernel.shape[:2] == (3, 3) and strides == (1, 1) and x.dtype == jnp.float32:
+        return _winograd_products
+    return _xla_convolution
 
 
 def _forward(x, kernel, strides, padding, precision):
@@ -122,12 +113,8 @@ def _backward(strides, padding, precision, residuals, cotangent):
             (size - 1 - low, size - 1 - high)
             for size, (low, high) in zip(kernel.shape[:2], padding, strict=True)
         )
-        flipped = kernel[::-1, ::-1].swapaxes(2, 3)
-        if _by_products(cotangent, flipped, strides, around):
-            to_x = _shifted_products(cotangent, kernel, strides, around, precision, flip=True)
-        else:
-            # Written out: inside a loop, XLA's own transposed convolution falls back to a slow kernel.
-            to_x = _cpu_convolution(cotangent, flipped, strides, around, precision)
+        convolve = _choose(cotangent, kernel, strides, around)
+        to_x = convolve(cotangent, kernel, strides, around, precision, flip=True)
     else:
         _, pull = jax.vjp(lambda x: _shifted_products(x, kernel, strides, padding, precision), x)
         (to_x,) = pull(cotangent)
@@ -138,18 +125,21 @@ def _backward(strides, padding, precision, residuals, cotangent):
 _cpu_convolution.defvjp(_forward, _backward)
 
 
-def _xla_convolution(x, kernel, strides, padding, precision) -> Array:
+# The three forms take ``flip`` for the gradient with respect to the images: taps from the last to the first,
+# their matrices transposed.
+
+
+def _xla_convolution(x, kernel, strides, padding, precision, *, flip: bool = False) -> Array:
+    if flip:
+        # Written out: inside a loop, XLA's own transposed convolution falls back to a slow kernel.
+        kernel = kernel[::-1, ::-1].swapaxes(2, 3)
     return lax.conv_general_dilated(
         x, kernel, strides, padding, dimension_numbers=_STANDARD, precision=precision
     )
 
 
 def _shifted_products(x, kernel, strides, padding, precision, *, flip: bool = False) -> Array:
-    """Sum over the kernel's taps of (a shifted, strided view of x) times (that tap's matrix).
-
-    ``flip`` takes the taps from the last to the first and their matrices transposed, where they lie: XLA
-    copies a kernel that is flipped as a whole once for every tap.
-    """
+    """Sum over the kernel's taps of (a shifted, strided view of x) times (that tap's matrix)."""
     batch, _, _, channels = x.shape
     rows, columns = kernel.shape[:2]
     # Not jnp.pad: the gradient of a convolution with much padding cuts the edges off.
@@ -167,18 +157,20 @@ def _shifted_products(x, kernel, strides, padding, precision, *, flip: bool = Fa
         return lax.slice(x, (0, i, j, 0), stop, (1, *strides, 1))
 
     def product(i: int, j: int) -> Array:
+        # Each tap where it lies: XLA copies a kernel that is flipped as a whole once for every tap.
         tap = kernel[rows - 1 - i, columns - 1 - j].T if flip else kernel[i, j]
         return jnp.einsum("bhwc,cd->bhwd", view(i, j), tap, precision=precision)
 
     return functools.reduce(jnp.add, (product(i, j) for i in range(rows) for j in range(columns)))
 
 
-def _winograd_products(x, kernel, padding, precision) -> Array:
+def _winograd_products(x, kernel, strides, padding, precision, *, flip: bool = False) -> Array:
     """A 3 x 3 convolution of stride 1 by blocks of 4 x 4 outputs: 36 products where there were 144.
 
     F(4 x 4, 3 x 3) of Lavin and Gray (CVPR 2016, section 4.3). Rounding is some ten times that of a direct
     sum, 1e-5 of the largest output.
     """
+    del strides
     batch, _, _, channels = x.shape
     height, width = (x.shape[i] + sum(padding[i - 1]) - 2 for i in (1, 2))
     rows, columns = -(-height // 4), -(-width // 4)
@@ -189,8 +181,10 @@ def _winograd_products(x, kernel, padding, precision) -> Array:
     x = _combine(
         _BLOCK, [x[:, :, :, j : j + 4 * columns - 3 : 4] for j in range(6)]
     )  # [6, 6, B, rows, columns, C]
-    taps = jnp.einsum("ai,bj,ijcd->bacd", _TAPS, _TAPS, kernel, precision="highest")
-    y = jnp.einsum("bapc,bacd->bapd", x.reshape(6, 6, -1, channels), taps, precision=precision)
+    to_taps = _TAPS[:, ::-1] if flip else _TAPS
+    taps = jnp.einsum("ai,bj,ijcd->bacd", to_taps, to_taps, kernel, precision="highest")
+    product = "bapd,bacd->bapc" if flip else "bapc,bacd->bapd"
+    y = jnp.einsum(product, x.reshape(6, 6, -1, channels), taps, precision=precision)
     y = y.reshape(6, 6, batch, rows, columns, -1)
     y = _combine(_OUTPUT, [y[:, i] for i in range(6)])  # [4 rows, 6 columns, B, rows, columns, D]
     y = _combine(_OUTPUT, [y[:, j] for j in range(6)])  # [4 columns, 4 rows, B, rows, columns, D]

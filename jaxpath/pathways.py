@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 
 from jaxpath.types import Site
 
@@ -121,6 +121,33 @@ def ranks(scores: Array) -> Array:
     """
     order = jnp.argsort(scores, axis=-1, descending=True, stable=True)
     return jnp.argsort(order, axis=-1)
+
+
+def order_statistic(values: Array, places: Array) -> Array:
+    """What stands at ``places`` of each row in ascending order, without sorting: [B, N] and [B, P] -> [B, P].
+
+    Found bit by bit, in 32 counts: on a CPU that is many times faster than a sort. Without a gradient.
+
+    Args:
+        values: float32, none of them NaN.
+        places: int, from 0 to N - 1.
+
+    >>> import jax.numpy as jnp
+    >>> order_statistic(jnp.array([[3.0, -1.0, 0.5]]), jnp.array([[0, 2]])).tolist()
+    [[-1.0, 3.0]]
+    """
+    sign = jnp.uint32(1 << 31)
+    bits = lax.bitcast_convert_type(lax.stop_gradient(values), jnp.uint32)
+    # As unsigned numbers in the order of the floats: the negative ones count backwards.
+    keys = jnp.where(bits & sign, ~bits, bits | sign)
+
+    def settle(step: Array, found: Array) -> Array:
+        trial = found | (sign >> step.astype(jnp.uint32))
+        smaller = (keys[:, None, :] < trial[:, :, None]).sum(axis=-1)
+        return jnp.where(smaller <= places, trial, found)
+
+    found = lax.fori_loop(0, 32, settle, jnp.zeros(places.shape, jnp.uint32))
+    return lax.bitcast_convert_type(jnp.where(found & sign, found ^ sign, ~found), jnp.float32)
 
 
 def class_frequencies(masks: Array, classes: Array, num_classes: int) -> Array:

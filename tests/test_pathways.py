@@ -97,3 +97,11 @@ def test_a_class_pathway_keeps_what_reaches_the_threshold():
 
 def test_offsets_are_where_sites_start():
     assert pathways.offsets(SITES) == [0, 2, 5]
+
+
+def test_order_statistics_are_those_of_a_sort():
+    values = np.random.default_rng(0).normal(size=(4, 30)).astype(np.float32)
+    values[0, :8], values[1, 3], values[2, 4], values[3, 5] = 0.5, -0.0, np.inf, -np.inf
+    places = np.random.default_rng(1).integers(0, 30, (4, 5))
+    found = jax.jit(pathways.order_statistic)(values, places)
+    np.testing.assert_array_equal(found, np.take_along_axis(np.sort(values, axis=1), places, axis=1))
