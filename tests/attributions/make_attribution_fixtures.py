@@ -1,15 +1,19 @@
-"""Writes tests/fixtures/attributions.npz: what captum and zennit attribute in a small convolutional network.
+"""Writes tests/fixtures/attributions.npz: what other libraries attribute in a small convolutional network.
 
-Run it where PyTorch, captum and zennit are installed; the test that reads the file needs none of them:
+Run it where PyTorch, captum, zennit and PAIR's saliency are installed; the test that reads the file does not
+need them:
 
     python tests/attributions/make_attribution_fixtures.py
 
-captum 0.9.0 and zennit 0.5.1 made the file that is there.
+captum 0.9.0, zennit 0.5.1 and saliency 0.2.1 made the file that is there.
 """
 
 from pathlib import Path
+from unittest import mock
 
+import jax
 import numpy as np
+import saliency.core as saliency
 import torch
 from captum.attr import (
     GuidedBackprop,
@@ -27,6 +31,7 @@ from zennit.rules import Epsilon, Gamma, Pass
 FILE = Path(__file__).resolve().parents[1] / "fixtures" / "attributions.npz"
 LABELS = torch.tensor([0, 2])
 LOW, HIGH = -1.8, 2.2
+SAMPLES = 3
 
 
 def make_network() -> nn.Sequential:
@@ -68,6 +73,30 @@ def one_rule(rule: type) -> LayerMapComposite:
     return LayerMapComposite([(nn.ReLU, Pass()), (nn.AvgPool2d, Epsilon()), (layers, rule)])
 
 
+def smoothed(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
+    """PAIR's SmoothGrad of each image, under the noise that jaxpath draws from key 0."""
+    shape = images.movedim(1, -1).shape[1:]
+    keys = jax.random.split(jax.random.key(0), SAMPLES)
+    noise = [np.asarray(jax.random.normal(key, shape)).transpose(2, 0, 1) for key in keys]
+
+    def call(values, call_model_args, expected_keys):
+        values = torch.tensor(values, dtype=torch.float32, requires_grad=True)
+        logits = network(values)[:, call_model_args["label"]]
+        return {expected_keys[0]: torch.autograd.grad(logits.sum(), values)[0].numpy()}
+
+    found = []
+    for image, label in zip(images.numpy(), LABELS.tolist(), strict=True):
+        draws = iter(noise)
+        with mock.patch(
+            "numpy.random.normal", lambda mean, deviation, shape, draws=draws: deviation * next(draws)
+        ):
+            mask = saliency.GradientSaliency().GetSmoothedMask(
+                image, call, {"label": label}, stdev_spread=0.2, nsamples=SAMPLES, magnitude=False
+            )
+        found.append(torch.from_numpy(mask))
+    return torch.stack(found)
+
+
 def make_fixture() -> dict[str, np.ndarray]:
     network = make_network()
     images = torch.rand(2, 3, 6, 12, generator=torch.Generator().manual_seed(1)) * 3.6 - 1.6
@@ -81,6 +110,7 @@ def make_fixture() -> dict[str, np.ndarray]:
         "integrated_gradients": IntegratedGradients(network).attribute(
             images, method="riemann_middle", n_steps=8, **options
         ),
+        "smoothgrad": smoothed(network, images),
         "gradcam": LayerAttribution.interpolate(cam, (6, 12), interpolate_mode="bilinear"),
         "lrp_epsilon": relevance(network, images, one_rule(Epsilon())),
         "lrp_gamma": relevance(network, images, one_rule(Gamma(0.25))),

@@ -1,4 +1,4 @@
-"""Attributions of a small network against captum's and zennit's; see make_attribution_fixtures.py."""
+"""Attributions of a small network against captum's, zennit's and PAIR's; see make_attribution_fixtures.py."""
 
 from functools import cache
 from pathlib import Path
@@ -45,6 +45,7 @@ def network(params, images, gates=None):
 TARGET = Target("small", SITES, 3, PREPROCESSING, None, network, None)
 OPTIONS = {
     "integrated_gradients": {"steps": 8},
+    "smoothgrad": {"samples": 3, "noise": 0.2},
     "gradcam": {"site": "001.second"},
 }
 
@@ -65,13 +66,14 @@ def test_the_network_is_the_same():
         "guided_backprop",
         "input_x_gradient",
         "integrated_gradients",
+        "smoothgrad",
         "gradcam",
         "lrp_epsilon",
         "lrp_gamma",
         "lrp_composite",
     ],
 )
-def test_every_value_is_captums_or_zennits(name):
+def test_every_value_is_that_of_the_other_library(name):
     options = OPTIONS.get(name, {})
     if name != "gradcam":
         options = {**options, "reduce": attributions.unreduced}
