@@ -70,6 +70,7 @@ class Options(common.Launch):
         split: Split of these data.
         num_workers: Processes that read images; 0 uses threads.
         width: Width of the generator's embeddings.
+        rematerialize: Compute activations of the gated pass a second time instead of keeping them.
     """
 
     model: str = "resnet18"
@@ -86,6 +87,7 @@ class Options(common.Launch):
     split: str | None = None
     num_workers: int = 0
     width: int = 128
+    rematerialize: bool = False
 
 
 class Bench(NamedTuple):
@@ -155,10 +157,15 @@ def make_bench(options: Options) -> Bench:
 
 
 def prepare_step(bench: Bench, options: Options) -> tuple[dict[str, Callable[[], float]], dict[str, float]]:
-    """The training step of the experiments, compiled; seconds to compile, and the peak of memory."""
+    """The training step of the experiments, compiled; seconds to compile, and its memory.
+
+    The peak is that of the whole process, in which the compiler worked as well; what is planned is the step's
+    alone: arguments, results and temporary values.
+    """
     mesh = training.make_mesh()
     training.check_batch_size(options.batch_size, mesh)
-    chosen = GeneratorOptions(width=options.width, precision=options.dtype, steps=10**6)
+    objective = gencnp.ObjectiveOptions(rematerialize=options.rematerialize)
+    chosen = GeneratorOptions(width=options.width, precision=options.dtype, steps=10**6, objective=objective)
     create_state, step = fitting.make_generator_step(bench.target, bench.generator, chosen, mesh)
     # A copy: the step donates its state, and the weights are needed once more.
     state = training.replicate(create_state(jax.tree.map(jnp.array, bench.weights), 0), mesh)
@@ -171,6 +178,9 @@ def prepare_step(bench: Bench, options: Options) -> tuple[dict[str, Callable[[],
     start = time.perf_counter()
     compiled = step.lower(state, frozen, batch).compile()  # type: ignore[attr-defined]
     found = {"compile_s": time.perf_counter() - start}
+    plan = compiled.memory_analysis()
+    planned = plan.argument_size_in_bytes + plan.output_size_in_bytes + plan.temp_size_in_bytes
+    found["planned_memory_mb"] = (planned - plan.alias_size_in_bytes) / 1e6
     box = [state]
 
     def call() -> float:

@@ -1,3 +1,4 @@
+import functools
 import json
 import os
 import signal
@@ -201,3 +202,22 @@ def test_images_per_second_leave_compilation_out(run):
     result = run(5)
     assert result.compile_seconds > 0
     np.testing.assert_allclose(result.images_per_second, 5 * tiny.BATCH / result.seconds)
+
+
+def test_steps_and_logs_move_nothing_between_host_and_device_but_what_the_loop_names(one_device, tmp_path):
+    """Batches are sent and metrics fetched by name; anything else would wait for the device."""
+    state, step, frozen = tiny.state(jax.random.key(0)), tiny.step(one_device), tiny.frozen()
+    log = MetricLog(tmp_path)
+    with jax.transfer_guard("disallow"):
+        fit(state, step, tiny.Batches(), frozen, num_steps=6, mesh=one_device, log=log, log_every=2)
+    assert [line["step"] for line in lines(tmp_path)] == [2, 4, 6]
+    leaking = functools.partial(leak, step)
+    with (
+        jax.transfer_guard("disallow"),
+        pytest.raises(jax.errors.JaxRuntimeError, match="Disallowed host-to-device"),
+    ):
+        fit(tiny.state(jax.random.key(0)), leaking, tiny.Batches(), frozen, num_steps=2, mesh=one_device)
+
+
+def leak(step, state, frozen, batch):
+    return step(state._replace(params=jax.tree.map(lambda p: p + np.float32(0), state.params)), frozen, batch)
