@@ -142,7 +142,10 @@ def test_a_batch_equals_its_images_one_by_one(clean):
             np.testing.assert_allclose(together[name][index], alone[name][0], rtol=1e-4, atol=1e-5)
 
 
-def test_the_generator_costs_at_most_15_percent_of_the_targets_forward():
+def test_the_generator_costs_at_most_15_percent_of_the_targets_forward(monkeypatch):
+    # Convolutions count as defined, not by the fewer products in which a CPU does some of them.
+    monkeypatch.setattr(jax, "default_backend", lambda: "an accelerator")
+
     def flops(function, *args):
         return jax.jit(function).lower(*args).cost_analysis()["flops"]
 
