@@ -118,8 +118,7 @@ def _backward(strides, padding, precision, residuals, cotangent):
     else:
         _, pull = jax.vjp(lambda x: _shifted_products(x, kernel, strides, padding, precision), x)
         (to_x,) = pull(cotangent)
-    _, pull = jax.vjp(lambda kernel: _xla_convolution(x, kernel, strides, padding, precision), kernel)
-    return to_x, *pull(cotangent)
+    return to_x, _kernels_gradient(x, kernel, cotangent, strides, padding, precision)
 
 
 _cpu_convolution.defvjp(_forward, _backward)
@@ -140,28 +139,37 @@ def _xla_convolution(x, kernel, strides, padding, precision, *, flip: bool = Fal
 
 def _shifted_products(x, kernel, strides, padding, precision, *, flip: bool = False) -> Array:
     """Sum over the kernel's taps of (a shifted, strided view of x) times (that tap's matrix)."""
-    batch, _, _, channels = x.shape
     rows, columns = kernel.shape[:2]
-    # Not jnp.pad: the gradient of a convolution with much padding cuts the edges off.
-    x = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *((*pair, 0) for pair in padding), (0, 0, 0)))
-    height = (x.shape[1] - rows) // strides[0] + 1
-    width = (x.shape[2] - columns) // strides[1] + 1
-
-    def view(i: int, j: int) -> Array:
-        stop = (
-            batch,
-            i + (height - 1) * strides[0] + 1,
-            j + (width - 1) * strides[1] + 1,
-            channels,
-        )
-        return lax.slice(x, (0, i, j, 0), stop, (1, *strides, 1))
-
-    def product(i: int, j: int) -> Array:
+    products = []
+    for (i, j), view in _shifted_views(x, (rows, columns), strides, padding).items():
         # Each tap where it lies: XLA copies a kernel that is flipped as a whole once for every tap.
         tap = kernel[rows - 1 - i, columns - 1 - j].T if flip else kernel[i, j]
-        return jnp.einsum("bhwc,cd->bhwd", view(i, j), tap, precision=precision)
+        products.append(jnp.einsum("bhwc,cd->bhwd", view, tap, precision=precision))
+    return functools.reduce(jnp.add, products)
 
-    return functools.reduce(jnp.add, (product(i, j) for i in range(rows) for j in range(columns)))
+
+def _shifted_views(x, size, strides, padding) -> dict[tuple[int, int], Array]:
+    """What each tap (i, j) of a kernel of ``size`` sees of x, [B, H', W', C]."""
+    batch, _, _, channels = x.shape
+    # Not jnp.pad: the gradient of a convolution with much padding cuts the edges off.
+    x = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *((*pair, 0) for pair in padding), (0, 0, 0)))
+    # From the first output pixel's view of a tap to its last one's.
+    tall, wide = ((x.shape[i + 1] - size[i]) // strides[i] * strides[i] + 1 for i in (0, 1))
+    return {
+        (i, j): lax.slice(x, (0, i, j, 0), (batch, i + tall, j + wide, channels), (1, *strides, 1))
+        for i in range(size[0])
+        for j in range(size[1])
+    }
+
+
+def _kernels_gradient(x, kernel, cotangent, strides, padding, precision) -> Array:
+    """By products of the shifted views with the cotangent where the convolution itself is made of them."""
+    if _choose(x, kernel, strides, padding) is _shifted_products:
+        views = _shifted_views(x, kernel.shape[:2], strides, padding).values()
+        taps = [jnp.einsum("bhwc,bhwd->cd", view, cotangent, precision=precision) for view in views]
+        return jnp.stack(taps).reshape(kernel.shape)
+    _, pull = jax.vjp(lambda kernel: _xla_convolution(x, kernel, strides, padding, precision), kernel)
+    return pull(cotangent)[0]
 
 
 def _winograd_products(x, kernel, strides, padding, precision, *, flip: bool = False) -> Array:
