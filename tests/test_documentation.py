@@ -197,7 +197,7 @@ def test_options_that_the_text_speaks_of_exist():
         *(known_options(entry.load().options) for entry in entries(COMMANDS)),
         *(
             known_options(importlib.import_module(name).Options)
-            for name in ("ablations", "flint_posthoc", "scaling")
+            for name in ("ablations", "flint_posthoc", "lap_imagenet", "lap_mnist", "scaling")
         ),
     )
     for page in PAGES:
