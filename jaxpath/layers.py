@@ -1,7 +1,9 @@
 """Layers that every network here shares: the convolution, chosen by shape and device, and pooling."""
 
+import contextlib
+import contextvars
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -29,6 +31,8 @@ _BLOCK = np.array(
 )
 _TAPS = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]], np.float32) / 24
 _OUTPUT = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]])
+
+_DIRECT = contextvars.ContextVar("direct", default=False)
 
 _STANDARD = ("NHWC", "HWIO", "NHWC")
 
@@ -90,6 +94,19 @@ def _cpu_convolution(x, kernel, strides, padding, precision) -> Array:
     return _choose(x, kernel, strides, padding)(x, kernel, strides, padding, precision)
 
 
+@contextlib.contextmanager
+def direct_sums() -> Iterator[None]:
+    """Convolutions that are traced within are sums of products of weight and value, one by one.
+
+    For those who take a trace apart: the products of Winograd's form are not those of the convolution.
+    """
+    token = _DIRECT.set(True)
+    try:
+        yield
+    finally:
+        _DIRECT.reset(token)
+
+
 def _choose(x, kernel, strides, padding) -> Callable[..., Array]:
     """The fastest of the three forms below."""
     width = (x.shape[2] + sum(padding[1]) - kernel.shape[1]) // strides[1] + 1
@@ -97,7 +114,8 @@ def _choose(x, kernel, strides, padding) -> Callable[..., Array]:
         return _shifted_products
     few, many = sorted(kernel.shape[2:])
     middling = _WINOGRAD_CHANNELS[0] <= few and many <= _WINOGRAD_CHANNELS[1]
-    if middling and kernel.shape[:2] == (3, 3) and strides == (1, 1) and x.dtype == jnp.float32:
+    three = kernel.shape[:2] == (3, 3) and strides == (1, 1) and x.dtype == jnp.float32
+    if middling and three and not _DIRECT.get():
         return _winograd_products
     return _xla_convolution
 

@@ -13,6 +13,7 @@ from jax import Array
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 from jax.extend.core.primitives import closed_call_p, custom_jvp_call_p, custom_vjp_call_p, jit_p, remat_p
 
+from jaxpath.layers import direct_sums
 from jaxpath.targets.activations import call_name, find_activations
 from jaxpath.targets.interpreter import execute
 
@@ -105,7 +106,8 @@ class Tape:
 
     def trace(self, function: Callable[[Array], Array], images: Array) -> tuple[Node, Any]:
         """The input as a node, and the result, which is an array if it does not depend on it."""
-        traced = jax.make_jaxpr(function)(images)
+        with direct_sums():
+            traced = jax.make_jaxpr(function)(images)
         image = self._keep(Node(images, "input"))
         (result,) = self._walk(traced, [image])
         return image, result

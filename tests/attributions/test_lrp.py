@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from small_network import forward, small_images, small_params, small_target
 
-from jaxpath import attributions, targets
+from jaxpath import attributions, layers, targets
 from jaxpath.attributions.tape import Block, Node, Tape
 from jaxpath.targets.resnet import BasicBlock, ResNet
 from jaxpath.types import InputError
@@ -160,3 +160,21 @@ def test_logits_that_no_layer_leads_to_are_refused():
     )
     with pytest.raises(InputError, match="relevance cannot"):
         attributions.make_lrp(target)(BIASED, small_images(), LABELS, key=jax.random.key(0))
+
+
+def test_a_convolution_that_a_cpu_computes_by_winograds_products_is_taken_apart_as_defined():
+    """The weights of each sign are the convolution's: 48 channels, against XLA's own form."""
+    draw = np.random.default_rng(0)
+    kernel = jnp.asarray(draw.normal(size=(3, 3, 48, 48)) / 20, jnp.float32)
+    images = jnp.asarray(draw.normal(size=(2, 9, 9, 48)), jnp.float32)
+
+    def sums(convolve):
+        tape = Tape(("relu",))
+        _, result = tape.trace(lambda x: convolve(x, kernel, (1, 1), "VALID"), images)
+        return Block(result, tape.nodes).signed([images])
+
+    def plain(*arguments):
+        return jax.lax.conv_general_dilated(*arguments, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+    for found, expected in zip(sums(layers.conv_general_dilated), sums(plain), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
