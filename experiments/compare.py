@@ -231,22 +231,15 @@ def score(
 ) -> dict[str, Any]:
     """Everything about one explainer but its time; ``passes[True]`` are the few images for slow work."""
     batches = passes[entry.slow]
+    explained = (target, params, entry.make, entry.params)
     common_arguments: dict[str, Any] = {"mesh": mesh, "seed": options.seed, "fills": fills}
-    records, order = metrics.explain_once(
-        target,
-        params,
-        entry.make,
-        entry.params,
-        passes[True],
-        densities=options.densities,
-        fractions=metrics.FRACTIONS,
-        **common_arguments,
-    )
-    assert order is not None
-    if not entry.slow:
-        records = metrics.explain_at_densities(
-            target, params, entry.make, entry.params, batches, densities=options.densities, **common_arguments
-        )
+    at = {"densities": options.densities, **common_arguments}
+    if entry.slow:
+        records, order = metrics.explain_once(*explained, batches, fractions=metrics.FRACTIONS, **at)
+        assert order is not None
+    else:
+        records = metrics.explain_at_densities(*explained, batches, **at)
+        order = metrics.insertion_deletion(*explained, passes[True], **common_arguments)
     curve = []
     for density, record in zip(options.densities, records, strict=True):
         found = metrics.evaluate_records(target, params, record, batches, **common_arguments)

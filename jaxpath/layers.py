@@ -53,9 +53,8 @@ def conv_general_dilated(
     On a CPU, XLA's convolution is up to a hundred times slower than a sum of shifted matrix products where
     the output is a few pixels wide, up to three times slower in the gradient of a strided one, up to twice as
     slow as Winograd's products with some 64 channels, and ten times slower in the gradient of one inside a
-    loop; docs/performance.md has the figures. There, it can be
-    differentiated in reverse mode only. Accelerators keep XLA's own. Takes what :class:`flax.linen.Conv`
-    passes, so it plugs in there.
+    loop; docs/performance.md has the figures. There, it can be differentiated in reverse mode only.
+    Accelerators keep XLA's own. Takes what :class:`flax.linen.Conv` passes, so it plugs in there.
 
     Args:
         lhs: Images [B, H, W, C].

@@ -136,8 +136,9 @@ def test_the_pool_of_maxima_is_flaxs_pool_with_its_gradient(size, window, stride
     expected, expected_gradient = jax.vjp(lambda x: nn.max_pool(x, window, strides or window, padding), x)
     found, gradient = jax.vjp(lambda x: max_pool(x, window, strides, padding), x)
     np.testing.assert_array_equal(found, expected)
-    weights = draw(*expected.shape)
-    np.testing.assert_allclose(gradient(weights)[0], expected_gradient(weights)[0], rtol=1e-6, atol=1e-6)
+    # Whole numbers: where windows overlap, their sums do not depend on the order.
+    weights = jnp.round(9 * draw(*expected.shape))
+    np.testing.assert_array_equal(gradient(weights)[0], expected_gradient(weights)[0])
 
 
 def test_values_that_tie_share_the_gradient_of_their_maximum():

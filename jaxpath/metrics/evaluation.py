@@ -121,7 +121,7 @@ def explain_once(
     wanted = None if densities is None else np.asarray(densities, np.float32)
     if wanted is not None and not (wanted.size and ((wanted >= 0) & (wanted <= 1)).all()):
         raise InputError(f"the densities are {list(densities or ())}; give at least one, each from 0 to 1")
-    steps = None if fractions is None else rising_fractions(fractions)
+    steps = None if fractions is None else _rising_fractions(fractions)
 
     def evaluate(explainer_params: Any, frozen: Any, batch: Mapping[str, Array]) -> dict[str, Array]:
         params, fills, wanted, steps = frozen
@@ -171,7 +171,7 @@ def explain_once(
     return records, curves
 
 
-def rising_fractions(fractions: Sequence[float]) -> np.ndarray:
+def _rising_fractions(fractions: Sequence[float]) -> np.ndarray:
     """The shares of neurons of an insertion curve, float32 [F], checked."""
     steps = np.asarray(fractions, np.float32)
     if steps.size < 2 or steps[0] < 0 or steps[-1] > 1 or not (np.diff(steps) > 0).all():
