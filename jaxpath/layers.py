@@ -107,10 +107,10 @@ def direct_sums() -> Iterator[None]:
 
 
 def _choose(x, kernel, strides, padding) -> Callable[..., Array]:
-    """The fastest of the three forms below."""
+    """The fastest of the forms below."""
     width = (x.shape[2] + sum(padding[1]) - kernel.shape[1]) // strides[1] + 1
     if kernel.shape[:2] == (1, 1) or width <= _SMALL:
-        return _shifted_products
+        return _gathered_product
     few, many = sorted(kernel.shape[2:])
     middling = _WINOGRAD_CHANNELS[0] <= few and many <= _WINOGRAD_CHANNELS[1]
     three = kernel.shape[:2] == (3, 3) and strides == (1, 1) and x.dtype == jnp.float32
@@ -125,24 +125,64 @@ def _forward(x, kernel, strides, padding, precision):
 
 def _backward(strides, padding, precision, residuals, cotangent):
     x, kernel = residuals
+
+    def gradient(form: Callable[..., Array], *, of_kernel: bool) -> Array:
+        if of_kernel:
+            _, pull = jax.vjp(lambda kernel: form(x, kernel, strides, padding, precision), kernel)
+        else:
+            _, pull = jax.vjp(lambda x: form(x, kernel, strides, padding, precision), x)
+        return pull(cotangent)[0]
+
+    form = _choose(x, kernel, strides, padding)
+    if form is _gathered_product:
+        return gradient(form, of_kernel=False), gradient(form, of_kernel=True)
     if strides == (1, 1):
         around = tuple(
             (size - 1 - low, size - 1 - high)
             for size, (low, high) in zip(kernel.shape[:2], padding, strict=True)
         )
-        convolve = _choose(cotangent, kernel, strides, around)
-        to_x = convolve(cotangent, kernel, strides, around, precision, flip=True)
+        to_x = form(cotangent, kernel, strides, around, precision, flip=True)
     else:
-        _, pull = jax.vjp(lambda x: _shifted_products(x, kernel, strides, padding, precision), x)
-        (to_x,) = pull(cotangent)
-    return to_x, _kernels_gradient(x, kernel, cotangent, strides, padding, precision)
+        to_x = gradient(_shifted_products, of_kernel=False)
+    return to_x, gradient(_xla_convolution, of_kernel=True)
 
 
 _cpu_convolution.defvjp(_forward, _backward)
 
 
-# The three forms take ``flip`` for the gradient with respect to the images: taps from the last to the first,
-# their matrices transposed.
+def _gathered_product(x, kernel, strides, padding, precision) -> Array:
+    """What each output pixel sees, side by side, times the kernel as one matrix (im2col)."""
+    seen = jnp.concatenate(_shifted_views(x, kernel.shape[:2], strides, padding), axis=-1)
+    return jnp.einsum("bhwk,kd->bhwd", seen, kernel.reshape(-1, kernel.shape[-1]), precision=precision)
+
+
+def _shifted_products(x, kernel, strides, padding, precision) -> Array:
+    """Sum over the kernel's taps of (a shifted, strided view of x) times (that tap's matrix)."""
+    views = _shifted_views(x, kernel.shape[:2], strides, padding)
+    taps = kernel.reshape(-1, *kernel.shape[2:])
+    products = (
+        jnp.einsum("bhwc,cd->bhwd", view, tap, precision=precision)
+        for view, tap in zip(views, taps, strict=True)
+    )
+    return functools.reduce(jnp.add, products)
+
+
+def _shifted_views(x, size, strides, padding) -> list[Array]:
+    """What each tap of a kernel of ``size`` sees of x, row by row of the kernel, [B, H', W', C]."""
+    batch, _, _, channels = x.shape
+    # Not jnp.pad: the gradient of a convolution with much padding cuts the edges off.
+    x = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *((*pair, 0) for pair in padding), (0, 0, 0)))
+    # From the first output pixel's view of a tap to its last one's.
+    tall, wide = ((x.shape[i + 1] - size[i]) // strides[i] * strides[i] + 1 for i in (0, 1))
+    return [
+        lax.slice(x, (0, i, j, 0), (batch, i + tall, j + wide, channels), (1, *strides, 1))
+        for i in range(size[0])
+        for j in range(size[1])
+    ]
+
+
+# Both take ``flip`` for the gradient with respect to the images: taps from the last to the first, their
+# matrices transposed.
 
 
 def _xla_convolution(x, kernel, strides, padding, precision, *, flip: bool = False) -> Array:
@@ -152,41 +192,6 @@ def _xla_convolution(x, kernel, strides, padding, precision, *, flip: bool = Fal
     return lax.conv_general_dilated(
         x, kernel, strides, padding, dimension_numbers=_STANDARD, precision=precision
     )
-
-
-def _shifted_products(x, kernel, strides, padding, precision, *, flip: bool = False) -> Array:
-    """Sum over the kernel's taps of (a shifted, strided view of x) times (that tap's matrix)."""
-    rows, columns = kernel.shape[:2]
-    products = []
-    for (i, j), view in _shifted_views(x, (rows, columns), strides, padding).items():
-        # Each tap where it lies: XLA copies a kernel that is flipped as a whole once for every tap.
-        tap = kernel[rows - 1 - i, columns - 1 - j].T if flip else kernel[i, j]
-        products.append(jnp.einsum("bhwc,cd->bhwd", view, tap, precision=precision))
-    return functools.reduce(jnp.add, products)
-
-
-def _shifted_views(x, size, strides, padding) -> dict[tuple[int, int], Array]:
-    """What each tap (i, j) of a kernel of ``size`` sees of x, [B, H', W', C]."""
-    batch, _, _, channels = x.shape
-    # Not jnp.pad: the gradient of a convolution with much padding cuts the edges off.
-    x = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *((*pair, 0) for pair in padding), (0, 0, 0)))
-    # From the first output pixel's view of a tap to its last one's.
-    tall, wide = ((x.shape[i + 1] - size[i]) // strides[i] * strides[i] + 1 for i in (0, 1))
-    return {
-        (i, j): lax.slice(x, (0, i, j, 0), (batch, i + tall, j + wide, channels), (1, *strides, 1))
-        for i in range(size[0])
-        for j in range(size[1])
-    }
-
-
-def _kernels_gradient(x, kernel, cotangent, strides, padding, precision) -> Array:
-    """By products of the shifted views with the cotangent where the convolution itself is made of them."""
-    if _choose(x, kernel, strides, padding) is _shifted_products:
-        views = _shifted_views(x, kernel.shape[:2], strides, padding).values()
-        taps = [jnp.einsum("bhwc,bhwd->cd", view, cotangent, precision=precision) for view in views]
-        return jnp.stack(taps).reshape(kernel.shape)
-    _, pull = jax.vjp(lambda kernel: _xla_convolution(x, kernel, strides, padding, precision), kernel)
-    return pull(cotangent)[0]
 
 
 def _winograd_products(x, kernel, strides, padding, precision, *, flip: bool = False) -> Array:
@@ -207,7 +212,8 @@ def _winograd_products(x, kernel, strides, padding, precision, *, flip: bool = F
         _BLOCK, [x[:, :, :, j : j + 4 * columns - 3 : 4] for j in range(6)]
     )  # [6, 6, B, rows, columns, C]
     to_taps = _TAPS[:, ::-1] if flip else _TAPS
-    taps = jnp.einsum("ai,bj,ijcd->bacd", to_taps, to_taps, kernel, precision="highest")
+    taps = _combine(to_taps, list(kernel))  # [6, 3, C, D]
+    taps = _combine(to_taps, [taps[:, j] for j in range(3)])  # [6, 6, C, D]
     product = "bapd,bacd->bapc" if flip else "bapc,bacd->bapd"
     y = jnp.einsum(product, x.reshape(6, 6, -1, channels), taps, precision=precision)
     y = y.reshape(6, 6, batch, rows, columns, -1)
