@@ -37,6 +37,7 @@ def run_on_canvases(
             alpha=options.alpha,
             gate=None,
             read_out=options.read_out,
+            bias=options.score_bias,
             **shape,
         ),
     )

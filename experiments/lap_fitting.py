@@ -53,6 +53,7 @@ class LapOptions:
         batch_size: Images per step, over all devices.
         learning_rate: Peak of Adam's; it warms up over a tenth of the steps and falls by a cosine to 0.
         alpha: Initial sharpness.
+        score_bias: Initial score of every pixel, before the sigmoid; the lower, the less background is left.
         read_out: Each class reads what its own concept attends to, or all read the mean over concepts.
         knowledge_share: Share of the training images whose true box is known.
         checkpoint_every: Steps between two checkpoints.
@@ -63,6 +64,7 @@ class LapOptions:
     batch_size: int = 100
     learning_rate: float = 3e-3
     alpha: float = 2.0
+    score_bias: float = -7.0
     read_out: Literal["class", "merged"] = "class"
     knowledge_share: float = 0.0
     checkpoint_every: int = 500

@@ -59,7 +59,10 @@ class Explained(NamedTuple):
 
 def explanations(plain: LapTrained, trained: LapTrained, options: ScoreOptions) -> dict[str, Explained]:
     """Attention, all sites together and one by one, and every white-box explainer on either net."""
-    found = {"lap": Explained(*trained, lap.make_attention(trained.target))}
+    found = {
+        "lap": Explained(*trained, lap.make_attention(trained.target)),
+        "lap/product": Explained(*trained, lap.make_attention(trained.target, combine="product")),
+    }
     for name in _site_names(trained.target):
         found[f"lap/{name}"] = Explained(*trained, _one_site(trained.target, name))
     for name in options.explainers or attributions.names():

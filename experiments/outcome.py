@@ -60,6 +60,7 @@ def report_generator(
     found["unreadable_images"] = len(trained.unreadable) + len(held_out) - len(records.labels)
     found["images_per_second"] = trained.fit.images_per_second
     found["compile_seconds"] = trained.fit.compile_seconds
+    found["input_seconds"] = trained.fit.input_seconds
     write_results(out, found, config=config, began=began)
 
 

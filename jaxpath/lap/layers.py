@@ -51,7 +51,7 @@ class ScoreHead(nn.Module):
     Attributes:
         num_concepts: K.
         reduction: The hidden layer has C / reduction channels, at least 8.
-        bias: Initial score: -2 is a probability of 0.119 everywhere, a sparse start.
+        bias: Initial score everywhere: -2 is a probability of 0.119.
     """
 
     num_concepts: int
@@ -81,6 +81,7 @@ class Attention(nn.Module):
         gate: Initial value of the gate before the sigmoid; None: no gate, attention alone.
         windows: Keywords of the windows in which scores are pooled; None: the whole map.
         last: Whether attended and left-out features are recorded.
+        bias: Initial score, before the sigmoid.
     """
 
     num_concepts: int
@@ -88,6 +89,7 @@ class Attention(nn.Module):
     gate: float | None = None
     windows: Any = None
     last: bool = False
+    bias: float = -2.0
 
     @nn.compact
     def __call__(self, x: Array) -> Concepts:
@@ -96,7 +98,7 @@ class Attention(nn.Module):
             raise InputError(
                 f"the initial sharpness is {self.alpha}; expected more than 0 and less than {LARGEST_ALPHA:g}"
             )
-        scores = ScoreHead(self.num_concepts, name="head")(x)
+        scores = ScoreHead(self.num_concepts, bias=self.bias, name="head")(x)
         start = nn.initializers.constant(float(np.log(np.expm1(self.alpha))))
         theta = self.param("theta", start, (self.num_concepts,))
         alpha = jnp.minimum(nn.softplus(theta), LARGEST_ALPHA)
@@ -129,6 +131,7 @@ class LocalAttentionPool(nn.Module):
         merge: "mean" of the concepts' features, or "project": a 1x1 convolution of them that starts as that.
         gate: Initial value of a gate between ``old`` and attention; None: attention alone.
         last: Whether attended and left-out features are recorded.
+        bias: Initial score, before the sigmoid.
     """
 
     num_concepts: int
@@ -139,12 +142,15 @@ class LocalAttentionPool(nn.Module):
     merge: Literal["mean", "project"] = "mean"
     gate: float | None = None
     last: bool = False
+    bias: float = -2.0
 
     @nn.compact
     def __call__(self, x: Array, old: Array | None = None) -> Array:
         """Pools [B, H, W, C] to [B, H', W', C]; ``old`` is what the replaced layer makes of it."""
         windows: dict[str, Any] = {"window": self.window, "stride": self.stride, "padding": self.padding}
-        attend = Attention(self.num_concepts, self.alpha, self.gate, windows, self.last, name="attention")
+        attend = Attention(
+            self.num_concepts, self.alpha, self.gate, windows, self.last, self.bias, name="attention"
+        )
         concepts = attend(x)
         if self.merge == "mean":
             pooled = pooling.merged_attention_pool(x, concepts.p, concepts.alpha, **windows)
@@ -177,6 +183,7 @@ class AttentionPooling(Pooling):
         gate: Initial value of the gates before the sigmoid; None: no gates.
         read_out: The final pool gives each class's logit the features that this class's concept attends to
             ("class"), or every class the mean over concepts ("merged").
+        bias: Initial score, before the sigmoid.
     """
 
     sites: tuple[str, ...]
@@ -184,6 +191,7 @@ class AttentionPooling(Pooling):
     alpha: float = 2.0
     gate: float | None = None
     read_out_by: Literal["class", "merged"] = "class"
+    bias: float = -2.0
 
     def transition(self, place: str, x: Array) -> Halve | None:
         if place not in self.sites:
@@ -230,6 +238,7 @@ class AttentionPooling(Pooling):
             self.gate if gated else None,
             windows,
             last=number == len(self.sites) - 1,
+            bias=self.bias,
             name=site_module(self.sites, place),
         )
 

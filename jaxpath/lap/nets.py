@@ -52,12 +52,13 @@ def extend(
     alpha: float = 0.1,
     gate: float | None = -6.0,
     read_out: Literal["class", "merged"] = "class",
+    bias: float = -2.0,
     **options: Any,
 ) -> Target:
     """Makes a target that pools by local attention, near its ordinary pooling at the start.
 
     The result is a target like any other; its outputs carry maps of attention, which :func:`read` reads. With
-    ``alpha=2, gate=None`` it is the net to train from scratch, with the defaults the one to put
+    ``alpha=2, gate=None, bias=-7`` it is the net to train from scratch, with the defaults the one to put
     :func:`keep_weights` into.
 
     Args:
@@ -68,6 +69,8 @@ def extend(
         alpha: Initial sharpness.
         gate: Initial value, before the sigmoid, of the gates of strides and maximum pools; None: no gates.
         read_out: See :class:`~jaxpath.lap.layers.AttentionPooling`.
+        bias: Initial score of every pixel, before the sigmoid: -2 is a probability of 0.119, -7 one of 0.001.
+            The lower it is, the less background has to be unlearnt, and the later foreground is learnt.
         **options: Keywords of ``make_target``.
 
     Raises:
@@ -85,7 +88,7 @@ def extend(
     inner = num_concepts or (plain.num_classes if plain.num_classes <= MOST_CONCEPTS else 1)
     final = known[-1] == "avgpool"
     counts = [plain.num_classes if final and site == known[-1] else inner for site in chosen]
-    pooling = AttentionPooling(chosen, tuple(counts), alpha, gate, read_out)
+    pooling = AttentionPooling(chosen, tuple(counts), alpha, gate, read_out, bias)
     return make_target(pooling=pooling, **options)._replace(name=f"{plain.name}_lap")
 
 

@@ -56,6 +56,8 @@ class FitResult(NamedTuple):
         seconds: Wall time of this call's steps, with evaluation and saving, without compilation.
         compile_seconds: Tracing and compiling the step.
         images_per_second: Global batch size times this call's steps over ``seconds``.
+        input_seconds: Part of ``seconds`` in which the next batch was read and sent. Steps compute meanwhile:
+            at most this long did they wait for their input.
     """
 
     state: TrainState
@@ -64,6 +66,7 @@ class FitResult(NamedTuple):
     seconds: float
     compile_seconds: float
     images_per_second: float
+    input_seconds: float
 
 
 class TrainingDiverged(RuntimeError):
@@ -139,7 +142,7 @@ def fit(
         run.close()
         if checkpoints is not None:
             checkpoints.wait()
-    return run.result(state, feed.batch_size)
+    return run.result(state, feed)
 
 
 def _resume(
@@ -166,9 +169,11 @@ class _Feed:
         self._ahead: tuple[Batch, Any] | None = None
         self.state: Any = None
         self.batch_size = 0
+        self.seconds = 0.0
 
     def load(self, step: int) -> None:
         """Reads the batch of ``step`` and starts sending it to the devices."""
+        start = time.perf_counter()
         try:
             batch = next(self._batches)
         except StopIteration:
@@ -176,6 +181,8 @@ class _Feed:
                 f"the data ended before step {step}; give batches that repeat without end"
             ) from None
         self._ahead = shard_batch(batch, self._mesh), self._batches.get_state()
+        if self.batch_size:  # The first batch is waited for in any case.
+            self.seconds += time.perf_counter() - start
 
     def take(self, step: int) -> Batch:
         """Returns the batch of ``step``."""
@@ -273,8 +280,8 @@ class _Run:
         if self._log is not None:
             self._log.close()
 
-    def result(self, state: TrainState, batch_size: int) -> FitResult:
-        images = batch_size * (self._num_steps - self._first)
+    def result(self, state: TrainState, feed: _Feed) -> FitResult:
+        images = feed.batch_size * (self._num_steps - self._first)
         return FitResult(
             state=state,
             metrics=self._metrics,
@@ -282,6 +289,7 @@ class _Run:
             seconds=self._seconds,
             compile_seconds=self._compile_seconds,
             images_per_second=images / self._seconds if images else 0.0,
+            input_seconds=feed.seconds,
         )
 
     @property

@@ -36,7 +36,16 @@ def test_digits_on_canvases_are_scored_by_every_explanation(start, tmp_path):
     results = json.loads((tmp_path / "results.json").read_text())
     assert results.keys() >= KEYS and results["known_boxes"] == 6
     rows = results["explanations"]
-    assert set(rows) == {"lap", "lap/lap0_pool2", "lap/lap1_avgpool", "plain/gradcam", "on_lap/gradcam"}
+    assert set(rows) == {
+        "lap",
+        "lap/product",
+        "lap/lap0_pool2",
+        "lap/lap1_avgpool",
+        "plain/gradcam",
+        "on_lap/gradcam",
+    }
+    assert rows["lap/product"]["energy_in_mask"] > rows["lap"]["energy_in_mask"]
+    assert rows["lap/product"]["pointing_game"] == rows["lap"]["pointing_game"]
     assert all(row.keys() >= {"pointing_game", "average_precision"} for row in rows.values())
     assert results["best_explainer_energy_in_mask"] == rows["plain/gradcam"]["energy_in_mask"]
     assert 0 < results["energy_in_mask"] < 1

@@ -25,6 +25,7 @@ KEYS = [
     "retention",
     "seconds",
     "images_per_second",
+    "input_seconds",
 ]
 TINY = ["--train-steps", 30, "--train-batch-size", 64, "--steps", 12, "--batch-size", 32, "--width", 8]
 TINY += ["--class-pathway-images", 64]

@@ -126,6 +126,14 @@ def test_many_classes_share_one_foreground_at_inner_sites():
     assert [s.shape[-1] for s in shapes.scores.values()] == [1, 1, 60]
 
 
+def test_scores_begin_where_they_are_told_to():
+    make, options = MAKERS["canvas_net"]
+    target = lap.extend(make, alpha=2.0, gate=None, bias=-7.0, **options)
+    seen = lap.read(target.apply(target.init(jax.random.key(0)), images_for(target)))
+    for scores in seen.scores.values():
+        np.testing.assert_allclose(scores, -7, atol=0.5)  # The last kernel is small and not zero.
+
+
 def test_a_logit_reads_what_its_own_concept_attends_to():
     target, params = extended("canvas_net", sites=["avgpool"], alpha=2.0)
     params["params"]["lap0_avgpool"]["head"]["scores"]["kernel"] *= 300

@@ -2,6 +2,7 @@ import functools
 import json
 import os
 import signal
+import time
 
 import chex
 import grain
@@ -202,6 +203,17 @@ def test_images_per_second_leave_compilation_out(run):
     result = run(5)
     assert result.compile_seconds > 0
     np.testing.assert_allclose(result.images_per_second, 5 * tiny.BATCH / result.seconds)
+
+
+def test_the_time_that_reading_takes_is_counted_but_for_the_first_batch(run):
+    class Slow(tiny.Batches):
+        def __next__(self):
+            time.sleep(0.05)
+            return super().__next__()
+
+    result = run(5, batches=Slow())
+    assert 4 * 0.05 <= result.input_seconds <= result.seconds
+    assert run(5).input_seconds == 0  # Nothing was left to do.
 
 
 def test_steps_and_logs_move_nothing_between_host_and_device_but_what_the_loop_names(one_device, tmp_path):
