@@ -64,7 +64,7 @@ class LapOptions:
     batch_size: int = 100
     learning_rate: float = 3e-3
     alpha: float = 2.0
-    score_bias: float = -7.0
+    score_bias: float = -9.0
     read_out: Literal["class", "merged"] = "class"
     knowledge_share: float = 0.0
     checkpoint_every: int = 500

@@ -58,7 +58,7 @@ def extend(
     """Makes a target that pools by local attention, near its ordinary pooling at the start.
 
     The result is a target like any other; its outputs carry maps of attention, which :func:`read` reads. With
-    ``alpha=2, gate=None, bias=-7`` it is the net to train from scratch, with the defaults the one to put
+    ``alpha=2, gate=None, bias=-9`` it is the net to train from scratch, with the defaults the one to put
     :func:`keep_weights` into.
 
     Args:
@@ -69,7 +69,7 @@ def extend(
         alpha: Initial sharpness.
         gate: Initial value, before the sigmoid, of the gates of strides and maximum pools; None: no gates.
         read_out: See :class:`~jaxpath.lap.layers.AttentionPooling`.
-        bias: Initial score of every pixel, before the sigmoid: -2 is a probability of 0.119, -7 one of 0.001.
+        bias: Initial score of every pixel, before the sigmoid: -2 is a probability of .119, -9 one of .0001.
             The lower it is, the less background has to be unlearnt, and the later foreground is learnt.
         **options: Keywords of ``make_target``.
 
