@@ -197,7 +197,12 @@ def plug_in(
         result = _fit(
             target,
             (params, progress),
-            lap.make_objective(target, lap.constant(own), statistics="frozen"),
+            lap.make_objective(
+                target,
+                lap.constant(own),
+                statistics="frozen",
+                labels=lap.trainable_labels(target, params, stage.trainable),
+            ),
             lap.make_optimizer(_schedule(stage.learning_rate, num_steps), target, params, stage.trainable),
             source,
             lap.no_knowledge(),

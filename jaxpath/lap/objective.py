@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 
 from jaxpath import losses as classifier_losses
 from jaxpath.lap import losses
@@ -121,7 +121,11 @@ def trained_params(params: Mapping[str, Any], progress: Progress) -> Params:
 
 
 def make_objective(
-    target: Target, weights_at: WeightsAt, *, statistics: Literal["batch", "frozen"] = "batch"
+    target: Target,
+    weights_at: WeightsAt,
+    *,
+    statistics: Literal["batch", "frozen"] = "batch",
+    labels: Params | None = None,
 ) -> Any:
     """Builds the objective of a LAP net, for :func:`jaxpath.training.make_train_step`.
 
@@ -130,6 +134,8 @@ def make_objective(
         weights_at: Weights of the terms by step.
         statistics: "batch" trains the net as usual; "frozen" runs it as it predicts, with BatchNorm's running
             statistics and without dropout, to fit attention to a trained net.
+        labels: From :func:`~jaxpath.lap.schedules.trainable_labels`: what is "frozen" gets no gradient, and
+            none is computed for it. None: everything is trained.
 
     Returns:
         ``objective(params, extra, frozen, batch, keys) -> (losses [b], (extra, metrics))``, ``params`` and
@@ -139,6 +145,10 @@ def make_objective(
     def objective(
         params: Mapping[str, Any], extra: Progress, frozen: Knowledge, batch: Batch, keys: Array
     ) -> tuple[Array, tuple[Progress, dict[str, Array]]]:
+        if labels is not None:
+            params = jax.tree.map(
+                lambda label, leaf: lax.stop_gradient(leaf) if label == "frozen" else leaf, labels, params
+            )
         variables = trained_params(params, extra)
         if statistics == "batch":
             seen, updated = target.train_apply(variables, batch["image"], key=keys, axis_name=AXIS)

@@ -133,6 +133,30 @@ def test_stages_name_what_learns():
         trainable_labels(target, params, "backbone")
 
 
+def test_what_is_frozen_gets_no_gradient_and_the_rest_the_same_one():
+    target, params = net()
+    trained, progress = lap.init_training(target, params, key=jax.random.key(1))
+    labels = trainable_labels(target, trained, "heads")
+    keys = jax.random.split(jax.random.key(2), 8)
+
+    def gradient(labels):
+        weights = lap.constant(lap.LapWeights())
+        objective = lap.make_objective(target, weights, statistics="frozen", labels=labels)
+
+        def total(trained):
+            return objective(trained, progress, lap.no_knowledge(), batch(canvases()), keys)[0].mean()
+
+        mesh, one = training.make_mesh(jax.devices()[:1]), jax.sharding.PartitionSpec()
+        run = jax.shard_map(jax.grad(total), mesh=mesh, in_specs=one, out_specs=one, check_vma=False)
+        return flat(jax.jit(run)(trained))
+
+    whole, heads = gradient(None), gradient(labels)
+    for name, label in flat(labels).items():
+        expected = jnp.zeros_like(whole[name]) if label == "frozen" else whole[name]
+        np.testing.assert_allclose(heads[name], expected, rtol=1e-4, atol=1e-6, err_msg=name)
+    assert np.abs(whole["net/conv1/kernel"]).max() > 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("statistics", ["batch", "frozen"])
 def test_a_step_moves_what_is_trainable_and_the_loss_falls(statistics):
