@@ -21,8 +21,8 @@ Metrics = dict[str, Array]
 Step = Callable[[TrainState, Any, Batch], tuple[TrainState, Metrics]]
 EvalStep = Callable[[Params, Any, Batch], dict[str, Array]]
 
-RESERVED = ("loss", "grad_norm", "update_norm")
-"""Metrics of every step. If one is not finite, neither are the parameters after that step."""
+RESERVED = ("loss", "grad_norm", "param_norm")
+"""Metrics of every step. If the parameters after a step are not finite, one of these is not."""
 
 
 class Objective(Protocol):
@@ -63,8 +63,8 @@ def make_train_step(objective: Objective, optimizer: optax.GradientTransformatio
         ``step(state, frozen, batch) -> (state, metrics)``. The state passed in is donated: its
         arrays are deleted. ``batch`` comes from
         :func:`~jaxpath.training.sharding.shard_batch`. ``metrics`` holds scalars: exact means of
-        the objective's metrics, ``loss``, ``grad_norm`` and ``update_norm`` (Euclidean norms of
-        the mean gradient and of the change of the parameters).
+        the objective's metrics, ``loss``, ``grad_norm`` and ``param_norm`` (Euclidean norms of
+        the mean gradient and of the parameters after the step).
     """
 
     def step(state: TrainState, frozen: Any, batch: Batch) -> tuple[TrainState, Metrics]:
@@ -95,7 +95,7 @@ def make_train_step(objective: Objective, optimizer: optax.GradientTransformatio
             **{name: mean.value for name, mean in means.items()},
             "loss": loss.value,
             "grad_norm": optax.tree.norm(grads),
-            "update_norm": optax.tree.norm(updates),
+            "param_norm": optax.tree.norm(new.params),
         }
 
     sharded = jax.shard_map(

@@ -125,7 +125,7 @@ def test_parameters_that_become_nan_with_a_finite_loss_stop_the_run(one_device):
     optimizer = optax.GradientTransformation(lambda params: (), explode)
     state = create_state(jnp.float32(1.0), optimizer, key=jax.random.key(0))
     step = make_train_step(objective, optimizer, one_device)
-    with pytest.raises(TrainingDiverged, match=r"at step 1: update_norm is inf; no checkpoint was written"):
+    with pytest.raises(TrainingDiverged, match=r"at step 1: param_norm is inf; no checkpoint was written"):
         fit(state, step, tiny.Batches(), {}, num_steps=3, mesh=one_device)
 
 
