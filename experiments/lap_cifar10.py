@@ -37,7 +37,7 @@ class Options(common.Launch):
     eval_split: str = "test"
     seed: int = 0
     lap: PlugInOptions = dataclasses.field(
-        default_factory=lambda: PlugInOptions(tune_epochs=0, batch_size=64, augment="shift_flip")
+        default_factory=lambda: PlugInOptions(batch_size=64, augment="shift_flip")
     )
     score: ScoreOptions = dataclasses.field(default_factory=ScoreOptions)
 

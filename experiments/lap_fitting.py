@@ -90,7 +90,8 @@ class PlugInOptions:
         sites: Places that attend; none takes the last three.
         head_epochs: Passes in which only score heads, sharpness and the distinguishing head learn.
         head_rate: Peak of Adam's learning rate in them.
-        tune_epochs: Passes in which everything from the first attention on learns; 0 leaves the net frozen.
+        tune_epochs: Passes in which everything from the first attention on learns; with few images the net
+            forgets what it knew. 0 leaves it frozen.
         tune_rate: Peak in them.
         batch_size: Images per step, over all devices.
         augment: Random view of each image: none, shift, shift_flip or crop_flip.
@@ -101,7 +102,7 @@ class PlugInOptions:
     sites: tuple[str, ...] = ()
     head_epochs: float = 3
     head_rate: float = 1e-3
-    tune_epochs: float = 5
+    tune_epochs: float = 0
     tune_rate: float = 1e-4
     batch_size: int = 32
     augment: str = "none"

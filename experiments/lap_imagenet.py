@@ -3,8 +3,9 @@ r"""Puts attention into a trained ImageNet ResNet or VGG, on a folder of photogr
     python experiments/lap_imagenet.py --model resnet18 --weights resnet18.safetensors \
         --data folder:photographs --eval-fraction 0.2 --out runs/lap_resnet18
 
-Score heads learn first, then everything from the first attention on, both with the net's running statistics.
-Top-1 of both nets, insertion and deletion of every explanation are scored on held-out images.
+Score heads learn, and with --tune-epochs then everything from the first attention on as well, both with the
+net's running statistics. Top-1 of both nets, insertion and deletion of every explanation are scored on
+held-out images.
 """
 
 import dataclasses
