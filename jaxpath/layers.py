@@ -13,7 +13,7 @@ from flax import linen as nn
 from jax import Array, lax
 
 _SMALL = 7
-"""Output width up to which shifted products beat XLA's own convolution on a CPU."""
+"""Output width up to which one product with what each pixel sees beats XLA's own convolution on a CPU."""
 
 _WINOGRAD_CHANNELS = (48, 96)
 """Input and output channels with which Winograd's products beat XLA's own 3 x 3 convolution on a CPU."""
@@ -50,10 +50,10 @@ def conv_general_dilated(
 ) -> Array:
     """``lax.conv_general_dilated`` for NHWC images and HWIO kernels, chosen by shape on a CPU.
 
-    On a CPU, XLA's convolution is up to a hundred times slower than a sum of shifted matrix products where
-    the output is a few pixels wide, up to three times slower in the gradient of a strided one, up to twice as
-    slow as Winograd's products with some 64 channels, and ten times slower in the gradient of one inside a
-    loop; docs/performance.md has the figures. There, it can be differentiated in reverse mode only.
+    On a CPU, XLA's convolution is up to a hundred times slower than one product with what each pixel sees
+    where the output is a few pixels wide, up to three times slower in the gradient of a strided one, up to
+    twice as slow as Winograd's products with some 64 channels, and ten times slower in the gradient of one
+    inside a loop; docs/performance.md has the figures. There, it can be differentiated in reverse mode only.
     Accelerators keep XLA's own. Takes what :class:`flax.linen.Conv` passes, so it plugs in there.
 
     Args:
@@ -126,16 +126,14 @@ def _forward(x, kernel, strides, padding, precision):
 def _backward(strides, padding, precision, residuals, cotangent):
     x, kernel = residuals
 
-    def gradient(form: Callable[..., Array], *, of_kernel: bool) -> Array:
-        if of_kernel:
-            _, pull = jax.vjp(lambda kernel: form(x, kernel, strides, padding, precision), kernel)
-        else:
-            _, pull = jax.vjp(lambda x: form(x, kernel, strides, padding, precision), x)
-        return pull(cotangent)[0]
+    def gradients(form: Callable[..., Array]) -> tuple[Array, Array]:
+        """With respect to the images and to the kernel; compiled, one that is not used costs nothing."""
+        _, pull = jax.vjp(lambda x, kernel: form(x, kernel, strides, padding, precision), x, kernel)
+        return pull(cotangent)
 
     form = _choose(x, kernel, strides, padding)
     if form is _gathered_product:
-        return gradient(form, of_kernel=False), gradient(form, of_kernel=True)
+        return gradients(form)
     if strides == (1, 1):
         around = tuple(
             (size - 1 - low, size - 1 - high)
@@ -143,8 +141,9 @@ def _backward(strides, padding, precision, residuals, cotangent):
         )
         to_x = form(cotangent, kernel, strides, around, precision, flip=True)
     else:
-        to_x = gradient(_shifted_products, of_kernel=False)
-    return to_x, gradient(_xla_convolution, of_kernel=True)
+        to_x, _ = gradients(_shifted_products)
+    _, to_kernel = gradients(_xla_convolution)
+    return to_x, to_kernel
 
 
 _cpu_convolution.defvjp(_forward, _backward)
@@ -181,7 +180,7 @@ def _shifted_views(x, size, strides, padding) -> list[Array]:
     ]
 
 
-# Both take ``flip`` for the gradient with respect to the images: taps from the last to the first, their
+# These two take ``flip`` for the gradient with respect to the images: taps from the last to the first, their
 # matrices transposed.
 
 

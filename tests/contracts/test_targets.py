@@ -80,8 +80,8 @@ def compiled(name: str):
     return jit_as_for_users(make(name)[0].apply)
 
 
-def make_images(target: Target) -> np.ndarray:
-    shape = (BATCH, *target.preprocessing.crop, len(target.preprocessing.mean))
+def make_images(target: Target, count: int = BATCH) -> np.ndarray:
+    shape = (count, *target.preprocessing.crop, len(target.preprocessing.mean))
     return np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
 
 
@@ -234,12 +234,15 @@ def test_gradients_reach_the_gates_of_every_site(name):
 def test_bfloat16_computes_in_bfloat16_and_returns_float32_logits(name):
     target, params = make(name)
     half = TARGETS[name](dtype="bfloat16")
-    output = jax.jit(half.apply)(params, make_images(target))
+    images = make_images(target, 64 if name in COMPETITORS else BATCH)
+    output = jax.jit(half.apply)(params, images)
     assert output.logits.dtype == jnp.float32
     assert {feature.dtype for feature in output.features.values()} == {jnp.dtype(jnp.bfloat16)}
-    # Eight bits of mantissa, rounded in every layer; a rounded competition may have another winner.
-    clean = np.asarray(compiled(name)(params, make_images(target)).logits)
-    assert_close(output.logits, clean, tolerance=0.3 if name in COMPETITORS else 0.1)
+    # Eight bits of mantissa, rounded in every layer; a rounded competition may have another winner, so that
+    # single images differ by any amount.
+    clean = np.asarray(compiled(name)(params, images).logits)
+    errors = np.abs(np.asarray(output.logits) - clean).max(axis=1) / np.abs(clean).max()
+    assert (errors.mean() if name in COMPETITORS else errors.max()) < 0.1
     assert half.sites == target.sites
     dtypes = jax.tree.map(lambda leaf: leaf.dtype, jax.eval_shape(half.init, jax.random.key(0)))
     assert set(jax.tree.leaves(dtypes)) == {jnp.dtype(jnp.float32)}
