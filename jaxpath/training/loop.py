@@ -56,8 +56,8 @@ class FitResult(NamedTuple):
         seconds: Wall time of this call's steps, with evaluation and saving, without compilation.
         compile_seconds: Tracing and compiling the step.
         images_per_second: Global batch size times this call's steps over ``seconds``.
-        input_seconds: Part of ``seconds`` in which the next batch was read and sent. Steps compute meanwhile:
-            at most this long did they wait for their input.
+        input_seconds: Part of ``seconds`` in which batches were read that came when the step before had
+            ended: at most this long did steps wait for their input.
     """
 
     state: TrainState
@@ -127,7 +127,7 @@ def fit(
                 if serial_dispatch(mesh):
                     jax.block_until_ready((state, metrics))
                 if k < num_steps:
-                    feed.load(k + 1)
+                    feed.load(k + 1, during=metrics)
                 run.done(k, metrics)
                 status = stop.exit_status(k)
                 if evaluate and eval_every and (k % eval_every == 0 or k == num_steps):
@@ -171,8 +171,11 @@ class _Feed:
         self.batch_size = 0
         self.seconds = 0.0
 
-    def load(self, step: int) -> None:
-        """Reads the batch of ``step`` and starts sending it to the devices."""
+    def load(self, step: int, during: Metrics | None = None) -> None:
+        """Reads the batch of ``step`` and starts sending it to the devices.
+
+        ``during`` are metrics of the step that runs meanwhile.
+        """
         start = time.perf_counter()
         try:
             batch = next(self._batches)
@@ -181,7 +184,7 @@ class _Feed:
                 f"the data ended before step {step}; give batches that repeat without end"
             ) from None
         self._ahead = shard_batch(batch, self._mesh), self._batches.get_state()
-        if self.batch_size:  # The first batch is waited for in any case.
+        if during is not None and all(value.is_ready() for value in during.values()):  # type: ignore[attr-defined]
             self.seconds += time.perf_counter() - start
 
     def take(self, step: int) -> Batch:

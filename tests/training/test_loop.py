@@ -205,7 +205,7 @@ def test_images_per_second_leave_compilation_out(run):
     np.testing.assert_allclose(result.images_per_second, 5 * tiny.BATCH / result.seconds)
 
 
-def test_the_time_that_reading_takes_is_counted_but_for_the_first_batch(run):
+def test_reading_that_outlasts_a_step_is_counted(run):
     class Slow(tiny.Batches):
         def __next__(self):
             time.sleep(0.05)
