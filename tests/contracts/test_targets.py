@@ -239,10 +239,11 @@ def test_bfloat16_computes_in_bfloat16_and_returns_float32_logits(name):
     assert output.logits.dtype == jnp.float32
     assert {feature.dtype for feature in output.features.values()} == {jnp.dtype(jnp.bfloat16)}
     # Eight bits of mantissa, rounded in every layer; a rounded competition may have another winner, so that
-    # single images differ by any amount.
+    # a single image may differ by more.
     clean = np.asarray(compiled(name)(params, images).logits)
     errors = np.abs(np.asarray(output.logits) - clean).max(axis=1) / np.abs(clean).max()
     assert (errors.mean() if name in COMPETITORS else errors.max()) < 0.1
+    assert (errors > 0.3).sum() <= (1 if name in COMPETITORS else 0)
     assert half.sites == target.sites
     dtypes = jax.tree.map(lambda leaf: leaf.dtype, jax.eval_shape(half.init, jax.random.key(0)))
     assert set(jax.tree.leaves(dtypes)) == {jnp.dtype(jnp.float32)}
