@@ -27,7 +27,7 @@ import outcome
 import tables
 from tqdm import tqdm
 
-from jaxpath import data, explainers, gencnp, metrics, report, targets, training
+from jaxpath import compiling, data, explainers, gencnp, metrics, report, targets, training
 from jaxpath.types import Explainer, InputError, Params, Target
 
 SLOW = ("integrated_gradients", "greedy", "dgr")
@@ -299,7 +299,7 @@ def measure_times(
                 make = entry.natural or entry.make
                 return make(weights)(params, images, labels, key=jax.random.key(0)).masks
 
-            times = time_calls(jax.jit(explain), params, entry.params, images, labels)
+            times = time_calls(compiling.jit(explain), params, entry.params, images, labels)
             result.setdefault("milliseconds_per_image", {})[str(size)] = 1000 * times / size
 
 

@@ -10,6 +10,7 @@ import optax
 from common import ClassifierOptions, GeneratorOptions, say, train_batches
 
 from jaxpath import data, gencnp, targets, training
+from jaxpath.compiling import run_once
 from jaxpath.targets.objective import make_classifier_objective
 from jaxpath.training.checkpoints import Checkpoints
 from jaxpath.types import Params, Target
@@ -173,11 +174,10 @@ def init_generator(
     """Fresh parameters of a generator for ``target``."""
     shape = (1, *target.preprocessing.crop, len(target.preprocessing.mean))
 
-    @jax.jit
     def init(key, target_params):
         return generator.init(key, target.apply(target_params, jnp.zeros(shape, jnp.uint8)))
 
-    return init(jax.random.key(seed), target_params)
+    return run_once(init, jax.random.key(seed), target_params)
 
 
 def fit(

@@ -33,7 +33,7 @@ import outcome
 from common import GeneratorOptions
 from flax.traverse_util import flatten_dict
 
-from jaxpath import data, explainers, gencnp, losses, targets, training
+from jaxpath import compiling, data, explainers, gencnp, losses, targets, training
 from jaxpath.targets.torch_names import parameter_slots
 from jaxpath.types import InputError, Params, Target
 
@@ -219,7 +219,7 @@ def prepare_floor(bench: Bench) -> tuple[Callable[[], float], float]:
 
     gates = {site.name: jnp.ones((len(bench.images), site.channels)) for site in target.sites}
     arguments = bench.params, jnp.asarray(bench.images), gates
-    compiled = jax.jit(floor).lower(*arguments).compile()
+    compiled = compiling.jit(floor).lower(*arguments).compile()
     costs = compiled.cost_analysis() or {}
     return _timed(compiled, *arguments), float(costs.get("flops", float("nan")))
 
@@ -238,7 +238,7 @@ def prepare_explainer(bench: Bench, name: str) -> Callable[[], float]:
             labels = bench.target.apply(params, images).logits.argmax(axis=-1)
             return baseline(params, images, labels, key=jax.random.key(0)).masks
 
-    return _timed(jax.jit(explain), bench.params, bench.weights, jnp.asarray(bench.images))
+    return _timed(compiling.jit(explain), bench.params, bench.weights, jnp.asarray(bench.images))
 
 
 def _timed(function: Callable[..., Any], *arguments: Any) -> Callable[[], float]:

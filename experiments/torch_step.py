@@ -118,30 +118,59 @@ def generate(
     params: Weights, features: Sequence[Tensor], classes: Tensor, grid: int
 ) -> tuple[list[Tensor], Tensor]:
     """The complete generator at channel granularity: score logits of every site, class logits."""
-    pooled = [
-        F.adaptive_avg_pool2d(f, min(grid, f.shape[2])) if f.ndim == 4 else f[:, :, None, None]
-        for f in features
-    ]
+    pooled = [pool(f, grid) for f in features]
     embeddings: list[Tensor] = []
     for i, x in enumerate(pooled):
-        x = F.conv2d(x, params[f"embed_conv_{i:03d}/kernel"], params[f"embed_conv_{i:03d}/bias"])
-        x = _layer_norm(params, f"embed_norm_{i:03d}", x.permute(0, 2, 3, 1))
+        x = F.conv2d(x, params[f"embed/{i}/convolution/kernel"], params[f"embed/{i}/convolution/bias"])
+        x = _layer_norm(params, f"embed/{i}/norm", x.permute(0, 2, 3, 1))
         x = F.relu(x).mean(dim=(1, 2))
         before = embeddings[-1] if embeddings else torch.zeros_like(x)
-        mixed = F.relu(_dense(params, f"embed_{i:03d}", torch.cat([x, before], dim=1)))
-        embeddings.append(_layer_norm(params, f"embed_mix_norm_{i:03d}", mixed) + before)
+        mixed = F.relu(_dense(params, f"embed_recursion/{i}/dense", torch.cat([before, x], dim=1)))
+        embeddings.append(_layer_norm(params, f"embed_recursion/{i}/norm", mixed) + before)
     z = F.relu(_dense(params, "distill_hidden", torch.cat(embeddings, dim=1)))
     z = _layer_norm(params, "distill_norm", _dense(params, "distill", z))
     scores = []
     state = z + params["class_embedding/embedding"][classes]
     for i in reversed(range(len(features))):
-        mixed = F.relu(_dense(params, f"decode_{i:03d}", torch.cat([state, embeddings[i]], dim=1)))
-        state = _layer_norm(params, f"decode_norm_{i:03d}", mixed) + state
+        mixed = F.relu(
+            _dense(params, f"decode_recursion/{i}/dense", torch.cat([state, embeddings[i]], dim=1))
+        )
+        state = _layer_norm(params, f"decode_recursion/{i}/norm", mixed) + state
         activity = pooled[i].mean(dim=(2, 3))
         activity = activity / (activity.mean(dim=1, keepdim=True) + 1e-6)
-        score = _dense(params, f"score_{i:03d}", state) + _dense(params, f"gain_{i:03d}", state) * activity
+        gain = _dense(params, f"score/{i}/gain", state)
+        score = _dense(params, f"score/{i}/score", state) + gain * activity
         scores.append(score.float())
     return scores[::-1], _dense(params, "class_head", z).float()
+
+
+def pool(feature: Tensor, grid: int) -> Tensor:
+    """At most ``grid`` x ``grid`` places."""
+    if feature.ndim == 2:
+        return feature[:, :, None, None]
+    return F.adaptive_avg_pool2d(feature, min(grid, feature.shape[2]))
+
+
+def by_site(made: Weights, features: Sequence[Tensor], grid: int) -> Weights:
+    """The generator's weights with a layer for every site, where jaxpath stacks those of sites alike."""
+    weights: Weights = {}
+    alike: dict[str, int] = {}
+    for i, feature in enumerate(features):
+        channels, *places = pool(feature, grid).shape[1:] if feature.ndim == 4 else feature.shape[1:]
+        group = "x".join(map(str, [*places, channels]))
+        k = alike[group] = alike.get(group, -1) + 1
+        for name, value in made.items():
+            layer, _, leaf = name.partition("/")
+            if layer in ("embed_recursion", "decode_recursion"):
+                weights[f"{layer}/{i}/{leaf}"] = value[i]
+            elif layer in (f"embed_{group}", f"score_{group}"):
+                value = value[k]
+                if leaf == "convolution/kernel":
+                    value = value.reshape(*(min(3, place) for place in places or (1, 1)), channels, -1)
+                weights[f"{layer.partition('_')[0]}/{i}/{leaf}"] = value
+            elif not layer.startswith(("embed_", "score_")):
+                weights[name] = value
+    return {name: _to_torch(name, value) for name, value in weights.items()}
 
 
 def _dense(params: Weights, name: str, x: Tensor) -> Tensor:
@@ -189,12 +218,13 @@ class Bench:
             name: _channels_last(value if name.rpartition(".")[0] in exact else value.to(self.dtype))
             for name, value in frozen.items()
         }
-        made = _under(arrays, "generator/", self.device)
-        self.params = {
-            name: _channels_last(_to_torch(name, value)).requires_grad_() for name, value in made.items()
-        }
         self.images = _channels_last(torch.from_numpy(arrays["images"]).to(self.device, self.dtype))
         self.network = vgg if "classifier.6.weight" in self.weights else resnet
+        with torch.no_grad():
+            _, features = self.network(self.weights, self.images)
+        self.open = [torch.ones(f.shape[:2], device=self.device) for f in features]
+        made = by_site(_under(arrays, "generator/", self.device), features, settings["grid"])
+        self.params = {name: _channels_last(value).requires_grad_() for name, value in made.items()}
         self.optimizer = torch.optim.AdamW(
             list(self.params.values()), lr=1e-3, weight_decay=1e-4, eps=1e-8, fused=True
         )
@@ -203,9 +233,6 @@ class Bench:
         self.losses = compiled(self._losses)
         self.floor = compiled(self._floor)
         self.forward = compiled(self._forward)
-        with torch.no_grad():
-            _, features = self.network(self.weights, self.images)
-        self.open = [torch.ones(f.shape[:2], device=self.device) for f in features]
 
     def step(self) -> tuple[Tensor, Tensor]:
         """One step of training; the loss and the norm of its gradient."""

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.ad_checkpoint import checkpoint_name
 
+from jaxpath.compiling import computed_once
 from jaxpath.types import FilledMask, Gates, InputError, Site
 
 
@@ -89,5 +90,5 @@ class Taps:
         if name in self._gates:
             activation = gate(activation, self._gates[name], site=name)
         # The name is what rematerialisation chooses by; it computes nothing.
-        self.features[name] = activation = checkpoint_name(activation, name)
+        self.features[name] = activation = computed_once(checkpoint_name(activation, name))
         return activation

@@ -245,6 +245,14 @@ def uniform_init(fan_in: int) -> dict[str, Any]:
     return {"kernel_init": init, "bias_init": init}
 
 
+def patches(x: Array, size: tuple[int, int]) -> Array:
+    """The pixels under a window of ``size`` at each place, side by side: [B, H, W, C] -> [B, H', W', h w C].
+
+    A convolution is a product with them, its kernel [h, w, C, D] read as [h w C, D].
+    """
+    return jnp.concatenate(_shifted_views(x, size, (1, 1), ((0, 0), (0, 0))), axis=-1)
+
+
 def max_pool(
     x: Array,
     window: tuple[int, int],
@@ -285,15 +293,11 @@ def adaptive_average_pool(x: Array, size: tuple[int, int]) -> Array:
     if x.shape[1] % size[0] == 0 and x.shape[2] % size[1] == 0:
         blocks = x.reshape(x.shape[0], size[0], x.shape[1] // size[0], size[1], x.shape[2] // size[1], -1)
         return blocks.mean(axis=(2, 4), dtype=jnp.float32).astype(x.dtype)
-
-    def bins(length: int, parts: int) -> Array:
-        matrix = np.zeros((parts, length), np.float32)
-        for i in range(parts):
-            start, stop = i * length // parts, -(-(i + 1) * length // parts)
-            matrix[i, start:stop] = 1 / (stop - start)
-        return jnp.asarray(matrix)
-
-    rows, columns = bins(x.shape[1], size[0]), bins(x.shape[2], size[1])
-    # Accelerators multiply float32 matrices in fewer bits unless told not to.
-    pooled = jnp.einsum("ih,jw,bhwc->bijc", rows, columns, x.astype(jnp.float32), precision="highest")
+    # Sums of slices compile to one pass; a product wants the channels elsewhere, a mean a copy of each bin.
+    pooled = x.astype(jnp.float32)
+    for axis, parts in enumerate(size, start=1):
+        length = x.shape[axis]
+        slices = [lax.index_in_dim(pooled, i, axis, keepdims=False) for i in range(length)]
+        bins = [slices[i * length // parts : -(-(i + 1) * length // parts)] for i in range(parts)]
+        pooled = jnp.stack([functools.reduce(jnp.add, bin) / len(bin) for bin in bins], axis)
     return pooled.astype(x.dtype)

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-BASE = {"markup", "types", "gating", "layers", "pathways", "losses", "training.sharding"}
+BASE = {"markup", "types", "compiling", "gating", "layers", "pathways", "losses", "training.sharding"}
 
 SYSTEMS = {"gencnp", "flint", "lap", "discover"}
 EVERYTHING = (
@@ -23,7 +23,8 @@ EVERYTHING = (
 MAY_IMPORT = {
     "markup": set(),
     "types": {"markup"},
-    "gating": {"types"},
+    "compiling": set(),
+    "gating": {"types", "compiling"},
     "layers": {"types"},
     "pathways": {"types"},
     "losses": {"types"},

@@ -25,6 +25,7 @@ _STRUCTURAL = {
     "dynamic_slice",
     "gather",
     "name",
+    "optimization_barrier",
     "pad",
     "reduce_sum",
     "reduce_window_sum",

@@ -14,10 +14,11 @@ from flax import errors, nnx
 from flax import linen as nn
 from jax import Array
 
+from jaxpath.compiling import run_once
 from jaxpath.gating import Taps, check_gates
 from jaxpath.targets.activations import ACTIVATIONS
 from jaxpath.targets.interpreter import Visit, evaluate
-from jaxpath.targets.linen import as_input, run_once
+from jaxpath.targets.linen import as_input
 from jaxpath.types import Gates, InputError, Params, Preprocessing, Site, Target, TargetOutput
 
 Forward = Callable[[Params, Array], Array]

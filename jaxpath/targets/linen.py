@@ -1,6 +1,6 @@
 """A Linen classifier as a :class:`~jaxpath.types.Target`: pure functions around one module."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -11,6 +11,7 @@ from flax.traverse_util import flatten_dict
 from jax import Array
 from jax.typing import DTypeLike
 
+from jaxpath.compiling import run_once
 from jaxpath.gating import check_gates
 from jaxpath.types import Gates, InputError, Params, Preprocessing, Site, Target, TargetOutput
 
@@ -93,15 +94,6 @@ def as_input(images: Array, preprocessing: Preprocessing, *, name: str) -> Array
             f"{name} was given images of type {images.dtype}; expected uint8 or normalised floats"
         )
     return images
-
-
-def run_once(function: Callable[..., Params], key: Array, *arguments: Any) -> Params:
-    """Makes parameters in one program instead of op by op."""
-    # It runs once: optimising it costs a CPU four times what it saves. Options are for outermost programs.
-    outermost = not isinstance(key, jax.core.Tracer)
-    fast = outermost and jax.default_backend() == "cpu"
-    options = {"xla_backend_optimization_level": 0} if fast else None
-    return jax.jit(function, compiler_options=options)(key, *arguments)
 
 
 def from_linen(

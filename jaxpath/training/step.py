@@ -10,6 +10,7 @@ from jax import Array, lax
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
+from jaxpath.compiling import jit
 from jaxpath.training.sharding import AXIS, POSITION
 from jaxpath.training.state import TrainState
 from jaxpath.types import Mean, Params
@@ -101,7 +102,7 @@ def make_train_step(objective: Objective, optimizer: optax.GradientTransformatio
     sharded = jax.shard_map(
         step, mesh=mesh, in_specs=(P(), P(), P(AXIS)), out_specs=(P(), P()), check_vma=False
     )
-    return jax.jit(sharded, donate_argnums=0)
+    return jit(sharded, donate_argnums=0)
 
 
 def make_eval_step(fn: EvalStep, mesh: Mesh) -> EvalStep:
@@ -111,7 +112,7 @@ def make_eval_step(fn: EvalStep, mesh: Mesh) -> EvalStep:
     :func:`~jaxpath.training.evaluate.collect` drops the padding and fetches it.
     """
     sharded = jax.shard_map(fn, mesh=mesh, in_specs=(P(), P(), P(AXIS)), out_specs=P(AXIS), check_vma=False)
-    return jax.jit(sharded)
+    return jit(sharded)
 
 
 def _example_keys(state: TrainState, batch: Batch) -> Array:

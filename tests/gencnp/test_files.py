@@ -1,7 +1,10 @@
+import json
+
 import jax
 import numpy as np
 import pytest
 from planted import CHANNELS, planted_target
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from jaxpath import gencnp, targets
@@ -43,3 +46,15 @@ def test_a_missing_file_a_damaged_one_and_one_of_weights_are_told_apart(tmp_path
     save_file({"a": np.zeros(2, np.float32)}, tmp_path / "weights.safetensors")
     with pytest.raises(InputError, match="holds no generator"):
         gencnp.load_generator(tmp_path / "weights.safetensors", TARGET)
+
+
+def test_a_file_of_another_layout_is_refused_before_its_arrays_are_used(tmp_path):
+    path = tmp_path / "g.safetensors"
+    saved(path)
+    with safe_open(path, framework="numpy") as file:
+        header = json.loads(file.metadata()["jaxpath.generator"])
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    del header["layout"]
+    save_file(arrays, path, metadata={"jaxpath.generator": json.dumps(header)})
+    with pytest.raises(InputError, match=r"has layout 1 of parameters, .* reads layout 2"):
+        gencnp.load_generator(path, TARGET)
