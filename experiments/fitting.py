@@ -136,9 +136,9 @@ def make_generator_step(
 ) -> tuple[Callable[[Params, int], training.TrainState], training.Step]:
     """``create_state(params, seed)`` and the step that goes on from it."""
     schedule = _schedule(options.learning_rate, options.steps)
-    optimizer = optax.chain(
-        optax.clip_by_global_norm(1.0), optax.adamw(schedule, weight_decay=options.weight_decay)
-    )
+    # optax.clip_by_global_norm, by one factor: a division of every gradient is a pass over all of them.
+    clip = optax.stateless(lambda grads, _: optax.projections.projection_l2_ball(grads, 1.0))
+    optimizer = optax.chain(clip, optax.adamw(schedule, weight_decay=options.weight_decay))
 
     def create_state(params: Params, seed: int) -> training.TrainState:
         extra = gencnp.init_sparsity(options.objective)

@@ -50,6 +50,8 @@ def _fill_closed(activation: Array, gate: FilledMask, site: str) -> Array:
 
 def _spread(activation: Array, mask: Array, site: str) -> Array:
     """The mask in the activation's rank and type."""
+    # For its gradient: XLA would keep those of all activations, and add them up over their places at the end.
+    mask = computed_once(mask)
     batch, channels = activation.shape[0], activation.shape[-1]
     if mask.ndim == 2 and mask.shape[1] == channels and mask.shape[0] in (1, batch):
         if activation.ndim == 4:

@@ -15,8 +15,11 @@ from jax import Array, lax
 _SMALL = 7
 """Output width up to which one product with what each pixel sees beats XLA's own convolution on a CPU."""
 
-_WINOGRAD_CHANNELS = (48, 96)
-"""Input and output channels with which Winograd's products beat XLA's own 3 x 3 convolution on a CPU."""
+_WINOGRAD_CHANNELS = 32
+"""Input and output channels from which Winograd's products beat XLA's own 3 x 3 convolution on a CPU."""
+
+_WINOGRAD_BLOCKS = 64
+"""Blocks of outputs in a batch from which they pay for transforming the kernel."""
 
 # Lavin and Gray's B, G and A, transposed as they are applied.
 _BLOCK = np.array(
@@ -108,13 +111,13 @@ def direct_sums() -> Iterator[None]:
 
 def _choose(x, kernel, strides, padding) -> Callable[..., Array]:
     """The fastest of the forms below."""
-    width = (x.shape[2] + sum(padding[1]) - kernel.shape[1]) // strides[1] + 1
+    height, width = ((x.shape[i + 1] + sum(padding[i]) - kernel.shape[i]) // strides[i] + 1 for i in (0, 1))
     if kernel.shape[:2] == (1, 1) or width <= _SMALL:
         return _gathered_product
-    few, many = sorted(kernel.shape[2:])
-    middling = _WINOGRAD_CHANNELS[0] <= few and many <= _WINOGRAD_CHANNELS[1]
     three = kernel.shape[:2] == (3, 3) and strides == (1, 1) and x.dtype == jnp.float32
-    if middling and three and not _DIRECT.get():
+    blocks = x.shape[0] * -(-height // 4) * -(-width // 4)
+    large = min(kernel.shape[2:]) >= _WINOGRAD_CHANNELS and blocks >= _WINOGRAD_BLOCKS
+    if three and large and not _DIRECT.get():
         return _winograd_products
     return _xla_convolution
 

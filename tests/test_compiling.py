@@ -34,13 +34,13 @@ def test_values_and_gradients_stay_the_same():
     np.testing.assert_allclose(compiling.jit(jax.grad(total))(x), slope, rtol=1e-5)
 
 
-def test_every_activation_of_a_target_is_computed_once():
+def test_every_activation_and_every_gate_of_a_target_is_computed_once():
     target = targets.resnet8(image_size=8)
     params = jax.eval_shape(target.init, jax.random.key(0))
     images = jax.ShapeDtypeStruct((2, 8, 8, 3), jnp.float32)
     gates = {site.name: jax.ShapeDtypeStruct((2, site.channels), jnp.float32) for site in target.sites}
     program = compiling.jit(target.apply).lower(params, images, gates).compile().as_text()
-    assert program.count(" opt-barrier(") == len(target.sites)
+    assert program.count(" opt-barrier(") == 2 * len(target.sites)
 
 
 def test_the_option_travels_into_sharded_programs():

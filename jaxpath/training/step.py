@@ -71,19 +71,20 @@ def make_train_step(objective: Objective, optimizer: optax.GradientTransformatio
     def step(state: TrainState, frozen: Any, batch: Batch) -> tuple[TrainState, Metrics]:
         keys = _example_keys(state, batch)
         weight = _weight(batch)
+        # Devices may hold different numbers of real examples.
+        count = lax.psum(weight.sum(), AXIS)
 
         def total_loss(params):
             losses, aux = objective(params, state.extra, frozen, batch, keys)
             _check_per_example("losses", losses, weight)
-            return Mean.of(losses, weight).total, (losses, aux)
+            # Divided here, not in the gradients: there may be millions of those.
+            return Mean.of(losses, weight).total / count, (losses, aux)
 
         grads, (losses, (extra, metrics)) = jax.grad(total_loss, has_aux=True)(state.params)
         means = {name: _as_mean(name, values, weight) for name, values in metrics.items()}
-        # Sums travel, and one division follows: devices may hold different numbers of real examples.
         # Gradients are added up here and only here, hence check_vma=False below: with it, JAX adds
         # up the gradients of replicated parameters by itself, and they would be counted twice.
         grads, loss, means = lax.psum((grads, Mean.of(losses, weight), means), AXIS)
-        grads = jax.tree.map(lambda g: g / loss.count.astype(g.dtype), grads)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         new = TrainState(
             step=state.step + 1,
