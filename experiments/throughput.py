@@ -11,9 +11,12 @@ are random, which changes no time. ``--data`` reads real images besides, to time
 'jaxpath[bench]'``), eager or compiled, in the same turns. Written is ``results.json``.
 """
 
+import contextlib
+import ctypes
 import dataclasses
 import functools
 import json
+import random
 import resource
 import statistics
 import subprocess
@@ -159,8 +162,8 @@ def make_bench(options: Options) -> Bench:
 def prepare_step(bench: Bench, options: Options) -> tuple[dict[str, Callable[[], float]], dict[str, float]]:
     """The training step of the experiments, compiled; seconds to compile, and its memory.
 
-    The peak is that of the whole process, in which the compiler worked as well; what is planned is the step's
-    alone: arguments, results and temporary values.
+    What is planned is the step's alone: arguments, results and temporary values. The peaks are those of the
+    whole process, until the step is compiled and while it runs.
     """
     mesh = training.make_mesh()
     training.check_batch_size(options.batch_size, mesh)
@@ -181,6 +184,8 @@ def prepare_step(bench: Bench, options: Options) -> tuple[dict[str, Callable[[],
     plan = compiled.memory_analysis()
     planned = plan.argument_size_in_bytes + plan.output_size_in_bytes + plan.temp_size_in_bytes
     found["planned_memory_mb"] = (planned - plan.alias_size_in_bytes) / 1e6
+    found["compile_memory_mb"] = peak_memory() / 1e6
+    start_peak()
     box = [state]
 
     def call() -> float:
@@ -195,8 +200,15 @@ def prepare_step(bench: Bench, options: Options) -> tuple[dict[str, Callable[[],
     return {"step": call}, found
 
 
+def start_peak() -> None:
+    """Hands back what the compiler freed and lets :func:`peak_memory` begin anew; Linux with glibc only."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 def peak_memory() -> float:
-    """Bytes: the device's peak where it counts them, else the largest size of this process so far."""
+    """Bytes: the device's peak where it counts them, else the largest size of this process."""
     statistics_of = jax.devices()[0].memory_stats()
     if statistics_of:
         return float(statistics_of["peak_bytes_in_use"])
@@ -251,16 +263,22 @@ def _timed(function: Callable[..., Any], *arguments: Any) -> Callable[[], float]
 
 
 def take_turns(calls: Mapping[str, Callable[[], float]], options: Options) -> dict[str, list[float]]:
-    """Milliseconds of each call, one after the other, round by round; the first round is not counted."""
+    """Milliseconds of each call, one after the other, round by round; the first round is not counted.
+
+    Every round has an order of its own: a call is slower after one that left little of its memory in caches.
+    """
     times: dict[str, list[float]] = {name: [] for name in calls}
     for call in calls.values():
         call()
+    order = list(calls)
+    shuffle = random.Random(0).shuffle
     began = time.perf_counter()
     for done in range(options.rounds):
         if done >= 3 and time.perf_counter() - began > options.seconds:
             break
-        for name, call in calls.items():
-            times[name].append(call())
+        shuffle(order)
+        for name in order:
+            times[name].append(calls[name]())
     return times
 
 

@@ -84,7 +84,9 @@ def make_train_step(objective: Objective, optimizer: optax.GradientTransformatio
         means = {name: _as_mean(name, values, weight) for name, values in metrics.items()}
         # Gradients are added up here and only here, hence check_vma=False below: with it, JAX adds
         # up the gradients of replicated parameters by itself, and they would be counted twice.
-        grads, loss, means = lax.psum((grads, Mean.of(losses, weight), means), AXIS)
+        parts = grads, Mean.of(losses, weight), means
+        # One device has the sums already, and would copy them.
+        grads, loss, means = lax.psum(parts, AXIS) if mesh.size > 1 else parts
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         new = TrainState(
             step=state.step + 1,
