@@ -71,22 +71,22 @@ def make_train_step(objective: Objective, optimizer: optax.GradientTransformatio
     def step(state: TrainState, frozen: Any, batch: Batch) -> tuple[TrainState, Metrics]:
         keys = _example_keys(state, batch)
         weight = _weight(batch)
-        # Devices may hold different numbers of real examples.
-        count = lax.psum(weight.sum(), AXIS)
 
         def total_loss(params):
             losses, aux = objective(params, state.extra, frozen, batch, keys)
             _check_per_example("losses", losses, weight)
-            # Divided here, not in the gradients: there may be millions of those.
-            return Mean.of(losses, weight).total / count, (losses, aux)
+            return Mean.of(losses, weight).total, (losses, aux)
 
         grads, (losses, (extra, metrics)) = jax.grad(total_loss, has_aux=True)(state.params)
         means = {name: _as_mean(name, values, weight) for name, values in metrics.items()}
+        # Sums travel, and the mean follows: devices may hold different numbers of real examples.
         # Gradients are added up here and only here, hence check_vma=False below: with it, JAX adds
         # up the gradients of replicated parameters by itself, and they would be counted twice.
         parts = grads, Mean.of(losses, weight), means
         # One device has the sums already, and would copy them.
         grads, loss, means = lax.psum(parts, AXIS) if mesh.size > 1 else parts
+        # A factor goes into what reads the gradients; a division would be a pass over all of them.
+        grads = optax.tree.scale(1 / loss.count, grads)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         new = TrainState(
             step=state.step + 1,
