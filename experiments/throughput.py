@@ -208,7 +208,7 @@ def start_peak() -> None:
 
 
 def peak_memory() -> float:
-    """Bytes: the device's peak where it counts them, else the largest size of this process."""
+    """Bytes: the device's peak where it counts them, else this process's since :func:`start_peak`."""
     statistics_of = jax.devices()[0].memory_stats()
     if statistics_of:
         return float(statistics_of["peak_bytes_in_use"])

@@ -55,7 +55,7 @@ def conv_general_dilated(
 
     On a CPU, XLA's convolution is up to a hundred times slower than one product with what each pixel sees
     where the output is a few pixels wide, up to three times slower in the gradient of a strided one, up to
-    twice as slow as Winograd's products with some 64 channels, and ten times slower in the gradient of one
+    2.6 times slower than Winograd's products from 32 channels, and ten times slower in the gradient of one
     inside a loop; docs/performance.md has the figures. There, it can be differentiated in reverse mode only.
     Accelerators keep XLA's own. Takes what :class:`flax.linen.Conv` passes, so it plugs in there.
 
@@ -154,7 +154,7 @@ _cpu_convolution.defvjp(_forward, _backward)
 
 def _gathered_product(x, kernel, strides, padding, precision) -> Array:
     """What each output pixel sees, side by side, times the kernel as one matrix (im2col)."""
-    seen = jnp.concatenate(_shifted_views(x, kernel.shape[:2], strides, padding), axis=-1)
+    seen = patches(x, kernel.shape[:2], strides, padding)
     return jnp.einsum("bhwk,kd->bhwd", seen, kernel.reshape(-1, kernel.shape[-1]), precision=precision)
 
 
@@ -248,12 +248,17 @@ def uniform_init(fan_in: int) -> dict[str, Any]:
     return {"kernel_init": init, "bias_init": init}
 
 
-def patches(x: Array, size: tuple[int, int]) -> Array:
+def patches(
+    x: Array,
+    size: tuple[int, int],
+    strides: tuple[int, int] = (1, 1),
+    padding: Sequence[tuple[int, int]] = ((0, 0), (0, 0)),
+) -> Array:
     """The pixels under a window of ``size`` at each place, side by side: [B, H, W, C] -> [B, H', W', h w C].
 
     A convolution is a product with them, its kernel [h, w, C, D] read as [h w C, D].
     """
-    return jnp.concatenate(_shifted_views(x, size, (1, 1), ((0, 0), (0, 0))), axis=-1)
+    return jnp.concatenate(_shifted_views(x, size, strides, padding), axis=-1)
 
 
 def max_pool(
