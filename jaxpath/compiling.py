@@ -1,21 +1,52 @@
-"""What XLA is told beyond the program itself: what to compute once, and how hard to optimise."""
+"""What XLA is told beyond the program itself: what to compute once, on what vectors, how hard to optimise."""
 
+import contextlib
+import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
 from jax import Array, lax
 
-_KEEP_BARRIERS = {"xla_disable_hlo_passes": "cse_barrier_expander"}
-"""The pass that XLA runs on a CPU before it fuses operations, and that drops all barriers."""
+_OPTIONS = {
+    # The pass that XLA runs on a CPU before it fuses operations, and that drops all barriers.
+    "xla_disable_hlo_passes": "cse_barrier_expander",
+    # Bits. XLA takes half of what AVX-512 has, unless it is told so.
+    "xla_cpu_prefer_vector_width": 512,
+}
+
+_COMPILED_HERE = jax.make_user_context(default_value=False)
 
 
 def jit(function: Callable[..., Any], **options: Any) -> Any:
-    """``jax.jit`` for programs whose speed matters; on a CPU, :func:`computed_once` takes effect in them.
+    """``jax.jit`` for programs whose speed matters.
 
-    It is for outermost programs: JAX refuses one of these that is called while another is traced.
+    On a CPU, :func:`computed_once` takes effect in them, and they use the widest vectors. It is for outermost
+    programs: JAX refuses one of these that is called while another is traced.
     """
-    return jax.jit(function, compiler_options=_KEEP_BARRIERS if _on_cpu() else None, **options)
+    if not _on_cpu():
+        return jax.jit(function, **options)
+
+    @functools.wraps(function)
+    def traced(*args: Any, **kwargs: Any) -> Any:
+        with _COMPILED_HERE(True):
+            return function(*args, **kwargs)
+
+    return jax.jit(traced, compiler_options=_OPTIONS, **options)
+
+
+def barriers_hold() -> bool:
+    """Whether what is traced now is compiled by :func:`jit`, on a CPU."""
+    return bool(_COMPILED_HERE.value)
+
+
+@functools.cache
+def has_wide_vectors() -> bool:
+    """Whether this CPU computes on 16 float32 numbers at once (AVX-512); known under Linux only."""
+    with contextlib.suppress(OSError):
+        return "avx512f" in Path("/proc/cpuinfo").read_text()
+    return False
 
 
 def computed_once(x: Array) -> Array:

@@ -1,9 +1,9 @@
 """Layers that every network here shares: the convolution, chosen by shape and device, and pooling."""
 
-import contextlib
-import contextvars
 import functools
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import jax
@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 from jax import Array, lax
+
+from jaxpath.compiling import barriers_hold, computed_once, has_wide_vectors
 
 _SMALL = 7
 """Output width up to which one product with what each pixel sees beats XLA's own convolution on a CPU."""
@@ -20,6 +22,15 @@ _WINOGRAD_CHANNELS = 32
 
 _WINOGRAD_BLOCKS = 64
 """Blocks of outputs in a batch from which they pay for transforming the kernel."""
+
+_FEW_TERMS = 32
+"""Products in a sum up to which the sum, written out, beats XLA's own convolution on a CPU."""
+
+_TERMS = 160
+"""The same, for outputs that fit into one vector of 16 numbers; of twice as many XLA makes no vectors."""
+
+_PIXELS = 4096
+"""Output pixels of a batch from which it pays for compiling such a sum, a quarter of a second."""
 
 # Lavin and Gray's B, G and A, transposed as they are applied.
 _BLOCK = np.array(
@@ -35,7 +46,7 @@ _BLOCK = np.array(
 _TAPS = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]], np.float32) / 24
 _OUTPUT = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]])
 
-_DIRECT = contextvars.ContextVar("direct", default=False)
+_DIRECT = jax.make_user_context(default_value=False)
 
 _STANDARD = ("NHWC", "HWIO", "NHWC")
 
@@ -50,20 +61,25 @@ def conv_general_dilated(
     dimension_numbers: lax.ConvDimensionNumbers | None = None,
     feature_group_count: int = 1,
     precision: lax.PrecisionLike = None,
+    *,
+    read_once: bool = False,
 ) -> Array:
     """``lax.conv_general_dilated`` for NHWC images and HWIO kernels, chosen by shape on a CPU.
 
     On a CPU, XLA's convolution is up to a hundred times slower than one product with what each pixel sees
     where the output is a few pixels wide, up to three times slower in the gradient of a strided one, up to
-    2.6 times slower than Winograd's products from 32 channels, and ten times slower in the gradient of one
-    inside a loop; docs/performance.md has the figures. There, it can be differentiated in reverse mode only.
-    Accelerators keep XLA's own. Takes what :class:`flax.linen.Conv` passes, so it plugs in there.
+    2.6 times slower than Winograd's products from 32 channels, up to seven times slower than a loop over the
+    pixels with up to 16 channels or few products, and ten times slower in the gradient of one inside a loop;
+    docs/performance.md has the figures. There, it can be differentiated in reverse mode only. Accelerators
+    keep XLA's own. Takes what :class:`flax.linen.Conv` passes, so it plugs in there.
 
     Args:
         lhs: Images [B, H, W, C].
         rhs: Kernel [h, w, C, D].
         window_strides: (vertical, horizontal).
         padding: Pixels ((top, bottom), (left, right)), or "SAME" or "VALID".
+        read_once: One short operation reads the result, such as a normalisation with constants, and one its
+            gradient with respect to the images: they may be computed in the same loop.
 
     Returns:
         [B, H', W', D].
@@ -73,7 +89,9 @@ def conv_general_dilated(
     if dense and jax.default_backend() == "cpu":
         if isinstance(padding, str):
             padding = lax.padtype_to_pads(lhs.shape[1:3], rhs.shape[:2], strides, padding)
-        return _cpu_convolution(lhs, rhs, strides, tuple(map(tuple, padding)), precision)
+        # Written out, it would be computed by each reader anew if barriers did not hold.
+        loop = (_one_loop if read_once else _one_loop_of_its_own) if barriers_hold() else None
+        return _cpu_convolution(lhs, rhs, strides, tuple(map(tuple, padding)), precision, loop)
     return lax.conv_general_dilated(
         lhs,
         rhs,
@@ -91,42 +109,43 @@ def _is_one(dilation: int | Sequence[int] | None) -> bool:
     return dilation is None or dilation == 1 or all(d == 1 for d in dilation)  # type: ignore[union-attr]
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
-def _cpu_convolution(x, kernel, strides, padding, precision) -> Array:
-    return _choose(x, kernel, strides, padding)(x, kernel, strides, padding, precision)
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4, 5))
+def _cpu_convolution(x, kernel, strides, padding, precision, loop) -> Array:
+    form = _choose(x.shape, kernel.shape, x.dtype, strides, padding, loop)
+    return form(x, kernel, strides, padding, precision)
 
 
-@contextlib.contextmanager
-def direct_sums() -> Iterator[None]:
-    """Convolutions that are traced within are sums of products of weight and value, one by one.
+def direct_sums() -> AbstractContextManager[None]:
+    """Convolutions that are traced within are one operation each, and sums of products of weight and value.
 
     For those who take a trace apart: the products of Winograd's form are not those of the convolution.
     """
-    token = _DIRECT.set(True)
-    try:
-        yield
-    finally:
-        _DIRECT.reset(token)
+    return _DIRECT(True)
 
 
-def _choose(x, kernel, strides, padding) -> Callable[..., Array]:
-    """The fastest of the forms below."""
-    height, width = ((x.shape[i + 1] + sum(padding[i]) - kernel.shape[i]) // strides[i] + 1 for i in (0, 1))
-    if kernel.shape[:2] == (1, 1) or width <= _SMALL:
+def _choose(shape, kernel, dtype, strides, padding, loop) -> Callable[..., Array]:
+    """The fastest of the forms below for images and a kernel of these shapes; ``loop`` is one of them."""
+    height, width = ((shape[i + 1] + sum(padding[i]) - kernel[i]) // strides[i] + 1 for i in (0, 1))
+    if kernel[:2] == (1, 1) or width <= _SMALL:
         return _gathered_product
-    three = kernel.shape[:2] == (3, 3) and strides == (1, 1) and x.dtype == jnp.float32
-    blocks = x.shape[0] * -(-height // 4) * -(-width // 4)
-    large = min(kernel.shape[2:]) >= _WINOGRAD_CHANNELS and blocks >= _WINOGRAD_BLOCKS
-    if three and large and not _DIRECT.get():
+    if dtype != jnp.float32 or _DIRECT.value:
+        return _xla_convolution
+    terms, pixels = math.prod(kernel[:3]), shape[0] * height * width
+    narrow = kernel[3] <= 16 and terms <= _TERMS and has_wide_vectors()
+    if loop is not None and pixels >= _PIXELS and (narrow or terms <= _FEW_TERMS):
+        return loop
+    blocks = shape[0] * -(-height // 4) * -(-width // 4)
+    large = min(kernel[2:]) >= _WINOGRAD_CHANNELS and blocks >= _WINOGRAD_BLOCKS
+    if kernel[:2] == (3, 3) and strides == (1, 1) and large:
         return _winograd_products
     return _xla_convolution
 
 
-def _forward(x, kernel, strides, padding, precision):
-    return _cpu_convolution(x, kernel, strides, padding, precision), (x, kernel)
+def _forward(x, kernel, strides, padding, precision, loop):
+    return _cpu_convolution(x, kernel, strides, padding, precision, loop), (x, kernel)
 
 
-def _backward(strides, padding, precision, residuals, cotangent):
+def _backward(strides, padding, precision, loop, residuals, cotangent):
     x, kernel = residuals
 
     def gradients(form: Callable[..., Array]) -> tuple[Array, Array]:
@@ -134,15 +153,19 @@ def _backward(strides, padding, precision, residuals, cotangent):
         _, pull = jax.vjp(lambda x, kernel: form(x, kernel, strides, padding, precision), x, kernel)
         return pull(cotangent)
 
-    form = _choose(x, kernel, strides, padding)
-    if form is _gathered_product:
-        return gradients(form)
+    if _choose(x.shape, kernel.shape, x.dtype, strides, padding, None) is _gathered_product:
+        return gradients(_gathered_product)
     if strides == (1, 1):
         around = tuple(
             (size - 1 - low, size - 1 - high)
             for size, (low, high) in zip(kernel.shape[:2], padding, strict=True)
         )
-        to_x = form(cotangent, kernel, strides, around, precision, flip=True)
+        flipped = (*kernel.shape[:2], kernel.shape[3], kernel.shape[2])
+        form = _choose(cotangent.shape, flipped, x.dtype, strides, around, loop)
+        if form is loop:
+            to_x = _cpu_convolution(cotangent, _flip(kernel), strides, around, precision, loop)
+        else:
+            to_x = form(cotangent, kernel, strides, around, precision, flip=True)
     else:
         to_x, _ = gradients(_shifted_products)
     _, to_kernel = gradients(_xla_convolution)
@@ -150,12 +173,6 @@ def _backward(strides, padding, precision, residuals, cotangent):
 
 
 _cpu_convolution.defvjp(_forward, _backward)
-
-
-def _gathered_product(x, kernel, strides, padding, precision) -> Array:
-    """What each output pixel sees, side by side, times the kernel as one matrix (im2col)."""
-    seen = patches(x, kernel.shape[:2], strides, padding)
-    return jnp.einsum("bhwk,kd->bhwd", seen, kernel.reshape(-1, kernel.shape[-1]), precision=precision)
 
 
 def _shifted_products(x, kernel, strides, padding, precision) -> Array:
@@ -183,17 +200,48 @@ def _shifted_views(x, size, strides, padding) -> list[Array]:
     ]
 
 
-# These two take ``flip`` for the gradient with respect to the images: taps from the last to the first, their
+def _one_loop(x, kernel, strides, padding, precision) -> Array:
+    """The sum written out, value times row of the kernel: XLA makes one loop over the pixels of all of it.
+
+    A row of up to 16 outputs is one vector. What reads the result point by point gets into the loop.
+    """
+    del precision
+    # Each pixel reads all of them: what computes them must not get into the loop.
+    x, kernel = computed_once(x), computed_once(kernel)
+    rows = kernel.reshape(-1, 1, 1, 1, kernel.shape[-1])
+    views = _shifted_views(x, kernel.shape[:2], strides, padding)
+    values = [view[..., i : i + 1] for view in views for i in range(view.shape[-1])]
+    # Eight sums at once: an addition need not wait for the one before it.
+    products = [value * row for value, row in zip(values, rows, strict=True)]
+    sums = [functools.reduce(jnp.add, products[i::8]) for i in range(min(8, len(products)))]
+    return functools.reduce(jnp.add, sums)
+
+
+def _one_loop_of_its_own(*arguments: Any) -> Array:
+    return computed_once(_one_loop(*arguments))
+
+
+# The others take ``flip`` for the gradient with respect to the images: taps from the last to the first, their
 # matrices transposed.
 
 
+def _gathered_product(x, kernel, strides, padding, precision, *, flip: bool = False) -> Array:
+    """What each output pixel sees, side by side, times the kernel as one matrix (im2col)."""
+    kernel = _flip(kernel) if flip else kernel
+    seen = patches(x, kernel.shape[:2], strides, padding)
+    return jnp.einsum("bhwk,kd->bhwd", seen, kernel.reshape(-1, kernel.shape[-1]), precision=precision)
+
+
 def _xla_convolution(x, kernel, strides, padding, precision, *, flip: bool = False) -> Array:
-    if flip:
-        # Written out: inside a loop, XLA's own transposed convolution falls back to a slow kernel.
-        kernel = kernel[::-1, ::-1].swapaxes(2, 3)
+    # Inside a loop, XLA's own transposed convolution falls back to a slow kernel.
+    kernel = _flip(kernel) if flip else kernel
     return lax.conv_general_dilated(
         x, kernel, strides, padding, dimension_numbers=_STANDARD, precision=precision
     )
+
+
+def _flip(kernel: Array) -> Array:
+    return kernel[::-1, ::-1].swapaxes(2, 3)
 
 
 def _winograd_products(x, kernel, strides, padding, precision, *, flip: bool = False) -> Array:
@@ -233,6 +281,26 @@ def _combine(matrix: np.ndarray, parts: Sequence[Array]) -> Array:
 
 Conv = functools.partial(nn.Conv, conv_general_dilated=conv_general_dilated)
 """A :class:`flax.linen.Conv` that convolves by :func:`conv_general_dilated`."""
+
+ConvReadOnce = functools.partial(
+    nn.Conv, conv_general_dilated=functools.partial(conv_general_dilated, read_once=True)
+)
+"""A :class:`Conv` whose result one short operation reads."""
+
+
+@jax.custom_jvp
+def relu(x: Array) -> Array:
+    """``jax.nn.relu``, which is computed once, and whose gradient is read off its result and not off ``x``.
+
+    So nobody but itself reads ``x``, and the convolution before it can be computed in the same loop.
+    """
+    return computed_once(jnp.maximum(x, 0))
+
+
+@relu.defjvp
+def _relu_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    y = relu(*primals)
+    return y, jnp.where(y > 0, *tangents, 0)
 
 
 def uniform_init(fan_in: int) -> dict[str, Any]:

@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "types": {"markup"},
     "compiling": set(),
     "gating": {"types", "compiling"},
-    "layers": {"types"},
+    "layers": {"types", "compiling"},
     "pathways": {"types"},
     "losses": {"types"},
     "training.sharding": {"types"},

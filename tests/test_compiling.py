@@ -1,6 +1,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from jaxpath import compiling, targets
 from jaxpath.training import make_mesh
@@ -34,13 +35,37 @@ def test_values_and_gradients_stay_the_same():
     np.testing.assert_allclose(compiling.jit(jax.grad(total))(x), slope, rtol=1e-5)
 
 
+def test_a_trace_knows_whether_its_barriers_will_hold():
+    seen = []
+
+    def note(x):
+        seen.append(compiling.barriers_hold())
+        return x
+
+    program = jax.jit(note)
+    compiling.jit(program)(1.0)
+    program(1.0)
+    assert seen == [True, False]  # a trace of the one is not taken for the other
+    with pytest.raises(ZeroDivisionError):
+        compiling.jit(lambda x: x / (1 // 0))(1.0)
+    assert not compiling.barriers_hold()
+
+
+def test_arguments_keep_their_names():
+    def power(x, exponent):
+        return x**exponent
+
+    assert compiling.jit(power, static_argnames="exponent")(2.0, exponent=3) == 8
+
+
 def test_every_activation_and_every_gate_of_a_target_is_computed_once():
     target = targets.resnet8(image_size=8)
     params = jax.eval_shape(target.init, jax.random.key(0))
     images = jax.ShapeDtypeStruct((2, 8, 8, 3), jnp.float32)
     gates = {site.name: jax.ShapeDtypeStruct((2, site.channels), jnp.float32) for site in target.sites}
     program = compiling.jit(target.apply).lower(params, images, gates).compile().as_text()
-    assert program.count(" opt-barrier(") == 2 * len(target.sites)
+    # What is rectified, the gate, and their product.
+    assert program.count(" opt-barrier(") == 3 * len(target.sites)
 
 
 def test_the_option_travels_into_sharded_programs():

@@ -5,7 +5,8 @@ import pytest
 from flax import linen as nn
 from jax import lax
 
-from jaxpath.layers import Conv, adaptive_average_pool, conv_general_dilated, max_pool, uniform_init
+from jaxpath import compiling, layers
+from jaxpath.layers import Conv, adaptive_average_pool, conv_general_dilated, max_pool, relu, uniform_init
 
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 
@@ -168,6 +169,96 @@ def test_winograds_products_agree_with_xla(size, channels, padding):
     for ours, theirs in zip((*gradients, found), (*expected_gradients, expected), strict=True):
         assert jnp.abs(ours - theirs).max() <= 1e-4 * jnp.abs(theirs).max()
     assert not (found == expected).all(), "the shapes do not reach Winograd's products"
+
+
+LOOPS = {
+    "few outputs": ((3, 40, 41, 14), (3, 3, 14, 13)),
+    "few terms": ((5, 31, 30, 3), (3, 2, 3, 40)),
+    "one term": ((3, 40, 40, 1), (2, 1, 1, 3)),
+}
+"""Images and kernels that a CPU convolves in one loop."""
+
+
+@pytest.fixture
+def wide_vectors(monkeypatch):
+    monkeypatch.setattr(layers, "has_wide_vectors", lambda: True)
+
+
+@pytest.mark.usefixtures("wide_vectors")
+@pytest.mark.parametrize("read_once", [False, True])
+@pytest.mark.parametrize(
+    ("strides", "padding"), [((1, 1), "SAME"), ((1, 1), ((0, 2), (3, 1))), ((2, 1), "VALID")]
+)
+@pytest.mark.parametrize("shapes", LOOPS.values(), ids=LOOPS)
+def test_one_loop_agrees_with_xla(shapes, strides, padding, read_once):
+    x, weights = draw(*shapes[0]), draw(*shapes[1])
+
+    def with_gradients(convolve):
+        def loss(x, weights):
+            y = convolve(x, weights, strides, padding)
+            return jnp.sin(y).sum(), y
+
+        return compiling.jit(jax.grad(loss, argnums=(0, 1), has_aux=True))(x, weights)
+
+    def ours(*args):
+        return conv_general_dilated(*args, read_once=read_once)
+
+    def plain(*args):
+        return lax.conv_general_dilated(*args, dimension_numbers=DIMENSIONS)
+
+    gradients, found = with_gradients(ours)
+    expected_gradients, expected = with_gradients(plain)
+    for mine, theirs in zip((*gradients, found), (*expected_gradients, expected), strict=True):
+        assert jnp.abs(mine - theirs).max() <= 1e-5 * jnp.abs(theirs).max()
+
+
+def convolutions(convolve, shapes, *, compiled=compiling.jit):
+    """How many of XLA's convolutions are left in the program."""
+    arguments = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes)
+    program = compiled(lambda x, weights: convolve(x, weights, (1, 1), "SAME")).lower(*arguments)
+    return program.as_text().count("stablehlo.convolution")
+
+
+def test_one_loop_is_chosen_where_it_pays(monkeypatch):
+    for wide, found in ((True, 0), (False, 1)):
+        monkeypatch.setattr(layers, "has_wide_vectors", lambda wide=wide: wide)
+        assert convolutions(conv_general_dilated, LOOPS["few outputs"]) == found
+        assert convolutions(conv_general_dilated, LOOPS["few terms"]) == 0
+    few_pixels = ((1, *LOOPS["few terms"][0][1:]), LOOPS["few terms"][1])
+    assert convolutions(conv_general_dilated, few_pixels) == 1
+    # Elsewhere barriers are dropped, and whoever reads the result would compute it anew.
+    assert convolutions(conv_general_dilated, LOOPS["few terms"], compiled=jax.jit) == 1
+
+
+@pytest.mark.usefixtures("wide_vectors")
+def test_gradients_of_gradients_agree_with_xla_in_one_loop_too():
+    x, weights = draw(1, 64, 64, 2), draw(3, 3, 2, 2)
+
+    def penalty(convolve, weights):
+        gradient = jax.grad(lambda x: jnp.sin(convolve(x, weights, (1, 1), "SAME")).sum())(x)
+        return jnp.square(gradient).sum()
+
+    def plain(*args):
+        return lax.conv_general_dilated(*args, dimension_numbers=DIMENSIONS)
+
+    found = compiling.jit(jax.grad(lambda weights: penalty(conv_general_dilated, weights)))(weights)
+    expected = jax.grad(lambda weights: penalty(plain, weights))(weights)
+    assert jnp.abs(found - expected).max() <= 1e-5 * jnp.abs(expected).max()
+
+
+@pytest.mark.parametrize("compiled", [jax.jit, compiling.jit])
+def test_the_rectifier_is_jaxs_with_its_gradient(compiled):
+    x = jnp.array([-1.0, -0.0, 0.0, 2.0, jnp.nan, jnp.inf])
+    weights = jnp.arange(1.0, 7.0)
+
+    def with_gradients(rectify):
+        y, pull = jax.vjp(rectify, x)
+        return y, pull(weights)[0], jax.jvp(rectify, (x,), (weights,))[1]
+
+    for found, expected in zip(
+        compiled(lambda: with_gradients(relu))(), with_gradients(jax.nn.relu), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_uniform_initial_values_have_a_third_of_the_variance_of_lecun():

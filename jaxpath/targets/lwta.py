@@ -16,6 +16,7 @@ from flax import linen as nn
 from jax import Array
 
 from jaxpath.gating import Taps
+from jaxpath.layers import relu
 from jaxpath.types import Competition, InputError
 
 TEMPERATURE = 1.67
@@ -165,7 +166,7 @@ class Activations:
         competitors: int,
         keys: Array | None = None,
         temperature: float = TEMPERATURE,
-        rectify: Callable[[Array], Array] = nn.relu,
+        rectify: Callable[[Array], Array] = relu,
     ) -> None:
         self._taps, self._competitors, self._keys = taps, competitors, keys
         self._temperature, self._rectify = temperature, rectify

@@ -12,7 +12,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from jaxpath.gating import Taps
-from jaxpath.layers import Conv, uniform_init
+from jaxpath.layers import Conv, relu, uniform_init
 from jaxpath.targets.linen import compute_dtype, from_linen
 from jaxpath.types import Gates, Preprocessing, Target
 
@@ -33,23 +33,23 @@ class NormlessResNet(nn.Module):
     ) -> tuple[Array, dict[str, Array]]:
         del train  # without norms and dropout it is the same network
         taps = Taps(gates)
-        x = taps("relu", nn.relu(self._conv(self.widths[0], images, "conv1")))
+        x = taps("relu", relu(self._conv(self.widths[0], images, "conv1")))
         for stage, width in enumerate(self.widths, start=1):
             for index in range(2):
                 x = self._block(x, taps, width, 2 if stage > 1 and index == 0 else 1, f"layer{stage}.{index}")
         x = x.mean(axis=(1, 2), dtype=jnp.float32).astype(self.dtype)
         x = nn.Dense(self.widths[-1], dtype=self.dtype, **uniform_init(x.shape[1]), name="fc1")(x)
-        x = taps("fc1.relu", nn.relu(x))
+        x = taps("fc1.relu", relu(x))
         logits = nn.Dense(self.num_classes, **uniform_init(x.shape[1]), name="fc2")(x.astype(jnp.float32))
         return logits, taps.features
 
     def _block(self, x: Array, taps: Taps, width: int, stride: int, place: str) -> Array:
         name = place.replace(".", "_")
-        y = taps(f"{place}.relu1", nn.relu(self._conv(width, x, f"{name}_conv1", stride=stride)))
+        y = taps(f"{place}.relu1", relu(self._conv(width, x, f"{name}_conv1", stride=stride)))
         y = self._conv(width, y, f"{name}_conv2")
         if x.shape != y.shape:
             x = self._conv(width, x, f"{name}_shortcut", kernel=1, stride=stride)
-        return taps(f"{place}.relu2", nn.relu(x + y))
+        return taps(f"{place}.relu2", relu(x + y))
 
     def _conv(self, width: int, x: Array, name: str, *, kernel: int = 3, stride: int = 1) -> Array:
         init = uniform_init(kernel**2 * x.shape[-1])["kernel_init"]

@@ -15,7 +15,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from jaxpath.gating import Taps
-from jaxpath.layers import Conv, adaptive_average_pool
+from jaxpath.layers import Conv, ConvReadOnce, adaptive_average_pool, relu
 from jaxpath.targets.linen import batch_norm, compute_dtype, from_linen, make_preprocessing
 from jaxpath.targets.pooling import ORDINARY, Pooling
 from jaxpath.types import Gates, Target
@@ -64,7 +64,7 @@ class VGG(nn.Module):
         index = 0  # of torchvision's features.N: convolutions, norms, relus and pools all count
         for width, count in zip(_WIDTHS, self.stages, strict=True):
             for _ in range(count):
-                x = Conv(
+                x = (Conv if train else ConvReadOnce)(
                     width,
                     (3, 3),
                     padding=1,
@@ -77,7 +77,7 @@ class VGG(nn.Module):
                     name = f"features_{index}"
                     x = batch_norm(train=train, axis_name=self.axis_name, dtype=self.dtype, name=name)(x)
                     index += 1
-                x = taps(f"features.{index}", nn.relu(x))
+                x = taps(f"features.{index}", relu(x))
                 index += 1
             # One row or column is left as it is, so that images below 32 pixels pass as well.
             window = (min(2, x.shape[1]), min(2, x.shape[2]))
@@ -92,7 +92,7 @@ class VGG(nn.Module):
                 kernel_init=nn.initializers.normal(0.01),
                 name=f"classifier_{layer}",
             )(x)
-            x = taps(f"classifier.{layer + 1}", nn.relu(x))
+            x = taps(f"classifier.{layer + 1}", relu(x))
             x = nn.Dropout(0.5, deterministic=not train)(x)
         # In float32 whatever the layers compute in: bfloat16 logits of size 10 are steps of 1/16.
         logits = nn.Dense(
