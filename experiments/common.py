@@ -96,7 +96,7 @@ class GeneratorOptions:
     weight_decay: float = 1e-4
     augment: str = "none"
     width: int = 128
-    grid: int = 4
+    grid: int = 2
     initial_logit: float = 2.0
     recursive: bool = True
     distill: bool = True

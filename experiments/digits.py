@@ -32,9 +32,7 @@ class Options(common.Launch):
     seed: int = 0
     classifier: ClassifierOptions = dataclasses.field(default_factory=ClassifierOptions)
     generator: GeneratorOptions = dataclasses.field(
-        default_factory=lambda: GeneratorOptions(
-            steps=500, width=32, grid=2, augment="shift", checkpoint_every=250
-        )
+        default_factory=lambda: GeneratorOptions(steps=500, width=32, augment="shift", checkpoint_every=250)
     )
 
 

@@ -56,7 +56,8 @@ class Generator(nn.Module):
         num_classes: K.
         width: D, width of every embedding.
         grid: Feature maps are averaged to ``grid`` x ``grid`` before anything else, which keeps the
-            generator small beside the target.
+            generator small beside the target. It is also the number of places that unit granularity tells
+            apart.
         initial_logit: Score logit of every neuron at the start: positive begins with the almost
             complete network and learns to remove.
         recursive: Each embedder also reads the one before it, each decoder the one after it.
@@ -75,7 +76,7 @@ class Generator(nn.Module):
     sites: tuple[Site, ...]
     num_classes: int
     width: int = 128
-    grid: int = 4
+    grid: int = 2
     initial_logit: float = 2.0
     recursive: bool = True
     distill: bool = True
@@ -190,7 +191,7 @@ _along_sites = functools.partial(nn.scan, variable_axes={"params": 0}, split_rng
 
 
 class _Embedder(nn.Module):
-    """A pooled feature map [B, h, w, C] -> [B, D], by a 3 x 3 convolution and a mean over its places."""
+    """A pooled feature map [B, h, w, C] -> [B, D], by a convolution, up to 3 x 3, and a mean over places."""
 
     width: int
     dtype: Any

@@ -54,7 +54,7 @@ def test_pytorch_computes_the_same_loss_and_gradient(model, size, tmp_path):
     throughput.write_arrays(bench, tmp_path / "arrays.npz")
     settings = {
         "dtype": "float32",
-        "grid": 4,
+        "grid": bench.generator.grid,
         "compile": False,
         "random_density_share": 0.0,
         "faithfulness": 0.1,
