@@ -4,16 +4,20 @@ import contextlib
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 from jax import Array, lax
+
+T = TypeVar("T")
 
 _OPTIONS = {
     # The pass that XLA runs on a CPU before it fuses operations, and that drops all barriers.
     "xla_disable_hlo_passes": "cse_barrier_expander",
     # Bits. XLA takes half of what AVX-512 has, unless it is told so.
     "xla_cpu_prefer_vector_width": 512,
+    # Products go to the library YNNPACK; convolutions do not, as up to 64 outputs would run on one thread.
+    "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT",
 }
 
 _COMPILED_HERE = jax.make_user_context(default_value=False)
@@ -49,10 +53,10 @@ def has_wide_vectors() -> bool:
     return False
 
 
-def computed_once(x: Array) -> Array:
-    """``x``, which everything that needs it reads from memory, where :func:`jit` compiles for a CPU.
+def computed_once(x: T) -> T:
+    """``x``, whose arrays are computed once and read from memory where :func:`jit` compiles for a CPU.
 
-    XLA would fuse its computation into each reader: the gradient of one residual block's activation then
+    XLA would fuse their computation into each reader: the gradient of one residual block's activation then
     computes those of all blocks before it anew. Elsewhere it says nothing: accelerators decide well.
     """
     return lax.optimization_barrier(x) if _on_cpu() else x
