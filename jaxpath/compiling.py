@@ -12,8 +12,10 @@ from jax import Array, lax
 T = TypeVar("T")
 
 _OPTIONS = {
-    # The pass that XLA runs on a CPU before it fuses operations, and that drops all barriers.
-    "xla_disable_hlo_passes": "cse_barrier_expander",
+    # The first drops all barriers before operations are fused. The second turns a sum into a tree of sums of
+    # 32, which rounds less (the variance of 10^5 numbers is right to 1e-5 with it, to 1e-4 without) and takes
+    # four times as long.
+    "xla_disable_hlo_passes": "cse_barrier_expander,tree_reduction_rewriter",
     # Bits. XLA takes half of what AVX-512 has, unless it is told so.
     "xla_cpu_prefer_vector_width": 512,
     # Products go to the library YNNPACK; convolutions do not, as up to 64 outputs would run on one thread.
