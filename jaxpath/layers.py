@@ -68,7 +68,7 @@ def conv_general_dilated(
 
     On a CPU, XLA's convolution is up to a hundred times slower than one product with what each pixel sees
     where the output is a few pixels wide, up to three times slower in the gradient of a strided one, up to
-    2.6 times slower than Winograd's products from 32 channels, up to seven times slower than a loop over the
+    2.5 times slower than Winograd's products from 64 channels, up to seven times slower than a loop over the
     pixels with up to 16 channels or few products, and ten times slower in the gradient of one inside a loop;
     docs/performance.md has the figures. There, it can be differentiated in reverse mode only. Accelerators
     keep XLA's own. Takes what :class:`flax.linen.Conv` passes, so it plugs in there.
