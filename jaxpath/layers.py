@@ -257,7 +257,7 @@ def _winograd_products(x, kernel, strides, padding, precision, *, flip: bool = F
     (top, bottom), (left, right) = padding
     to_blocks = ((0, 0, 0), (top, bottom + 4 * rows - height, 0), (left, right + 4 * columns - width, 0))
     x = lax.pad(x, jnp.zeros((), x.dtype), (*to_blocks, (0, 0, 0)))
-    views = [x[:, i : i + 4 * rows - 3 : 4] for i in range(6)]
+    views = [x[:, i : i + 4 * rows - 3 : 4] for i in range(6)]  # 6 of [B, rows, W, C]
     to_taps = _TAPS[:, ::-1] if flip else _TAPS
     taps = jnp.stack(_combine(to_taps, list(kernel)))  # [6, 3, C, D]
     factors = []
@@ -265,17 +265,16 @@ def _winograd_products(x, kernel, strides, padding, precision, *, flip: bool = F
         seen = jnp.stack(_combine(_BLOCK[half], views))  # [3, B, rows, W, C]
         blocks = _combine(_BLOCK, [seen[:, :, :, j : j + 4 * columns - 3 : 4] for j in range(6)])
         kernels = _combine(to_taps, [taps[half, j] for j in range(3)])
-        factors += [(x.reshape(3, -1, channels), tap) for x, tap in zip(blocks, kernels, strict=True)]
+        pairs = zip(blocks, kernels, strict=True)
+        factors.append([(block.reshape(3, -1, channels), kernel) for block, kernel in pairs])
     # XLA computes such a product on one thread, but several side by side where more than eight are ready at
     # once. Hence twelve of them, and none begins before all can; and memory that one has read is not given
     # to another, which would have to wait for it.
     factors = computed_once(factors)
     product = "bpd,bcd->bpc" if flip else "bpc,bcd->bpd"
-    products = [jnp.einsum(product, x, tap, precision=precision) for x, tap in factors]
+    products = [[jnp.einsum(product, *pair, precision=precision) for pair in half] for half in factors]
     products, _ = computed_once((products, factors))
-    by_row = [
-        jnp.stack([part[i % 3] for part in products[6 * (i // 3) :][:6]]) for i in range(6)
-    ]  # [6, P, D]
+    by_row = [jnp.stack([part[i] for part in half]) for half in products for i in range(3)]  # 6 of [6, P, D]
     by_column = jnp.stack(_combine(_OUTPUT, by_row), axis=1)  # [6, 4, P, D]
     y = jnp.stack(_combine(_OUTPUT, list(by_column)))  # [4 columns, 4 rows, P, D]
     y = y.reshape(4, 4, batch, rows, columns, -1)

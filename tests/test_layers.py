@@ -125,6 +125,13 @@ def test_the_adaptive_pool_agrees_with_a_loop_over_bins(shape, size):
     np.testing.assert_allclose(found, slow_pool(np.asarray(x), size), rtol=1e-5, atol=1e-5)
 
 
+def test_accelerators_average_blocks(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "an accelerator")
+    x = draw(2, 12, 8, 3)
+    found = adaptive_average_pool(x, (3, 2))
+    np.testing.assert_allclose(found, slow_pool(np.asarray(x), (3, 2)), rtol=1e-5, atol=1e-5)
+
+
 def test_bins_overlap_where_the_size_does_not_divide():
     # Three pixels into two bins: pixels 0 and 1, pixels 1 and 2.
     x = jnp.array([1.0, 2.0, 6.0]).reshape(1, 1, 3, 1)
