@@ -27,12 +27,17 @@ def make_target():
     return target, params
 
 
+@cache
+def clean():
+    """What it says of the images."""
+    target, params = make_target()
+    return jax.jit(target.apply)(params, make_images())
+
+
 def make_gencnp(target, *, density, granularity):
     generator = gencnp.Generator(target.sites, NUM_CLASSES, width=8, grid=2, granularity=granularity)
-    clean = target.apply(make_target()[1], make_images())
-    return gencnp.make_gencnp(
-        target, generator, jax.jit(generator.init)(jax.random.key(1), clean), density=density
-    )
+    weights = jax.jit(generator.init)(jax.random.key(1), clean())
+    return gencnp.make_gencnp(target, generator, weights, density=density)
 
 
 def make_refined(target, *, density, granularity):
@@ -66,8 +71,8 @@ def explain(name, granularity="channel", *, density=0.5, images=None, labels=(0,
 @each_explainer
 @each_granularity
 def test_scores_and_masks_have_the_shapes_of_their_granularity(name, granularity):
-    target, params = make_target()
-    features = target.apply(params, make_images()).features
+    target, _ = make_target()
+    features = clean().features
     pathway = explain(name, granularity)
     for site in target.sites:
         shape = features[site.name].shape if granularity == "unit" else (BATCH, site.channels)
@@ -128,8 +133,8 @@ def test_the_class_to_explain_matters_and_class_0_is_one_like_any_other(name):
 
 @pytest.mark.parametrize("name", ["taylor", "integrated_gradients", "greedy", "activation"])
 def test_dead_channels_have_the_lowest_scores(name):
-    target, params = make_target()
-    features = target.apply(params, make_images()).features
+    target, _ = make_target()
+    features = clean().features
     dead = np.concatenate([np.asarray(features[s.name]).max(axis=(1, 2)) <= 0 for s in target.sites], axis=1)
     scores = np.asarray(flatten(explain(name).scores, target.sites))
     assert dead[:, :2].all()

@@ -93,9 +93,10 @@ def test_the_figures_are_those_of_the_explainer_on_these_images(start, files, tm
     params = targets.load_weights(target, files / "weights.safetensors")
     digits = data.digits("test")
     images = digits.images[:16]
-    clean = target.apply(params, images).logits.argmax(axis=1)
+    apply = jax.jit(target.apply)
+    clean = apply(params, images).logits.argmax(axis=1)
     explain = explainers.make_explainer("taylor_signed", target, density=0.3)
-    pathway = explain(params, images, clean, key=jax.random.key(0))
-    masked = target.apply(params, images, pathway.masks).logits.argmax(axis=1)
+    pathway = jax.jit(explain)(params, images, clean, key=jax.random.key(0))
+    masked = apply(params, images, pathway.masks).logits.argmax(axis=1)
     fidelity = results["explainers"]["taylor_signed"]["curve"][0]["fidelity"]
     assert fidelity == pytest.approx(float(np.mean(clean == masked)))

@@ -1,5 +1,7 @@
 """An interpreter saved, loaded and used as a target: pathways of attributes."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -58,13 +60,14 @@ def test_the_taylor_score_of_an_attribute_is_what_its_channels_add_to_it_to_firs
     target = flint.attribute_target(TARGET, INTERPRETER)
     images, wanted = batch(2)["image"], np.array([1, 4])
     explain = explainers.make_explainer("taylor_signed", target, density=0.25)
-    pathway = explain(both(), images, wanted, key=jax.random.key(0))
+    pathway = jax.jit(explain)(both(), images, wanted, key=jax.random.key(0))
+    apply = jax.jit(target.apply)
     site, step = "001.features.5", 1e-2
-    clean = np.asarray(target.apply(both(), images).logits)[[0, 1], wanted]
+    clean = np.asarray(apply(both(), images).logits)[[0, 1], wanted]
     for channel in (3, 17):
         gates = np.ones((2, 32), np.float32)
         gates[:, channel] = 1 - step
-        less = np.asarray(target.apply(both(), images, {site: gates}).logits)[[0, 1], wanted]
+        less = np.asarray(apply(both(), images, {site: gates}).logits)[[0, 1], wanted]
         found = np.asarray(pathway.scores[site])[:, channel]
         np.testing.assert_allclose((clean - less) / step, found, atol=2e-4)
     masks = np.concatenate([np.asarray(mask) for mask in pathway.masks.values()], axis=1)
@@ -76,8 +79,8 @@ def test_every_image_is_interpreted_once_and_in_order_on_several_devices():
     found = flint.interpret_all(
         TARGET, INTERPRETER, own, made, lambda: padded(batch(11)), mesh=training.make_mesh(jax.devices()[:2])
     )
-    features = TARGET.apply(own, batch(11)["image"])
-    expected = flint.interpret(INTERPRETER, made, features.features)
+    features = jax.jit(TARGET.apply)(own, batch(11)["image"])
+    expected = jax.jit(partial(flint.interpret, INTERPRETER))(made, features.features)
     np.testing.assert_allclose(found.attributes, expected.attributes, atol=1e-5)
     np.testing.assert_array_equal(found.guessed, expected.logits.argmax(axis=1))
     np.testing.assert_array_equal(found.predicted, features.logits.argmax(axis=1))

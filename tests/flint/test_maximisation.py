@@ -40,6 +40,7 @@ def test_the_ascent_raises_each_images_own_attribute():
     wanted = jnp.array([0, 1, 2, 3])
     raised = flint.maximise_attributes(TARGET, INTERPRETER, own, made, images, wanted, options)
 
+    @jax.jit
     def phi(images):
         features = TARGET.apply(own, images).features
         return flint.interpret(INTERPRETER, made, features).attributes[jnp.arange(4), wanted]

@@ -29,6 +29,7 @@ def make(clean, **options):
     return generator, jax.jit(generator.init)(jax.random.key(1), clean)
 
 
+@jax.jit
 def perturbed(params):
     """Parameters without zeros, so that no path through the generator is closed."""
     leaves, tree = jax.tree.flatten(params)
@@ -43,9 +44,9 @@ def influences(clean, site_in, site_out, **options):
     params = perturbed(params)
 
     def score(value):
-        return jax.jit(generator.apply)(params, with_feature(clean, site_in, value)).logits[site_out].sum()
+        return generator.apply(params, with_feature(clean, site_in, value)).logits[site_out].sum()
 
-    return bool(jnp.abs(jax.grad(score)(clean.features[site_in])).max() > 0)
+    return bool(jnp.abs(jax.jit(jax.grad(score))(clean.features[site_in])).max() > 0)
 
 
 FIRST, LAST = TARGET.sites[0].name, TARGET.sites[-1].name
@@ -73,7 +74,7 @@ def test_unit_scores_have_the_shape_of_the_activations_and_stay_below_the_channe
         name: value.shape for name, value in clean.features.items()
     }
     channel = Generator(TARGET.sites, TARGET.num_classes, width=8)
-    plain = channel.apply(perturbed(params), clean).logits[FIRST]
+    plain = jax.jit(channel.apply)(perturbed(params), clean).logits[FIRST]
     assert bool((logits[FIRST] <= plain[:, None, None, :] + 1e-5).all())
 
 

@@ -17,12 +17,13 @@ from jaxpath.types import InputError
 
 TARGET = planted_target()
 FROZEN = TARGET.init(jax.random.key(0))
+APPLY = jax.jit(TARGET.apply)
 
 
 def make_generator(**options):
     generator = Generator(TARGET.sites, TARGET.num_classes, width=32, **options)
     images, _ = planted_images(np.random.default_rng(0), 2)
-    return generator, jax.jit(generator.init)(jax.random.key(1), TARGET.apply(FROZEN, images))
+    return generator, jax.jit(generator.init)(jax.random.key(1), APPLY(FROZEN, images))
 
 
 def train(generator, params, options, *, steps, devices=1, batch_size=32, learning_rate=1e-3):
@@ -48,7 +49,7 @@ def test_the_generator_recovers_the_planted_pathways_and_closes_the_rest(quantiz
     generator, params = make_generator()
     state, _ = train(generator, params, options, steps=400)
     images, labels = planted_images(np.random.default_rng(11), 64)
-    explain = make_gencnp(TARGET, generator, state.params)
+    explain = jax.jit(make_gencnp(TARGET, generator, state.params))
     masks = flatten(explain(FROZEN, images, labels, key=jax.random.key(0)).masks, TARGET.sites)
     overlap = iou(masks, jnp.asarray(truth(labels)))
     assert float(overlap.mean()) >= 0.9
@@ -130,15 +131,16 @@ def test_the_leakage_term_compares_each_image_with_its_neighbour_of_another_clas
     _, metrics = step(state, FROZEN, shard_batch({"image": images, "label": labels}, mesh))
 
     # The same by hand: every image's mask on its neighbour, log-probabilities in NumPy.
-    masks = make_gencnp(TARGET, generator, params)(FROZEN, images, labels, key=jax.random.key(0)).masks
+    explain = jax.jit(make_gencnp(TARGET, generator, params))
+    masks = explain(FROZEN, images, labels, key=jax.random.key(0)).masks
     gains = []
     for i in range(8):
         j = i + 1 if i % 2 == 0 else i - 1
         if labels[i] == labels[j]:
             continue
         gate = {name: mask[i : i + 1] for name, mask in masks.items()}
-        clean = np.asarray(TARGET.apply(FROZEN, images[j : j + 1]).logits[0], np.float64)
-        masked = np.asarray(TARGET.apply(FROZEN, images[j : j + 1], gate).logits[0], np.float64)
+        clean = np.asarray(APPLY(FROZEN, images[j : j + 1]).logits[0], np.float64)
+        masked = np.asarray(APPLY(FROZEN, images[j : j + 1], gate).logits[0], np.float64)
         log_p = [z[labels[i]] - np.log(np.exp(z).sum()) for z in (masked, clean)]
         gains.append(max(0.0, log_p[0] - log_p[1]))
     assert len(gains) == 6
@@ -180,10 +182,9 @@ def test_under_a_budget_the_class_has_to_stay_and_the_neighbour_has_to_lose_it()
         masks = explain(num_open / count).masks
         partner = np.arange(8) ^ 1
         own, crossed = (
-            np.asarray(jax.nn.softmax(TARGET.apply(FROZEN, x, masks).logits))
-            for x in (images, images[partner])
+            np.asarray(jax.nn.softmax(APPLY(FROZEN, x, masks).logits)) for x in (images, images[partner])
         )
-        predicted = np.asarray(TARGET.apply(FROZEN, images).logits.argmax(axis=1))
+        predicted = np.asarray(APPLY(FROZEN, images).logits.argmax(axis=1))
         foreign = predicted != predicted[partner]
         rows = np.arange(8)
         possible.append(-np.log(own[rows, predicted]) - 2 * foreign * np.log(1 - crossed[rows, predicted]))
@@ -205,15 +206,16 @@ def test_the_least_permissive_cut_that_carries_the_decision_is_taken():
         lambda leaf: leaf + 0.2 * jnp.cos(jnp.arange(leaf.size)).reshape(leaf.shape), params
     )
     images, labels = planted_images(np.random.default_rng(2), 16)
-    pathway = make_gencnp(TARGET, generator, params)(FROZEN, images, labels, key=jax.random.key(0))
+    explain = jax.jit(make_gencnp(TARGET, generator, params))
+    pathway = explain(FROZEN, images, labels, key=jax.random.key(0))
     masks = np.asarray(flatten(pathway.masks, TARGET.sites))
     rows = np.arange(16)
-    predicted = np.asarray(TARGET.apply(FROZEN, images).logits.argmax(axis=1))
+    predicted = np.asarray(APPLY(FROZEN, images).logits.argmax(axis=1))
     margins, candidates = [], []
     for cut in generator.cuts:
-        explain = make_gencnp(TARGET, generator, params, density=cut)
+        explain = jax.jit(make_gencnp(TARGET, generator, params, density=cut))
         candidate = explain(FROZEN, images, labels, key=jax.random.key(0)).masks
-        logits = np.array(TARGET.apply(FROZEN, images, candidate).logits)
+        logits = np.array(APPLY(FROZEN, images, candidate).logits)
         own = logits[rows, predicted].copy()
         logits[rows, predicted] = -np.inf
         margins.append(own - logits.max(axis=1))

@@ -129,7 +129,7 @@ def test_many_classes_share_one_foreground_at_inner_sites():
 def test_scores_begin_where_they_are_told_to():
     make, options = MAKERS["canvas_net"]
     target = lap.extend(make, alpha=2.0, gate=None, bias=-7.0, **options)
-    seen = lap.read(target.apply(target.init(jax.random.key(0)), images_for(target)))
+    seen = lap.read(jax.jit(target.apply)(target.init(jax.random.key(0)), images_for(target)))
     for scores in seen.scores.values():
         np.testing.assert_allclose(scores, -7, atol=0.5)  # The last kernel is small and not zero.
 
