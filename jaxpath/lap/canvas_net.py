@@ -8,7 +8,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from jaxpath.gating import Taps
-from jaxpath.layers import Conv
+from jaxpath.layers import Conv, relu
 from jaxpath.targets import Pooling, compute_dtype, from_linen, make_preprocessing
 from jaxpath.targets.linen import batch_norm
 from jaxpath.targets.pooling import ORDINARY
@@ -47,7 +47,7 @@ class CanvasNet(nn.Module):
                 name=f"conv{number}",
             )(x)
             x = batch_norm(train=train, axis_name=self.axis_name, dtype=self.dtype, name=f"bn{number}")(x)
-            x = taps(f"relu{number}", nn.relu(x))
+            x = taps(f"relu{number}", relu(x))
             if number in (2, 3):
                 x = self.pooling.average_pool(f"pool{number - 1}", x, (2, 2))
         classifier = nn.Dense(self.num_classes, dtype=jnp.float32, name="fc")
