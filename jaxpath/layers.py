@@ -383,6 +383,7 @@ def adaptive_average_pool(x: Array, size: tuple[int, int]) -> Array:
 
 @functools.partial(jax.jit, static_argnames="size", inline=True)
 def _average_bins(x: Array, size: tuple[int, int]) -> Array:
+    # One program also where it is called alone, not one for each slice.
     # Sums of slices compile to one pass, on a CPU three times as fast as a mean over blocks; a product wants
     # the channels elsewhere, a mean of each bin a copy of it.
     pooled = x.astype(jnp.float32)

@@ -26,6 +26,13 @@ def make_generator(**options):
     return generator, jax.jit(generator.init)(jax.random.key(1), APPLY(FROZEN, images))
 
 
+@partial(jax.jit, static_argnums=0)
+def masks_of(generator, params, images, labels, density=None):
+    """The masks of its explainer; one program for all densities."""
+    explain = make_gencnp(TARGET, generator, params, density=density)
+    return explain(FROZEN, images, labels, key=jax.random.key(0)).masks
+
+
 def train(generator, params, options, *, steps, devices=1, batch_size=32, learning_rate=1e-3):
     mesh = make_mesh(jax.devices()[:devices])
     optimizer = optax.adam(learning_rate)
@@ -49,8 +56,7 @@ def test_the_generator_recovers_the_planted_pathways_and_closes_the_rest(quantiz
     generator, params = make_generator()
     state, _ = train(generator, params, options, steps=400)
     images, labels = planted_images(np.random.default_rng(11), 64)
-    explain = jax.jit(make_gencnp(TARGET, generator, state.params))
-    masks = flatten(explain(FROZEN, images, labels, key=jax.random.key(0)).masks, TARGET.sites)
+    masks = flatten(masks_of(generator, state.params, images, labels), TARGET.sites)
     overlap = iou(masks, jnp.asarray(truth(labels)))
     assert float(overlap.mean()) >= 0.9
     assert float(jnp.where(truth(labels) == 0, masks, 0).mean()) < 0.02
@@ -131,8 +137,7 @@ def test_the_leakage_term_compares_each_image_with_its_neighbour_of_another_clas
     _, metrics = step(state, FROZEN, shard_batch({"image": images, "label": labels}, mesh))
 
     # The same by hand: every image's mask on its neighbour, log-probabilities in NumPy.
-    explain = jax.jit(make_gencnp(TARGET, generator, params))
-    masks = explain(FROZEN, images, labels, key=jax.random.key(0)).masks
+    masks = masks_of(generator, params, images, labels)
     gains = []
     for i in range(8):
         j = i + 1 if i % 2 == 0 else i - 1
@@ -163,30 +168,25 @@ def test_under_a_budget_the_class_has_to_stay_and_the_neighbour_has_to_lose_it()
     options = ObjectiveOptions(budget=0.5, budget_steps=0, class_weight=0.0, leakage_weight=2.0)
     generator, params = make_generator(cuts=(0.5,))
     images, labels = planted_images(np.random.default_rng(5), 8, np.array([0, 1, 2, 2, 1, 0, 0, 2], np.int32))
-    objective = make_objective(TARGET, generator, options)
+    objective = jax.jit(make_objective(TARGET, generator, options))
     extra = init_sparsity(options)._replace(budget=jnp.float32(0.5))
     found = []
     for seed in range(3):
         keys = jax.random.split(jax.random.key(seed), 8)
         found.append(objective(params, extra, FROZEN, {"image": images, "label": labels}, keys)[0])
-    explain = jax.jit(
-        lambda density: make_gencnp(TARGET, generator, params, density=density)(
-            FROZEN, images, labels, key=jax.random.key(0)
-        )
-    )
 
     # The same by hand at every density that may have been drawn.
     possible = []
     count = sum(site.channels for site in TARGET.sites)
+    rows = np.arange(8)
+    partner = rows ^ 1
+    predicted = np.asarray(APPLY(FROZEN, images).logits.argmax(axis=1))
+    foreign = predicted != predicted[partner]
     for num_open in range(round(0.4 * count), round(0.5 * count) + 1):
-        masks = explain(num_open / count).masks
-        partner = np.arange(8) ^ 1
+        masks = masks_of(generator, params, images, labels, num_open / count)
         own, crossed = (
             np.asarray(jax.nn.softmax(APPLY(FROZEN, x, masks).logits)) for x in (images, images[partner])
         )
-        predicted = np.asarray(APPLY(FROZEN, images).logits.argmax(axis=1))
-        foreign = predicted != predicted[partner]
-        rows = np.arange(8)
         possible.append(-np.log(own[rows, predicted]) - 2 * foreign * np.log(1 - crossed[rows, predicted]))
     for losses in found:
         distance = np.abs(np.asarray(losses) - np.array(possible))
@@ -206,15 +206,12 @@ def test_the_least_permissive_cut_that_carries_the_decision_is_taken():
         lambda leaf: leaf + 0.2 * jnp.cos(jnp.arange(leaf.size)).reshape(leaf.shape), params
     )
     images, labels = planted_images(np.random.default_rng(2), 16)
-    explain = jax.jit(make_gencnp(TARGET, generator, params))
-    pathway = explain(FROZEN, images, labels, key=jax.random.key(0))
-    masks = np.asarray(flatten(pathway.masks, TARGET.sites))
+    masks = np.asarray(flatten(masks_of(generator, params, images, labels), TARGET.sites))
     rows = np.arange(16)
     predicted = np.asarray(APPLY(FROZEN, images).logits.argmax(axis=1))
     margins, candidates = [], []
     for cut in generator.cuts:
-        explain = jax.jit(make_gencnp(TARGET, generator, params, density=cut))
-        candidate = explain(FROZEN, images, labels, key=jax.random.key(0)).masks
+        candidate = masks_of(generator, params, images, labels, cut)
         logits = np.array(APPLY(FROZEN, images, candidate).logits)
         own = logits[rows, predicted].copy()
         logits[rows, predicted] = -np.inf
