@@ -11,7 +11,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from jaxpath import data, explainers, gencnp, metrics, report, targets, training
+from jaxpath import data, devices, explainers, gencnp, metrics, report, targets
 from jaxpath.report.style import CLOSED, INK, MUTED, OPEN, SMALL, TEXT
 
 IMAGES = Path(__file__).parent / "images"
@@ -58,7 +58,7 @@ def draw_curves(run: Path) -> Figure:
         return data.eval_batches(data.digits("test"), batch_size=120, preprocessing=target.preprocessing)
 
     curves = {
-        name: metrics.density_curve(target, params, make, own, batches, mesh=training.make_mesh())
+        name: metrics.density_curve(target, params, make, own, batches, mesh=devices.make_mesh())
         for name, (make, own) in makers.items()
     }
     return report.plot_curves(curves, title="Digits: explainers at equal densities")

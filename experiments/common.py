@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar
 
 import jax
 
-from jaxpath import data, gencnp, metrics, training
+from jaxpath import data, devices, gencnp, metrics
 from jaxpath.cli import launching
 from jaxpath.cli.launching import say as say
 from jaxpath.types import InputError, Target
@@ -117,7 +117,7 @@ def command(run: Callable[[Options], None], options: type[Options], description:
     """An experiment as something to start: its processes find each other first."""
 
     def start(parsed: Options) -> None:
-        training.start_processes(parsed.coordinator, parsed.num_processes, parsed.process_id)
+        devices.start_processes(parsed.coordinator, parsed.num_processes, parsed.process_id)
         run(parsed)
 
     return launching.Command(options, start, description)

@@ -27,7 +27,7 @@ import outcome
 import tables
 from tqdm import tqdm
 
-from jaxpath import compiling, data, explainers, gencnp, metrics, report, targets, training
+from jaxpath import compiling, data, devices, explainers, gencnp, metrics, report, targets
 from jaxpath.types import Explainer, InputError, Params, Target
 
 SLOW = ("integrated_gradients", "greedy", "dgr")
@@ -113,7 +113,7 @@ def run(options: Options) -> None:
     params = targets.load_weights(target, options.weights)
     entries = make_entries(target, options)
     common.check_data(target, source)
-    mesh = training.make_mesh()
+    mesh = devices.make_mesh()
     batch_size = metrics.fitting_batch_size(target, budget=options.memory) * mesh.size
     common.say(f"{len(source)} images, {batch_size} at a time, {len(entries)} explainers")
 

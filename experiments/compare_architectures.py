@@ -28,7 +28,7 @@ import numpy as np
 import outcome
 from common import ClassifierOptions, GeneratorOptions
 
-from jaxpath import data, explainers, gencnp, metrics, report, targets, training
+from jaxpath import data, devices, explainers, gencnp, metrics, report, targets
 from jaxpath.types import Explainer, InputError, Params, Target
 
 GENERATOR = "gencnp"
@@ -291,7 +291,7 @@ def saliency_maps(
             "gradient": explainers.pathway_saliency(*here, None),
         }
 
-    found = metrics.per_image(evaluate, (params, explainer_params), batches, mesh=training.make_mesh())
+    found = metrics.per_image(evaluate, (params, explainer_params), batches, mesh=devices.make_mesh())
     return {kind: found[kind] for kind in ("pathway", "gradient")}
 
 

@@ -12,7 +12,7 @@ from common import ClassifierOptions, check_data, eval_passes, say, target_optio
 from discover_planted import planted_top1
 from outcome import write_results
 
-from jaxpath import data, discover, metrics, targets, training
+from jaxpath import data, devices, discover, metrics, targets
 from jaxpath.cli.launching import as_json
 from jaxpath.types import Params, Target
 
@@ -128,7 +128,7 @@ def measure(
 
     Units are recorded in one draw per image, as in the official code.
     """
-    mesh = training.make_mesh()
+    mesh = devices.make_mesh()
     batches: metrics.Batches = eval_passes(
         held_out, target, batch_size=32 * mesh.size, num_workers=num_workers
     )

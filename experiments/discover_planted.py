@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxpath import data, discover, targets, training
+from jaxpath import data, devices, discover, targets
 from jaxpath.types import Preprocessing
 
 _CONCEPTS, _UNITS, _IMAGES, _SIDE, _WIDTH = 30, 200, 3000, 8, 48
@@ -39,7 +39,7 @@ def planted_top1(seed: int) -> float:
         name="planted",
         preprocessing=Preprocessing(None, (_SIDE, _SIDE), mean=(0.0,), std=(1.0,)),
     )
-    mesh = training.make_mesh()
+    mesh = devices.make_mesh()
     source = data.ArraySource(images, shown)
     size = 50 * mesh.size
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 from common import ClassifierOptions, GeneratorOptions, say, train_batches
 
-from jaxpath import data, gencnp, targets, training
+from jaxpath import data, devices, gencnp, targets, training
 from jaxpath.compiling import run_once
 from jaxpath.targets.objective import make_classifier_objective
 from jaxpath.training.checkpoints import Checkpoints
@@ -45,8 +45,8 @@ def train_classifier(
 
     They are also written to :data:`WEIGHTS` in ``out``.
     """
-    mesh = training.make_mesh()
-    training.check_batch_size(options.train_batch_size, mesh)
+    mesh = devices.make_mesh()
+    devices.check_batch_size(options.train_batch_size, mesh)
     schedule = _schedule(options.train_learning_rate, options.train_steps)
     if options.optimizer == "adamw":
         optimizer = optax.adamw(schedule, weight_decay=options.train_weight_decay)
@@ -97,8 +97,8 @@ def train_generator(
 
     It is also written to :data:`GENERATOR` in ``out``.
     """
-    mesh = training.make_mesh()
-    training.check_batch_size(options.batch_size, mesh)
+    mesh = devices.make_mesh()
+    devices.check_batch_size(options.batch_size, mesh)
     generator = make_generator(target, options)
     create_state, step = make_generator_step(target, generator, options, mesh)
     batches = train_batches(

@@ -10,7 +10,7 @@ import jax
 import optax
 from common import say, train_batches
 
-from jaxpath import data, flint, training
+from jaxpath import data, devices, flint, training
 from jaxpath.types import Params, Target
 
 
@@ -164,8 +164,8 @@ def _fit(
     seed: int,
     config: Mapping,
 ) -> training.FitResult:
-    mesh = training.make_mesh()
-    training.check_batch_size(recipe.batch_size, mesh)
+    mesh = devices.make_mesh()
+    devices.check_batch_size(recipe.batch_size, mesh)
     num_steps = max(1, int(recipe.epochs * len(source)) // recipe.batch_size)
     say(f"{recipe.epochs:g} epochs of {len(source)} images, {num_steps} steps of {recipe.batch_size}")
     optimizer = _optimizer(recipe, options, len(source), num_steps)

@@ -11,7 +11,7 @@ from common import eval_passes, say
 from flint_fitting import FlintOptions, Interpreted
 from outcome import write_results
 
-from jaxpath import data, explainers, flint, metrics, report, targets, training
+from jaxpath import data, devices, explainers, flint, metrics, report, targets
 from jaxpath.pathways import top_fraction
 from jaxpath.types import Preprocessing, Target
 
@@ -105,12 +105,12 @@ def _interpret(
         trained.target_params,
         trained.params,
         _passes(target, source, options),
-        mesh=training.make_mesh(),
+        mesh=devices.make_mesh(),
     )
 
 
 def _passes(target: Target, source: data.Source, options: FlintOptions) -> metrics.Batches:
-    size = 32 * training.make_mesh().size
+    size = 32 * devices.make_mesh().size
     return eval_passes(source, target, batch_size=size, num_workers=options.num_workers)
 
 

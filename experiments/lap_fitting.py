@@ -10,7 +10,7 @@ import jax
 import optax
 from common import ClassifierOptions, say, train_batches
 
-from jaxpath import data, lap, targets, training
+from jaxpath import data, devices, lap, targets, training
 from jaxpath.types import InputError, Params, Target
 
 
@@ -235,8 +235,8 @@ def _fit(
     title: str,
     augment: str = "none",
 ) -> training.FitResult:
-    mesh = training.make_mesh()
-    training.check_batch_size(options.batch_size, mesh)
+    mesh = devices.make_mesh()
+    devices.check_batch_size(options.batch_size, mesh)
     params, progress = start
     return fitting.fit(
         training.create_state(params, optimizer, key=jax.random.key(seed + 2), extra=progress),

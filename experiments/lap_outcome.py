@@ -12,7 +12,7 @@ from common import eval_passes, say
 from lap_fitting import LapTrained
 from outcome import write_results
 
-from jaxpath import attributions, data, lap, metrics, report, training
+from jaxpath import attributions, data, devices, lap, metrics, report
 from jaxpath.types import InputError, Params, Target
 
 _SHOWN = 6
@@ -155,7 +155,7 @@ def _pass(
         own = boxes[jnp.clip(batch["index"], 0, len(boxes) - 1)]
         return judge(explained._replace(params=params), pixels, maps, classes, own)
 
-    mesh = training.make_mesh()
+    mesh = devices.make_mesh()
     passes = eval_passes(source, target, batch_size=options.score_batch_size * mesh.size)
     found = metrics.per_image(run, (explained.params, jnp.asarray(boxes)), passes, mesh=mesh)
     return {name: float(np.mean(v)) for name, v in found.items() if name not in ("indices", "labels")}
@@ -196,7 +196,7 @@ def _accuracy(net: LapTrained, source: data.Source, options: ScoreOptions) -> fl
         logits = net.target.apply(params, batch["image"]).logits
         return {"correct": (logits.argmax(axis=-1) == batch["label"]).astype(jnp.float32)}
 
-    mesh = training.make_mesh()
+    mesh = devices.make_mesh()
     passes = eval_passes(source, net.target, batch_size=options.score_batch_size * mesh.size)
     return float(metrics.per_image(correct, net.params, passes, mesh=mesh)["correct"].mean())
 

@@ -10,7 +10,7 @@ import numpy as np
 from common import GeneratorOptions, eval_passes, say
 from fitting import Trained
 
-from jaxpath import data, gencnp, metrics, report, training
+from jaxpath import data, devices, gencnp, metrics, report
 from jaxpath.cli.launching import as_json
 from jaxpath.cli.manifest import environment
 from jaxpath.pathways import site_arrays, unflatten
@@ -94,7 +94,7 @@ def evaluate(
 
     Of ``options`` it takes the size of that part and how images are read.
     """
-    mesh = training.make_mesh()
+    mesh = devices.make_mesh()
 
     def explain(batches: metrics.Batches) -> metrics.Records:
         return metrics.explain_all(

@@ -24,7 +24,7 @@ import numpy as np
 import outcome
 from common import GeneratorOptions
 
-from jaxpath import data, explainers, gencnp, metrics, report, targets, training
+from jaxpath import data, devices, explainers, gencnp, metrics, report, targets
 from jaxpath.types import Explainer, InputError, Params, Target
 
 TRAINED, UNTRAINED = "generator", "generator of a random target"
@@ -124,7 +124,7 @@ def score(
         explainer_params,
         outcome.passes(source, target, options.generator),
         densities=options.densities,
-        mesh=training.make_mesh(),
+        mesh=devices.make_mesh(),
         seed=options.seed,
     )
     return [
@@ -152,7 +152,7 @@ def cascade(
         make,
         explainer_params,
         outcome.passes(source, target, options.generator),
-        mesh=training.make_mesh(),
+        mesh=devices.make_mesh(),
         seed=options.seed,
         density=options.density,
     )

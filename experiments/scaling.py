@@ -21,8 +21,8 @@ import jax
 import jax.numpy as jnp
 from common import GeneratorOptions
 
-from jaxpath import gencnp, targets, training
-from jaxpath.training.sharding import POSITION
+from jaxpath import devices, gencnp, targets, training
+from jaxpath.devices.mesh import POSITION
 from jaxpath.types import Target
 
 
@@ -97,7 +97,7 @@ def measure(model: str, options: Options) -> dict[str, Any]:
 
 def compile_step(target: Target, batch_size: int, options: Options) -> tuple[training.Program, int]:
     """The step for so many images per device, and the number of the generator's parameters."""
-    mesh = training.make_mesh()
+    mesh = devices.make_mesh()
     settings = GeneratorOptions(width=options.width, precision=options.precision)
     generator, frozen, params = generator_shapes(target, settings)
     create_state, step = fitting.make_generator_step(target, generator, settings, mesh)

@@ -36,7 +36,7 @@ import outcome
 from common import GeneratorOptions
 from flax.traverse_util import flatten_dict
 
-from jaxpath import compiling, data, explainers, gencnp, losses, targets, training
+from jaxpath import compiling, data, devices, explainers, gencnp, losses, targets
 from jaxpath.targets.torch_names import parameter_slots
 from jaxpath.types import InputError, Params, Target
 
@@ -165,16 +165,16 @@ def prepare_step(bench: Bench, options: Options) -> tuple[dict[str, Callable[[],
     What is planned is the step's alone: arguments, results and temporary values. The peaks are those of the
     whole process, until the step is compiled and while it runs.
     """
-    mesh = training.make_mesh()
-    training.check_batch_size(options.batch_size, mesh)
+    mesh = devices.make_mesh()
+    devices.check_batch_size(options.batch_size, mesh)
     objective = gencnp.ObjectiveOptions(rematerialize=options.rematerialize)
     chosen = GeneratorOptions(width=options.width, precision=options.dtype, steps=10**6, objective=objective)
     create_state, step = fitting.make_generator_step(bench.target, bench.generator, chosen, mesh)
     # A copy: the step donates its state, and the weights are needed once more.
-    state = training.replicate(create_state(jax.tree.map(jnp.array, bench.weights), 0), mesh)
-    frozen = training.replicate(bench.params, mesh)
+    state = devices.replicate(create_state(jax.tree.map(jnp.array, bench.weights), 0), mesh)
+    frozen = devices.replicate(bench.params, mesh)
     count = len(bench.images)
-    batch = training.shard_batch(
+    batch = devices.shard_batch(
         {"image": bench.images, "label": np.zeros(count, np.int32), "weight": np.ones(count, np.float32)},
         mesh,
     )

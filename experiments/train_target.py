@@ -20,7 +20,7 @@ import fitting
 import jax
 from common import ClassifierOptions
 
-from jaxpath import data, metrics, targets, training
+from jaxpath import data, devices, metrics, targets
 from jaxpath.types import Params, Target
 
 
@@ -74,7 +74,7 @@ def run(options: Options) -> None:
 
 
 def _accuracy(target: Target, params: Params, held_out: data.Source) -> float:
-    mesh = training.make_mesh()
+    mesh = devices.make_mesh()
 
     def predict(params: Params, batch: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
         return {"predicted": target.apply(params, batch["image"]).logits.argmax(axis=-1)}

@@ -7,6 +7,7 @@
 from jaxpath import (
     attributions,
     data,
+    devices,
     flint,
     gencnp,
     lap,
@@ -18,11 +19,13 @@ from jaxpath import (
 )
 from jaxpath.gating import Taps, gate
 from jaxpath.types import (
+    Attribution,
     Explainer,
     FilledMask,
     Gates,
     InputError,
     Mean,
+    Objective,
     Params,
     Pathway,
     Preprocessing,
@@ -32,11 +35,13 @@ from jaxpath.types import (
 )
 
 __all__ = [
+    "Attribution",
     "Explainer",
     "FilledMask",
     "Gates",
     "InputError",
     "Mean",
+    "Objective",
     "Params",
     "Pathway",
     "Preprocessing",
@@ -46,6 +51,7 @@ __all__ = [
     "TargetOutput",
     "attributions",
     "data",
+    "devices",
     "flint",
     "gate",
     "gencnp",

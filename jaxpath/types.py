@@ -19,6 +19,17 @@ Params = Any
 """A pytree of arrays. For a Flax target: ``{"params": ..., "batch_stats": ...}``."""
 
 
+Batch = Mapping[str, Array]
+"""A batch on the devices: arrays with the leading axis B, such as ``image`` [B, H, W, C], ``label`` [B],
+``weight`` [B] (0 for padding) and ``position`` [B], the example's place in the batch of all processes."""
+
+HostBatch = Mapping[str, np.ndarray]
+"""One process's part of a batch, before it is on the devices."""
+
+EvalStep = Callable[[Params, Any, Batch], dict[str, Array]]
+"""``step(params, frozen, batch) -> {name: [B, ...]}``: one entry per example, nothing reduced."""
+
+
 class FilledMask(NamedTuple):
     """A gate whose closed neurons take a value of their own instead of 0, such as their mean.
 
@@ -182,6 +193,17 @@ class Explainer(Protocol):
         ...
 
 
+class Attribution(Protocol):
+    """Says how much each pixel matters to a class; all methods alike."""
+
+    def __call__(self, params: Params, images: Array, labels: Array, *, key: Array) -> Array:
+        """Returns maps [B, H, W] of ``images`` [B, H, W, C] for the classes ``labels`` [B].
+
+        Images do not mix: an image's map is the same in any batch.
+        """
+        ...
+
+
 class Mean(NamedTuple):
     """An exact mean over batches, shards and padded examples: two sums, divided once at the end.
 
@@ -211,3 +233,25 @@ class Mean(NamedTuple):
     def value(self) -> Array:
         """The mean; NaN where nothing was counted."""
         return self.total / self.count
+
+
+class Objective(Protocol):
+    """What a training step minimises. Each device calls it on its own part of the batch."""
+
+    def __call__(
+        self, params: Params, extra: Any, frozen: Any, batch: Batch, keys: Array
+    ) -> tuple[Array, tuple[Any, Mapping[str, Array | Mean]]]:
+        """Returns per-example losses [b] and, not differentiated, the next ``extra`` and metrics.
+
+        Args:
+            params: What is trained; the only argument that is differentiated.
+            extra: State carried from the step before. The returned one must be the same on every
+                device: average what depends on the batch with ``lax.pmean(..., jaxpath.devices.AXIS)``.
+            frozen: Arrays that are used and not trained, such as a target's weights.
+            batch: This device's part, arrays [b, ...].
+            keys: Typed random keys [b], one per example.
+
+        The metrics are per-example arrays [b]; or [] where they are the same on all devices (a
+        dual variable); or a :class:`Mean` where only some examples count.
+        """
+        ...

@@ -17,6 +17,8 @@ os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
 import jax
 import pytest
 
+from jaxpath.devices import make_mesh
+
 jax.config.update("jax_num_cpu_devices", 8)
 # Most programs run once or twice: compiling them takes longer than anything that they do.
 jax.config.update("jax_disable_most_optimizations", True)
@@ -37,3 +39,15 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}; set JAXPATH_TEST_DATA to its folder")
     return folder
+
+
+@pytest.fixture
+def one_device() -> jax.sharding.Mesh:
+    """The mesh of one device."""
+    return make_mesh(jax.devices()[:1])
+
+
+@pytest.fixture
+def eight_devices() -> jax.sharding.Mesh:
+    """The mesh of all devices."""
+    return make_mesh()

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-BASE = {"markup", "types", "compiling", "gating", "layers", "pathways", "losses", "training.sharding"}
+BASE = {"markup", "types", "compiling", "gating", "layers", "pathways", "losses", "devices"}
 
 SYSTEMS = {"gencnp", "flint", "lap", "discover"}
 EVERYTHING = (
@@ -28,15 +28,16 @@ MAY_IMPORT = {
     "layers": {"types", "compiling"},
     "pathways": {"types"},
     "losses": {"types"},
-    "training.sharding": {"types"},
+    # Passes over a data set are compiled for the mesh that they run on.
+    "devices": {"types", "compiling"},
     "targets": BASE,
     # A saliency map normalises images as their target does.
     "explainers": BASE | {"targets"},
     # Attributions share the score of a class with the explainers of neurons.
     "attributions": BASE | {"targets", "explainers"},
-    # Metrics run their passes over a data set as the steps of training do.
-    "metrics": BASE | {"training"},
     "data": BASE,
+    # A metric runs over a data set.
+    "metrics": BASE | {"data"},
     # Findings are what explainers, metrics and steps say about pictures, put together for a page.
     "findings": BASE | {"targets", "explainers", "data", "metrics", "training"},
     # A system explains any target by any metric; the systems do not know each other.
@@ -78,8 +79,8 @@ def module_name(path: Path) -> str:
 
 
 def room_of(module: str) -> str:
-    """``"training.sharding"`` is a room of its own; otherwise the first part names the room."""
-    return module if module in MAY_IMPORT else module.split(".")[0]
+    """The first part of a module's name."""
+    return module.split(".")[0]
 
 
 def imported_modules(path: Path) -> Iterator[str]:
@@ -93,9 +94,8 @@ def imported_modules(path: Path) -> Iterator[str]:
 
 
 def imported_rooms(path: Path) -> set[str]:
-    names = (name.split(".")[1:] for name in imported_modules(path) if name.startswith("jaxpath."))
-    # The last part may be a function, so that "training.sharding" is found by its first two parts.
-    return {room_of(".".join(parts[:2])) for parts in names}
+    names = (name.split(".") for name in imported_modules(path))
+    return {parts[1] for parts in names if parts[0] == "jaxpath" and len(parts) > 1}
 
 
 @pytest.mark.parametrize("path", source_files(), ids=module_name)

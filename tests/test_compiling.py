@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxpath import compiling, targets
-from jaxpath.training import make_mesh
+from jaxpath.devices import make_mesh
 
 
 def chained(x):

@@ -30,14 +30,13 @@ from jaxpath.attributions.lrp import (
     make_lrp,
 )
 from jaxpath.attributions.scores import (
-    Attribution,
     Reduce,
     as_pixels,
     magnitude,
     total,
     unreduced,
 )
-from jaxpath.types import InputError, Target
+from jaxpath.types import Attribution, InputError, Target
 
 __all__ = [
     "EPSILON",

@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxpath.attributions.scores import Attribution, as_pixels
+from jaxpath.attributions.scores import as_pixels
 from jaxpath.explainers.scoring import logit_of
-from jaxpath.types import FilledMask, InputError, Params, Target
+from jaxpath.types import Attribution, FilledMask, InputError, Params, Target
 
 
 def make_gradcam(target: Target, *, site: str | None = None) -> Attribution:

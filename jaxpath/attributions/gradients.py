@@ -5,7 +5,6 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jaxpath.attributions.scores import (
-    Attribution,
     Reduce,
     as_pixels,
     check_count,
@@ -16,7 +15,7 @@ from jaxpath.explainers import pixel_gradient
 from jaxpath.explainers.scoring import logit_of
 from jaxpath.targets.activations import ACTIVATIONS
 from jaxpath.targets.interpreter import evaluate
-from jaxpath.types import Params, Target
+from jaxpath.types import Attribution, Params, Target
 
 
 def make_gradient(target: Target, *, reduce: Reduce = magnitude) -> Attribution:

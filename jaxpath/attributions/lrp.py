@@ -13,11 +13,11 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxpath.attributions.scores import Attribution, Reduce, as_pixels, total
+from jaxpath.attributions.scores import Reduce, as_pixels, total
 from jaxpath.attributions.tape import Block, Node, Tape
 from jaxpath.targets.activations import ACTIVATIONS
 from jaxpath.targets.linen import normalize
-from jaxpath.types import InputError, Params, Target
+from jaxpath.types import Attribution, InputError, Params, Target
 
 _EPSILON = 1e-6
 

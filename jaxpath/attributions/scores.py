@@ -1,25 +1,12 @@
-"""What every attribution shares: its signature, the score it explains, how colours become one value."""
+"""What every attribution shares: its input, and how colours become one value."""
 
 from collections.abc import Callable
-from typing import Protocol
 
 import jax.numpy as jnp
 from jax import Array
 
 from jaxpath.targets.linen import as_input
-from jaxpath.types import InputError, Params, Target
-
-
-class Attribution(Protocol):
-    """Says how much each pixel matters to a class; all methods alike."""
-
-    def __call__(self, params: Params, images: Array, labels: Array, *, key: Array) -> Array:
-        """Returns maps [B, H, W] of ``images`` [B, H, W, C] for the classes ``labels`` [B].
-
-        Images do not mix: an image's map is the same in any batch.
-        """
-        ...
-
+from jaxpath.types import InputError, Target
 
 Reduce = Callable[[Array], Array]
 """Values of each pixel and colour, [B, H, W, C] -> [B, H, W] or, to keep the colours, themselves."""

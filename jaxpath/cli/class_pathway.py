@@ -12,27 +12,26 @@ from jaxpath.cli.manifest import report_details, write_manifest
 from jaxpath.cli.options import (
     ClassifierOptions,
     MethodOptions,
-    make_bench,
     make_method,
+    make_session,
     open_classifier,
     open_pictures,
     prepare_folder,
     read_class_names,
 )
 from jaxpath.findings import (
-    Bench,
     ClassPathways,
-    Method,
     Words,
     describe_classes,
     learn_class_pathways,
     load_pictures,
     load_words,
     save_class_pathways,
-    source_passes,
     survey,
 )
-from jaxpath.findings.under import Pairs, predict_pairs, shuffled
+from jaxpath.findings.controls import shuffled
+from jaxpath.findings.pairs import Pairs, predict_pairs
+from jaxpath.metrics import Method, Session, source_passes
 from jaxpath.pathways import unflatten
 from jaxpath.types import InputError, Target
 
@@ -88,13 +87,12 @@ def run(options: ClassPathway) -> None:
     words = None if options.words is None else load_words(options.words, target.sites)
     names = read_class_names(options.classifier.class_names, target.num_classes, source, new)
     prepare_folder(options.out)
-    bench = make_bench(target, params, options.method)
+    session = make_session(target, params, options.method)
     method = make_method(target, options.method, options.classifier, options.out)
 
-    passes = source_passes(bench, "learning", source, skip_unreadable=options.skip_unreadable)
-    records = metrics.explain_all(
-        target, params, method.make, method.params, passes, mesh=bench.mesh, seed=method.seed
-    )
+    reading = data.Reading(skip_unreadable=options.skip_unreadable)
+    passes = source_passes(session, source, title="learning", reading=reading)
+    records = metrics.explain_all(session, method, passes)
     learned = learn_class_pathways(
         records, target.num_classes, threshold=options.threshold, class_names=names, method=method.name
     )
@@ -106,7 +104,7 @@ def run(options: ClassPathway) -> None:
     density = learned.masks[learned.known].mean()
     say(f"{known} class pathways from {len(records.labels)} pictures, {density:.1%} of the channels open")
     if new is not None:
-        _transfer(options, bench, method, learned, new)
+        _transfer(options, session, method, learned, new)
     weights_hash = targets.weights_hash(options.classifier.weights)
     write_manifest(
         options.out,
@@ -144,11 +142,11 @@ def _pictures_to_explain(options: ClassPathway) -> data.Source | None:
 
 
 def _transfer(
-    options: ClassPathway, bench: Bench, method: Method, learned: ClassPathways, source: data.Source
+    options: ClassPathway, session: Session, method: Method, learned: ClassPathways, source: data.Source
 ) -> None:
     """Writes ``transfer.json``: each new picture under its class's pathway, another's, and a random one."""
-    pictures = load_pictures(bench, source, skip_unreadable=options.skip_unreadable)
-    found = survey(bench, method, pictures, title="new pictures")
+    pictures = load_pictures(session, source, skip_unreadable=options.skip_unreadable)
+    found = survey(session, method, pictures, title="new pictures")
     predicted = found.records.predicted
     rows = np.flatnonzero(learned.known[predicted])
     if not rows.size:
@@ -160,7 +158,7 @@ def _transfer(
     table = np.concatenate([masks, shuffled(masks, np.random.default_rng(options.method.seed))])
     labels = predicted[rows]
     under = {
-        name: predict_pairs(bench, pictures.images, table, Pairs(rows, which, labels), title=name)
+        name: predict_pairs(session, pictures.images, table, Pairs(rows, which, labels), title=name)
         for name, which in {
             "class": labels,
             "other": metrics.following_classes(learned.known)[labels],

@@ -12,13 +12,14 @@ from jaxpath.cli.manifest import report_details, write_manifest
 from jaxpath.cli.options import (
     ClassifierOptions,
     MethodOptions,
-    make_bench,
     make_method,
+    make_session,
     open_classifier,
     prepare_folder,
     read_class_names,
 )
-from jaxpath.findings import Bench, DataSetFinding, Method, find_data_set, load_pictures, source_passes
+from jaxpath.findings import DataSetFinding, find_data_set, load_pictures
+from jaxpath.metrics import Method, Session, source_passes
 from jaxpath.pathways import site_arrays, unflatten
 
 
@@ -57,15 +58,15 @@ def run(options: DataSetReport) -> None:
     data.check_labels(source, target.num_classes)
     names = read_class_names(options.classifier.class_names, target.num_classes, source)
     prepare_folder(options.out)
-    bench = make_bench(target, params, options.method)
+    session = make_session(target, params, options.method)
     method = make_method(target, options.method, options.classifier, options.out)
 
-    finding = _evaluate(bench, method, source, options)
+    finding = _evaluate(session, method, source, options)
     np.savez_compressed(
         options.out / "pathways.npz", **finding.records._asdict(), **site_arrays(target.sites)
     )
     weights_hash = targets.weights_hash(options.classifier.weights)
-    page = _write(options, bench, method, finding, source, names, weights_hash)
+    page = _write(options, session, method, finding, source, names, weights_hash)
     write_manifest(
         options.out,
         weights={"path": options.classifier.weights, "sha256": weights_hash},
@@ -81,37 +82,29 @@ def run(options: DataSetReport) -> None:
     say(f"report: {page} ({time.perf_counter() - began:.0f} s)")
 
 
-def _evaluate(bench: Bench, method: Method, source: data.Source, options: DataSetReport) -> DataSetFinding:
+def _evaluate(
+    session: Session, method: Method, source: data.Source, options: DataSetReport
+) -> DataSetFinding:
     """Explains every image, and puts each pathway on an image of another class."""
+    reading = data.Reading(skip_unreadable=options.skip_unreadable)
     explaining, leakage = (
-        source_passes(bench, title, source, skip_unreadable=options.skip_unreadable)
-        for title in ("explaining", "leakage")
+        source_passes(session, source, title=title, reading=reading) for title in ("explaining", "leakage")
     )
-    records = metrics.explain_all(
-        bench.target,
-        bench.params,
-        method.make,
-        method.params,
-        explaining,
-        mesh=bench.mesh,
-        seed=method.seed,
-    )
-    found = metrics.evaluate_records(
-        bench.target, bench.params, records, leakage, mesh=bench.mesh, seed=method.seed
-    )
-    return find_data_set(records, found, seed=method.seed)
+    records = metrics.explain_all(session, method, explaining)
+    figures = metrics.evaluate_records(session, records, leakage, seed=method.seed)
+    return find_data_set(records, figures, seed=method.seed)
 
 
 def _write(
     options: DataSetReport,
-    bench: Bench,
+    session: Session,
     method: Method,
     finding: DataSetFinding,
     source: data.Source,
     names: tuple[str, ...],
     weights_hash: str,
 ) -> Path:
-    sites = bench.target.sites
+    sites = session.target.sites
     masks = unflatten(finding.records.masks.astype(np.float32), sites)
     figures = options.out / "figures"
     report.save_figure(report.plot_density_per_site(masks, sites), figures / "density_per_site.png")
@@ -119,9 +112,9 @@ def _write(
     figure = report.plot_iou_matrix(finding.matrix, [report.Names(names)(label) for label in labels])
     report.save_figure(figure, figures / "iou_matrix.png")
     places = [int(finding.records.indices[outlier.row]) for outlier in finding.outliers]
-    pictures = load_pictures(bench, data.Subset(source, places)) if places else None
+    pictures = load_pictures(session, data.Subset(source, places)) if places else None
     setting = report.Setting(
-        model=bench.target.name,
+        model=session.target.name,
         sites=sites,
         class_names=names,
         method=method.name,

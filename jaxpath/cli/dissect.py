@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import numpy as np
@@ -16,12 +16,13 @@ from jaxpath.cli.manifest import write_manifest
 from jaxpath.cli.options import (
     ClassifierOptions,
     MethodOptions,
-    make_bench,
+    make_session,
     open_classifier,
     open_pictures,
     prepare_folder,
     read_class_names,
 )
+from jaxpath.metrics import source_passes
 from jaxpath.types import InputError
 
 
@@ -93,22 +94,15 @@ def run(options: Dissect) -> None:
         raise InputError(f"--sampled was given, but the units of {target.name} do not compete; leave it out")
     given = _given_embeddings(options, len(whole))
     prepare_folder(options.out)
-    bench = make_bench(target, params, MethodOptions(batch_size=options.batch_size, seed=options.seed))
+    session = make_session(target, params, MethodOptions(batch_size=options.batch_size, seed=options.seed))
 
-    def passes() -> Any:
-        batches = data.eval_batches(
-            source,
-            batch_size=bench.batch_size,
-            preprocessing=target.preprocessing,
-            skip_unreadable=options.skip_unreadable,
-        )
-        return bench.watch("activations", -(-len(source) // bench.batch_size), batches)
-
+    reading = data.Reading(skip_unreadable=options.skip_unreadable)
+    passes = source_passes(session, source, title="activations", reading=reading)
     activity = discover.record_activity(
         target,
         params,
         passes,
-        mesh=bench.mesh,
+        mesh=session.mesh,
         sites=options.sites or None,
         reduce=options.reduce,
         key=key if options.sampled else None,

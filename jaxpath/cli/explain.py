@@ -14,18 +14,17 @@ from jaxpath.cli.manifest import report_details, write_manifest
 from jaxpath.cli.options import (
     ClassifierOptions,
     MethodOptions,
-    make_bench,
     make_method,
+    make_session,
     open_classifier,
     open_pictures,
     prepare_folder,
     read_class_names,
 )
 from jaxpath.findings import (
-    Bench,
     ClassPathways,
+    Context,
     ImageFinding,
-    Method,
     Pictures,
     Reference,
     Survey,
@@ -39,6 +38,7 @@ from jaxpath.findings import (
     load_words,
     survey,
 )
+from jaxpath.metrics import Method, Session
 from jaxpath.pathways import site_arrays, unflatten
 from jaxpath.types import Target
 
@@ -91,28 +91,19 @@ def run(options: Explain) -> None:
     names = read_class_names(options.classifier.class_names, target.num_classes, reference_source)
     given = None if options.class_pathways is None else load_class_pathways(options.class_pathways, target)
     prepare_folder(options.out)
-    bench = make_bench(target, params, options.method)
+    session = make_session(target, params, options.method)
     method = make_method(target, options.method, options.classifier, options.out)
 
-    names_found, pictures, found = _survey_all(bench, method, source, options)
+    names_found, pictures, found = _survey_all(session, method, source, options)
     part = found.take(np.arange(len(pictures.names)))
     weights_hash = targets.weights_hash(options.classifier.weights)
     reference = None
     if reference_source is not None:
         classes = set(part.records.predicted.tolist())
-        reference = load_reference(
-            bench, method, reference_source, classes, identity=weights_hash, seed=options.method.seed
-        )
+        reference = load_reference(session, method, reference_source, classes, identity=weights_hash)
     class_pathways = given or _from_reference(reference, target, names, method)
-    findings = find_images(
-        bench,
-        method,
-        pictures,
-        part,
-        reference=reference,
-        class_pathways=class_pathways,
-        words=words,
-    )
+    context = Context(reference, class_pathways, words)
+    findings = find_images(session, pictures, part, context=context, seed=method.seed)
     _write_pathways(options.out, target, names_found, found)
     _draw(options.out, target, findings, names)
     write_manifest(
@@ -141,7 +132,7 @@ def run(options: Explain) -> None:
 
 
 def _survey_all(
-    bench: Bench, method: Method, source: data.Source, options: Explain
+    session: Session, method: Method, source: data.Source, options: Explain
 ) -> tuple[tuple[str, ...], Pictures, Survey]:
     """Names and survey of all pictures, and the pictures themselves of those that are shown in full."""
     names: list[str] = []
@@ -149,8 +140,8 @@ def _survey_all(
     found: list[Survey] = []
     for start in range(0, len(source), _BLOCK):
         block = data.Subset(source, np.arange(start, min(start + _BLOCK, len(source))))
-        pictures = load_pictures(bench, block, skip_unreadable=options.skip_unreadable)
-        found.append(survey(bench, method, pictures))
+        pictures = load_pictures(session, block, skip_unreadable=options.skip_unreadable)
+        found.append(survey(session, method, pictures))
         shown.append(pictures.take(range(min(len(pictures.names), max(options.details - len(names), 0)))))
         names += pictures.names
     return tuple(names), join_pictures(shown), join_surveys(found)

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 import tyro
 
-from jaxpath import data, training
+from jaxpath import data, devices, training
 from jaxpath.types import InputError
 
 _SMALLEST = {
@@ -121,7 +121,7 @@ def fail(error: object, status: int) -> None:
     """Says on one line what is wrong, and ends this process."""
     where = f" (process {jax.process_index()})" if jax.process_count() > 1 else ""
     print(f"error{where}: {error}", file=sys.stderr)
-    training.end_process(status)
+    devices.end_process(status)
 
 
 def say(message: str) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 import jax
 from tqdm import tqdm
 
-from jaxpath import data, explainers, gencnp, targets, training
+from jaxpath import data, devices, explainers, gencnp, targets
 from jaxpath.cli.experiments import load_experiment
-from jaxpath.findings import Bench, Method
+from jaxpath.metrics import Method, Session
 from jaxpath.types import InputError, Target
 
 DENSITY = 0.2
@@ -91,14 +91,14 @@ def open_classifier(options: ClassifierOptions) -> tuple[Target, Any]:
     return target, targets.load_weights(target, options.weights)
 
 
-def make_bench(target: Target, params: Any, options: MethodOptions) -> Bench:
+def make_session(target: Target, params: Any, options: MethodOptions) -> Session:
     """The classifier on all devices, with a progress bar on the terminal."""
-    mesh = training.make_mesh()
+    mesh = devices.make_mesh()
     each = _CPU_BATCH if jax.default_backend() == "cpu" else _ACCELERATOR_BATCH
     size = each * mesh.size if options.batch_size is None else options.batch_size
-    training.check_batch_size(size, mesh)
+    devices.check_batch_size(size, mesh)
     # Several programs call the same function on arrays of the same shapes: it is traced once for all.
-    return Bench(target._replace(apply=jax.jit(target.apply)), params, mesh, size, watch)
+    return Session(target._replace(apply=jax.jit(target.apply)), params, mesh, size, watch=watch)
 
 
 def watch(title: str, total: int, batches: Iterable[Any]) -> Iterable[Any]:

@@ -6,13 +6,14 @@ Grain, TensorFlow Datasets and scikit-learn are imported by the functions that n
 from jaxpath.data.archives import TarSource, tar
 from jaxpath.data.arrays import ArraySource, digits
 from jaxpath.data.augment import AUGMENTATIONS, Augment
+from jaxpath.data.batches import Reading, Shard
 from jaxpath.data.canvases import CanvasSource, Clutter, cluttered
 from jaxpath.data.files import UNLABELLED, FileSource, holds_images, image_files
 from jaxpath.data.folders import FolderSource, folder
 from jaxpath.data.index import IMAGE_SUFFIXES, cache_folder
 from jaxpath.data.npz_files import npz
-from jaxpath.data.opening import open_source, split_names
-from jaxpath.data.pipeline import Batches, eval_batches, train_batches
+from jaxpath.data.opening import open_source
+from jaxpath.data.pipeline import READING, Batches, eval_batches, train_batches
 from jaxpath.data.quickdraw import quickdraw
 from jaxpath.data.source import Example, Source, UnreadableImage, check_labels
 from jaxpath.data.splits import Concatenation, Subset, concatenate, draw, split
@@ -22,6 +23,7 @@ from jaxpath.data.transforms import center_crop, decode, flip, random_resized_cr
 __all__ = [
     "AUGMENTATIONS",
     "IMAGE_SUFFIXES",
+    "READING",
     "UNLABELLED",
     "ArraySource",
     "Augment",
@@ -32,6 +34,8 @@ __all__ = [
     "Example",
     "FileSource",
     "FolderSource",
+    "Reading",
+    "Shard",
     "Source",
     "Subset",
     "TarSource",
@@ -56,7 +60,6 @@ __all__ = [
     "random_resized_crop",
     "random_shift",
     "split",
-    "split_names",
     "tar",
     "tfds",
     "train_batches",

@@ -80,11 +80,6 @@ def tar(path: str | Path, split: str | None = None, class_index: Sequence[str] |
     return TarSource(path, index, labelling)
 
 
-def tar_splits(path: str | Path) -> tuple[str, ...]:
-    """Returns the names of the splits of a tar file; none if it has a single part."""
-    return tuple(name for name in _members_by_split(Path(path)) if name)
-
-
 def _list_members(path: Path, split: str | None) -> ImageIndex:
     splits = _members_by_split(path)
     if not splits:

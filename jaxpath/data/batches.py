@@ -4,14 +4,13 @@ import dataclasses
 import functools
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
 from jaxpath.data.augment import Augment
 from jaxpath.data.source import Source, UnreadableImage
 from jaxpath.data.transforms import open_picture
 from jaxpath.types import InputError, Preprocessing
-
-Batch = dict[str, np.ndarray]
 
 UNREADABLE = "unreadable"
 """Entry of a batch that counts what was skipped: the example that could not be read, or -1."""
@@ -25,6 +24,29 @@ class Shard(NamedTuple):
 
     process: int
     processes: int
+
+    @classmethod
+    def of_this_process(cls) -> "Shard":
+        """The part of this process among those that JAX knows."""
+        return cls(jax.process_index(), jax.process_count())
+
+
+class Reading(NamedTuple):
+    """How images are read.
+
+    Attributes:
+        num_workers: Number of worker processes; 0 uses threads, which share the work nearly as well
+            because PIL decodes outside Python's lock. With workers the main script must be guarded
+            by ``if __name__ == "__main__"``.
+        num_threads: Number of threads without workers, and of batches made ahead; None takes one per
+            core, 16 at most. 0 makes each batch when it is asked for.
+        skip_unreadable: Whether examples that hold no picture are passed over and counted; in training
+            each is replaced by the next one in the source.
+    """
+
+    num_workers: int = 0
+    num_threads: int | None = None
+    skip_unreadable: bool = False
 
 
 @functools.lru_cache(maxsize=2)
@@ -75,7 +97,7 @@ class BatchMaker:
     seed: int
     skip_unreadable: bool
 
-    def train(self, number: int) -> Batch:
+    def train(self, number: int) -> dict[str, np.ndarray]:
         """Returns batch ``number`` of the endless stream of shuffled epochs."""
         generators = ExampleGenerators(self.seed)
         size = len(self.source)
@@ -92,7 +114,7 @@ class BatchMaker:
                 raise InputError(f"none of the {size} images can be read; check that the data are images")
         return batch
 
-    def evaluation(self, number: int) -> Batch:
+    def evaluation(self, number: int) -> dict[str, np.ndarray]:
         """Returns batch ``number`` of one pass in the order of the source; weight 0 is padding."""
         generators = ExampleGenerators(self.seed)
         batch = self._empty()
@@ -109,7 +131,7 @@ class BatchMaker:
             self.shard.processes,
         )
 
-    def _empty(self) -> Batch:
+    def _empty(self) -> dict[str, np.ndarray]:
         size = self.batch_size // self.shard.processes
         return {
             "image": np.zeros((size, *self._shape), np.uint8),
@@ -123,7 +145,7 @@ class BatchMaker:
     def _shape(self) -> tuple[int, int, int]:
         return (*self.preprocessing.crop, len(self.preprocessing.mean))
 
-    def _fill(self, batch: Batch, row: int, index: int, rng: np.random.Generator) -> bool:
+    def _fill(self, batch: dict[str, np.ndarray], row: int, index: int, rng: np.random.Generator) -> bool:
         """Writes an example into ``row``; returns False if it was passed over."""
         try:
             example = self.source[index]

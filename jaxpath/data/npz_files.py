@@ -43,12 +43,6 @@ def npz(path: str | Path, split: str | None = None) -> ArraySource:
         )
 
 
-def npz_splits(path: str | Path) -> tuple[str, ...]:
-    """Returns the names of the splits of an ``.npz`` file; none if it has a single part."""
-    with _open_npz(Path(path)) as arrays:
-        return tuple(name for name in _array_pairs(arrays.files) if name)
-
-
 def _open_npz(path: Path) -> np.lib.npyio.NpzFile:
     if not path.is_file():
         raise InputError(f"there is no file {path}; give the path of an .npz file")

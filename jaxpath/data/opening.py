@@ -4,13 +4,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from jaxpath.data.archives import tar, tar_splits
+from jaxpath.data.archives import tar
 from jaxpath.data.arrays import digits
 from jaxpath.data.folders import folder, folder_splits
-from jaxpath.data.npz_files import npz, npz_splits
+from jaxpath.data.npz_files import npz
 from jaxpath.data.source import Source
 from jaxpath.data.splits import choose_split
-from jaxpath.data.tfds_records import tfds, tfds_splits
+from jaxpath.data.tfds_records import tfds
 from jaxpath.types import InputError
 
 FORMS = "digits, npz:FILE.npz, folder:PATH, tar:FILE.tar, tfds:NAME"
@@ -53,24 +53,6 @@ def open_source(
     if splits or (split is not None and path.is_dir()):
         path = path / choose_split(splits or ("",), split, str(path))
     return folder(path, class_index)
-
-
-def split_names(spec: str, *, data_dir: str | Path | None = None) -> tuple[str, ...]:
-    """Returns the names of the splits of a data set; none if it is in one part.
-
-    Raises:
-        InputError: No such form or file.
-    """
-    kind, place = _parse(spec)
-    if kind == "digits":
-        return "train", "test"
-    if kind == "npz":
-        return npz_splits(place)
-    if kind == "tar":
-        return tar_splits(place)
-    if kind == "tfds":
-        return tfds_splits(place, data_dir)
-    return folder_splits(place)
 
 
 def _parse(spec: str) -> tuple[str, str]:

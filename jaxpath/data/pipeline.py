@@ -5,18 +5,23 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from jaxpath.data.augment import Augment, make_augmentation, no_augmentation
-from jaxpath.data.batches import UNREADABLE, Batch, BatchMaker, Shard
+from jaxpath.data.batches import UNREADABLE, BatchMaker, Reading, Shard
 from jaxpath.data.source import Source
 from jaxpath.types import InputError, Preprocessing
 
 MAX_THREADS = 16
 
+READING = Reading()
+"""In threads; a file that is no image is an error."""
+
 _ATTEMPTS = 3
 """How often dead worker processes are replaced at one batch."""
 
 
-class Batches(Iterator[Batch]):
+class Batches(Iterator[dict[str, np.ndarray]]):
     """This process's batches in their order, made ahead of time.
 
     Each batch is a dict of arrays over b = B / P examples, P the number of processes:
@@ -29,23 +34,22 @@ class Batches(Iterator[Batch]):
 
     def __init__(
         self,
-        make_batch: Callable[[int], Batch],
+        make_batch: Callable[[int], dict[str, np.ndarray]],
         source: Source,
         *,
         num_batches: int,
-        num_workers: int,
-        num_threads: int | None,
+        reading: Reading,
     ):
         self._make_batch = make_batch
         self._source = source
         self._num_batches = num_batches
-        self._num_workers = num_workers
-        self._num_threads = _num_cores() if num_threads is None else num_threads
+        self._num_workers = reading.num_workers
+        self._num_threads = _num_cores() if reading.num_threads is None else reading.num_threads
         self._next = 0
         self._batches: Any = None
         self._unreadable: set[int] = set()
 
-    def __next__(self) -> Batch:
+    def __next__(self) -> dict[str, np.ndarray]:
         if self._next >= self._num_batches:
             self.close()
             raise StopIteration
@@ -133,11 +137,8 @@ def train_batches(
     preprocessing: Preprocessing,
     seed: int,
     augment: str | Augment = "none",
-    process_index: int = 0,
-    process_count: int = 1,
-    num_workers: int = 0,
-    num_threads: int | None = None,
-    skip_unreadable: bool = False,
+    shard: Shard | None = None,
+    reading: Reading = READING,
 ) -> Batches:
     """Returns endless batches for training: every epoch shuffled anew, every example once in each.
 
@@ -151,15 +152,8 @@ def train_batches(
         preprocessing: The target's; pictures are cropped to its size. Nothing is normalised here.
         seed: Of the order and the augmentation, at least 0.
         augment: Name in :data:`~jaxpath.data.augment.AUGMENTATIONS`, or a function as described there.
-        process_index: This process's number p, ``jax.process_index()``.
-        process_count: Number P of processes, ``jax.process_count()``.
-        num_workers: Number of worker processes; 0 uses threads, which share the work nearly as well
-            because PIL decodes outside Python's lock. With workers the main script must be guarded
-            by ``if __name__ == "__main__"``.
-        num_threads: Number of threads without workers, and of batches made ahead; by default one per
-            core, 16 at most. 0 makes each batch when it is asked for.
-        skip_unreadable: Whether an example that holds no picture is replaced by the next one in the
-            source, and counted in :attr:`Batches.unreadable`.
+        shard: This process's part; None takes that of JAX's process.
+        reading: Workers, threads, and what to do with files that are no images.
 
     Returns:
         The batches, with ``get_state`` and ``set_state``.
@@ -173,16 +167,15 @@ def train_batches(
         preprocessing=preprocessing,
         augment=make_augmentation(augment),
         batch_size=batch_size,
-        shard=Shard(process_index, process_count),
+        shard=shard,
         seed=seed,
-        skip_unreadable=skip_unreadable,
+        reading=reading,
     )
     return Batches(
         maker.train,
         source,
         num_batches=sys.maxsize // batch_size,
-        num_workers=num_workers,
-        num_threads=num_threads,
+        reading=reading,
     )
 
 
@@ -191,11 +184,8 @@ def eval_batches(
     *,
     batch_size: int,
     preprocessing: Preprocessing,
-    process_index: int = 0,
-    process_count: int = 1,
-    num_workers: int = 0,
-    num_threads: int | None = None,
-    skip_unreadable: bool = False,
+    shard: Shard | None = None,
+    reading: Reading = READING,
 ) -> Batches:
     """Returns the batches of one pass over ``source`` in its order, without augmentation.
 
@@ -206,12 +196,8 @@ def eval_batches(
         source: The examples.
         batch_size: Size B of the global batch.
         preprocessing: The target's; pictures are resized and cropped by it.
-        process_index: This process's number p, ``jax.process_index()``.
-        process_count: Number P of processes, ``jax.process_count()``.
-        num_workers: As for :func:`train_batches`.
-        num_threads: As for :func:`train_batches`.
-        skip_unreadable: Whether an example that holds no picture gets the weight 0 and is counted
-            in :attr:`Batches.unreadable`.
+        shard: This process's part; None takes that of JAX's process.
+        reading: Workers, threads, and what to do with files that are no images: they get the weight 0.
 
     Raises:
         InputError: An argument is out of range, or (when its batch is asked for) an example holds
@@ -222,16 +208,15 @@ def eval_batches(
         preprocessing=preprocessing,
         augment=no_augmentation,
         batch_size=batch_size,
-        shard=Shard(process_index, process_count),
+        shard=shard,
         seed=0,
-        skip_unreadable=skip_unreadable,
+        reading=reading,
     )
     return Batches(
         maker.evaluation,
         source,
         num_batches=-(-len(source) // batch_size),
-        num_workers=num_workers,
-        num_threads=num_threads,
+        reading=reading,
     )
 
 
@@ -241,10 +226,11 @@ def _make_maker(
     preprocessing: Preprocessing,
     augment: Augment,
     batch_size: int,
-    shard: Shard,
+    shard: Shard | None,
     seed: int,
-    skip_unreadable: bool,
+    reading: Reading,
 ) -> BatchMaker:
+    shard = Shard.of_this_process() if shard is None else shard
     if not len(source):
         raise InputError("the data set has no examples; at least one is needed")
     if not 0 <= shard.process < shard.processes:
@@ -265,7 +251,7 @@ def _make_maker(
         batch_size=batch_size,
         shard=shard,
         seed=seed,
-        skip_unreadable=skip_unreadable,
+        skip_unreadable=reading.skip_unreadable,
     )
 
 

@@ -82,16 +82,6 @@ def tfds(name: str, split: str = "train", data_dir: str | Path | None = None) ->
     )
 
 
-def tfds_splits(name: str, data_dir: str | Path | None = None) -> tuple[str, ...]:
-    """Returns the names of the splits of a prepared data set, none if it is not there."""
-    import tensorflow_datasets
-
-    try:
-        return tuple(tensorflow_datasets.builder(name, data_dir=data_dir).info.splits)
-    except (ValueError, FileNotFoundError):
-        return ()
-
-
 def _first_key(features: Any, kind: type, name: str) -> str:
     """Returns the name of the first feature of this kind."""
     keys = [key for key, feature in features.items() if isinstance(feature, kind)]

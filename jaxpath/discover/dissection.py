@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 from jaxpath.discover.embeddings import Cosines, Embeddings, make_cosines
 from jaxpath.discover.naming import UnitNames, name_units
 from jaxpath.discover.similarities import SIMILARITIES, soft_wpmi, wpmi
-from jaxpath.metrics import Batches, per_image
+from jaxpath.metrics import Passes, per_image
 from jaxpath.targets import win_rate
 from jaxpath.types import Competition, InputError, Params, Site, Target, TargetOutput
 
@@ -63,7 +63,7 @@ def summarise(features: Array, *, reduce: Reduce = "mean") -> Array:
 def record_activity(
     target: Target,
     params: Params,
-    batches: Batches,
+    batches: Passes,
     *,
     mesh: Mesh,
     sites: Collection[str] | None = None,

@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array, lax
 from jax.sharding import Mesh
 
-from jaxpath.metrics import Batches, per_image
+from jaxpath.metrics import Passes, per_image
 from jaxpath.types import Gates, InputError, Params, Target, TargetOutput
 
 
@@ -98,7 +98,7 @@ class Drawn(NamedTuple):
 def evaluate_draws(
     target: Target,
     params: Params,
-    batches: Batches,
+    batches: Passes,
     *,
     mesh: Mesh,
     seed: int,

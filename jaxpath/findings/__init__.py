@@ -1,6 +1,5 @@
 """What a report says, measured: pathways of a few pictures or of a data set, and how far to trust them."""
 
-from jaxpath.findings.bench import Bench, Method, Pictures, join_pictures, load_pictures, source_passes
 from jaxpath.findings.channels import Words, load_words, strong_channels
 from jaxpath.findings.class_pathways import (
     ClassPathways,
@@ -9,7 +8,6 @@ from jaxpath.findings.class_pathways import (
     save_class_pathways,
 )
 from jaxpath.findings.data_set import DataSetFinding, find_data_set
-from jaxpath.findings.described import ClassWords, compare_words, describe_classes, flat_words, words_of
 from jaxpath.findings.facts import (
     ClassPathway,
     Confidence,
@@ -21,20 +19,21 @@ from jaxpath.findings.facts import (
     WordComparison,
     WordShare,
 )
-from jaxpath.findings.images import find_images
+from jaxpath.findings.images import Context, find_images
+from jaxpath.findings.pictures import Pictures, join_pictures, load_pictures
 from jaxpath.findings.reference import Reference, load_reference
 from jaxpath.findings.survey import Survey, join_surveys, kept_survey, survey
+from jaxpath.findings.wording import ClassWords, compare_words, describe_classes, flat_words, words_of
 
 __all__ = [
-    "Bench",
     "ClassPathway",
     "ClassPathways",
     "ClassWords",
     "Confidence",
+    "Context",
     "DataSetFinding",
     "ImageFinding",
     "Leakage",
-    "Method",
     "Neighbour",
     "Pictures",
     "Reference",
@@ -58,7 +57,6 @@ __all__ = [
     "load_reference",
     "load_words",
     "save_class_pathways",
-    "source_passes",
     "strong_channels",
     "survey",
     "words_of",

@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxpath.findings.facts import StrongChannel, Thumbnail
 from jaxpath.findings.reference import Reference
+from jaxpath.findings.survey import Survey
 from jaxpath.pathways import offsets
 from jaxpath.types import InputError, Site
 
@@ -26,11 +27,8 @@ NUM_CROPS = 5
 
 def strong_channels(
     image: np.ndarray,
+    survey: Survey,
     *,
-    scores: np.ndarray,
-    mask: np.ndarray,
-    peaks: np.ndarray,
-    places: np.ndarray,
     sites: Sequence[Site],
     reference: Reference | None,
     words: Words | None = None,
@@ -41,21 +39,21 @@ def strong_channels(
 
     Args:
         image: uint8 [H, W, C].
-        scores: [N].
-        mask: bool [N].
-        peaks: [N], largest responses.
-        places: int [N], where; see :class:`~jaxpath.findings.survey.Survey`.
+        survey: Of this picture alone.
         sites: The target's sites.
         reference: Where crops come from.
         words: What channels stand for.
     """
+    scores, mask, peaks, places = (
+        values[0] for values in (survey.scores, survey.records.masks, survey.peaks, survey.places)
+    )
     starts = np.asarray(offsets(sites))
-    chosen: list[StrongChannel] = []
+    channels: list[StrongChannel] = []
     for neuron in _strongest(np.where(mask & (peaks > 0), scores, -np.inf), starts):
         at = int(np.searchsorted(starts, neuron, side="right")) - 1
         site, channel = sites[at], int(neuron - starts[at])
         crops, strongest = _exciting(int(neuron), site, reference)
-        chosen.append(
+        channels.append(
             StrongChannel(
                 site=site,
                 channel=channel,
@@ -65,7 +63,7 @@ def strong_channels(
                 crops=crops,
             )
         )
-    return tuple(chosen)
+    return tuple(channels)
 
 
 def _strongest(scores: np.ndarray, starts: np.ndarray) -> Iterator[int]:

@@ -1,13 +1,20 @@
 """Everything about a few pictures: from an explainer and a classifier to facts for a page."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from jaxpath.findings.bench import Bench, Method, Pictures
 from jaxpath.findings.channels import Words, strong_channels
 from jaxpath.findings.class_pathways import ClassPathways
-from jaxpath.findings.described import compare_words, flat_words, words_of
+from jaxpath.findings.controls import (
+    NUM_RANDOM,
+    blank_images,
+    complements,
+    foreign_images,
+    opened,
+    shuffled,
+)
 from jaxpath.findings.facts import (
     ClassPathway,
     Confidence,
@@ -17,60 +24,63 @@ from jaxpath.findings.facts import (
     Thumbnail,
     WordShare,
 )
+from jaxpath.findings.pairs import Outcome, Pairs, predict_pairs, saliency_pairs
+from jaxpath.findings.pictures import Pictures
 from jaxpath.findings.reference import Reference
 from jaxpath.findings.survey import Survey
-from jaxpath.findings.under import (
-    NUM_RANDOM,
-    Outcome,
-    Pairs,
-    blank_images,
-    complements,
-    foreign_images,
-    opened,
-    predict_pairs,
-    saliency_pairs,
-    shuffled,
-)
-from jaxpath.metrics import pairwise_iou
+from jaxpath.findings.wording import compare_words, flat_words, words_of
+from jaxpath.metrics import Session, pairwise_iou
 
 NUM_TOP = 5
 NUM_NEIGHBOURS = 6
 NUM_EXAMPLES = 6
 
 
-def find_images(
-    bench: Bench,
-    method: Method,
-    pictures: Pictures,
-    survey: Survey,
-    *,
-    reference: Reference | None = None,
-    class_pathways: ClassPathways | None = None,
-    words: Words | None = None,
-) -> list[ImageFinding]:
-    """Measures what a report says about each picture.
+class Context(NamedTuple):
+    """What a report sets pictures beside.
 
-    Args:
-        bench: The classifier.
-        method: The explainer.
-        pictures: The pictures, n of them.
-        survey: What the explainer found for them.
+    Attributes:
         reference: Images to compare with; without them there are no crops, no neighbours, and leakage is
             measured on pictures of nothing only.
         class_pathways: The pathways of the classes, if they were learned.
         words: What channels stand for.
     """
-    controls = _controls(bench, pictures, survey, seed=method.seed)
-    leakage = _leakage(bench, pictures, survey, reference, seed=method.seed)
-    transferred = _class_confidence(bench, pictures, survey, class_pathways)
-    saliency = _saliency(bench, pictures, survey)
-    named = None if words is None else flat_words(words, bench.target.sites)
+
+    reference: Reference | None = None
+    class_pathways: ClassPathways | None = None
+    words: Words | None = None
+
+
+ALONE = Context()
+"""Pictures beside nothing."""
+
+
+def find_images(
+    session: Session, pictures: Pictures, survey: Survey, *, context: Context = ALONE, seed: int = 0
+) -> list[ImageFinding]:
+    """Measures what a report says about each picture.
+
+    Args:
+        session: The classifier.
+        pictures: The pictures, n of them.
+        survey: What the explainer says about them.
+        context: What they are set beside.
+        seed: Of random pathways, noise, and the choice of pictures of other classes.
+    """
+    reference, class_pathways, words = context
+    controls = _controls(session, pictures, survey, seed=seed)
+    leakage = _leakage(session, pictures, survey, reference, seed=seed)
+    transferred = _class_confidence(session, pictures, survey, class_pathways)
+    saliency = _saliency(session, pictures, survey)
+    sites = session.target.sites
+    named = None if words is None else flat_words(words, sites)
     findings = []
     for i, image in enumerate(pictures.images):
         one = survey.take(np.array([i]))
         records = one.records
         rest = None if reference is None else reference.without(image)
         same, others = neighbours(one, rest)
+        shared = _class_pathway(one, class_pathways)
         findings.append(
             ImageFinding(
                 name=pictures.names[i],
@@ -89,17 +99,8 @@ def find_images(
                     class_pathway=transferred[i],
                 ),
                 saliency=saliency[i],
-                channels=strong_channels(
-                    image,
-                    scores=one.scores[0],
-                    mask=records.masks[0],
-                    peaks=one.peaks[0],
-                    places=one.places[0],
-                    sites=bench.target.sites,
-                    reference=rest,
-                    words=words,
-                ),
-                class_pathway=(shared := _class_pathway(one, class_pathways)),
+                channels=strong_channels(image, one, sites=sites, reference=rest, words=words),
+                class_pathway=shared,
                 leakage=leakage[i],
                 same=same,
                 others=others,
@@ -119,19 +120,19 @@ def _top(logits: np.ndarray) -> tuple[tuple[int, float], ...]:
     return tuple((int(label), float(probabilities[label])) for label in best)
 
 
-def _controls(bench: Bench, pictures: Pictures, survey: Survey, *, seed: int) -> Outcome:
+def _controls(session: Session, pictures: Pictures, survey: Survey, *, seed: int) -> Outcome:
     """Each picture without its pathway, then under random ones: [n, 1 + NUM_RANDOM] each."""
     table, count = survey.records.table, len(pictures.images)
     rng = np.random.default_rng(seed)
     tables = np.concatenate([complements(table), *(shuffled(table, rng) for _ in range(NUM_RANDOM))])
     images = np.tile(np.arange(count), 1 + NUM_RANDOM)
     pairs = Pairs(images, np.arange(len(tables)), survey.records.predicted[images])
-    found = predict_pairs(bench, pictures.images, tables, pairs, title="controls")
-    return Outcome(*(values.reshape(-1, count).T for values in found))
+    outcome = predict_pairs(session, pictures.images, tables, pairs, title="controls")
+    return Outcome(*(values.reshape(-1, count).T for values in outcome))
 
 
 def _leakage(
-    bench: Bench, pictures: Pictures, survey: Survey, reference: Reference | None, *, seed: int
+    session: Session, pictures: Pictures, survey: Survey, reference: Reference | None, *, seed: int
 ) -> list[Leakage]:
     """Puts each pathway on pictures of nothing, and on reference images of other classes."""
     blanks = blank_images(pictures.images.shape[1:], seed)
@@ -144,10 +145,10 @@ def _leakage(
     runs = [np.concatenate([np.arange(len(blanks)), len(blanks) + rows]) for rows in chosen]
     masks = np.repeat(np.arange(len(runs)), [len(run) for run in runs])
     pairs = Pairs(np.concatenate(runs), masks, predicted[masks])
-    found = predict_pairs(bench, pool, survey.records.table, pairs, title="leakage")
+    outcome = predict_pairs(session, pool, survey.records.table, pairs, title="leakage")
     each = []
     for i, rows in enumerate(chosen):
-        mine = Outcome(*(values[masks == i] for values in found))
+        mine = Outcome(*(values[masks == i] for values in outcome))
         blank, foreign = (
             Outcome(*(values[part] for values in mine))
             for part in (slice(None, len(blanks)), slice(len(blanks), None))
@@ -172,7 +173,7 @@ def _mean(values: np.ndarray) -> float:
 
 
 def _class_confidence(
-    bench: Bench, pictures: Pictures, survey: Survey, class_pathways: ClassPathways | None
+    session: Session, pictures: Pictures, survey: Survey, class_pathways: ClassPathways | None
 ) -> Sequence[float | None]:
     """Each picture's confidence under the pathway of its predicted class, None where there is none."""
     predicted = survey.records.predicted
@@ -183,13 +184,13 @@ def _class_confidence(
     if not known.size:
         return confidences
     pairs = Pairs(known, predicted[known], predicted[known])
-    found = predict_pairs(bench, pictures.images, class_pathways.masks, pairs, title="class pathways")
-    for place, value in zip(known, found.probability, strict=True):
+    outcome = predict_pairs(session, pictures.images, class_pathways.masks, pairs, title="class pathways")
+    for place, value in zip(known, outcome.probability, strict=True):
         confidences[place] = float(value)
     return confidences
 
 
-def _saliency(bench: Bench, pictures: Pictures, survey: Survey) -> np.ndarray:
+def _saliency(session: Session, pictures: Pictures, survey: Survey) -> np.ndarray:
     """Plain and through the pathway, [n, 2, H, W]."""
     table = survey.records.table
     count = len(pictures.images)
@@ -197,7 +198,7 @@ def _saliency(bench: Bench, pictures: Pictures, survey: Survey) -> np.ndarray:
     images = np.repeat(np.arange(count), 2)
     masks = np.where(np.arange(2 * count) % 2 == 0, count, images)
     pairs = Pairs(images, masks, survey.records.predicted[images])
-    maps = saliency_pairs(bench, pictures.images, both, pairs)
+    maps = saliency_pairs(session, pictures.images, both, pairs)
     return maps.reshape(count, 2, *maps.shape[1:])
 
 

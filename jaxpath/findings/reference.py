@@ -6,8 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxpath import data
-from jaxpath.findings.bench import Bench, Method, Pictures, join_pictures, load_pictures
+from jaxpath.findings.pictures import Pictures, join_pictures, load_pictures
 from jaxpath.findings.survey import Survey, join_surveys, kept_survey
+from jaxpath.metrics import Method, Session
 
 NUM_ANY = 64
 """Reference images drawn from all of them, the same for every report."""
@@ -35,44 +36,36 @@ class Reference(NamedTuple):
 
 
 def load_reference(
-    bench: Bench,
-    method: Method,
-    source: data.Source,
-    classes: Collection[int],
-    *,
-    identity: str,
-    num_any: int = NUM_ANY,
-    num_same: int = NUM_SAME,
-    seed: int = 0,
+    session: Session, method: Method, source: data.Source, classes: Collection[int], *, identity: str
 ) -> Reference:
     """Reads and explains a part of ``source``: some of all images, and some of each class in question.
 
     What was found for them is kept in the user's cache folder.
 
+    :data:`NUM_ANY` images are drawn from all, and :data:`NUM_SAME` further ones of each of ``classes``,
+    unless labels say nothing about classes.
+
     Args:
-        bench: The classifier.
-        method: The explainer.
+        session: The classifier.
+        method: The explainer; its seed is also that of the draws.
         source: All reference images. Unreadable files are passed over.
         classes: The classes that are explained.
         identity: Names the classifier's weights and the explainer.
-        num_any: Images drawn from all.
-        num_same: Further images of each of ``classes``; none where labels say nothing about classes.
-        seed: Of the draws.
     """
-    order = np.random.default_rng(seed).permutation(len(source))
-    blocks = [order[:num_any]]
-    rest = order[num_any:]
-    if knows_classes(source, bench.target.num_classes):
+    order = np.random.default_rng(method.seed).permutation(len(source))
+    blocks = [order[:NUM_ANY]]
+    rest = order[NUM_ANY:]
+    if knows_classes(source, session.target.num_classes):
         labels = np.asarray(source.labels)[rest]
-        blocks += [rest[labels == label][:num_same] for label in sorted(classes)]
-    found = []
+        blocks += [rest[labels == label][:NUM_SAME] for label in sorted(classes)]
+    parts = []
     for block in blocks:
         if len(block):
             part = data.Subset(source, np.sort(block))
-            pictures = load_pictures(bench, part, skip_unreadable=True)
-            found.append((pictures, kept_survey(bench, method, pictures, identity=identity)))
-    pictures, surveys = zip(*found, strict=True)
-    return Reference(join_pictures(pictures), join_surveys(surveys))
+            pictures = load_pictures(session, part, skip_unreadable=True)
+            parts.append((pictures, kept_survey(session, method, pictures, identity=identity)))
+    blocks_of_pictures, surveys = zip(*parts, strict=True)
+    return Reference(join_pictures(blocks_of_pictures), join_surveys(surveys))
 
 
 def knows_classes(source: data.Source, num_classes: int) -> bool:

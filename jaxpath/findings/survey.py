@@ -10,14 +10,23 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.sharding import Mesh
 
-from jaxpath import data, metrics
-from jaxpath.findings.bench import Bench, Method, Pictures, passes
-from jaxpath.metrics import Records
+from jaxpath import data
+from jaxpath.devices import collect, make_eval_step, replicate
+from jaxpath.findings.pictures import Pictures
+from jaxpath.gating import fill_closed
+from jaxpath.metrics import (
+    MakeExplainer,
+    Method,
+    Records,
+    Session,
+    array_passes,
+    describe_pathways,
+    explain_batch,
+)
 from jaxpath.pathways import flatten
-from jaxpath.training.evaluate import collect
-from jaxpath.training.sharding import replicate
-from jaxpath.training.step import EvalStep, make_eval_step
+from jaxpath.types import Batch, EvalStep, Target
 
 
 class Survey(NamedTuple):
@@ -51,27 +60,28 @@ def join_surveys(surveys: Sequence[Survey], chosen: Any = slice(None)) -> Survey
     return Survey(Records(*columns[:split]), *columns[split:])
 
 
-def survey(bench: Bench, method: Method, pictures: Pictures, *, title: str = "explaining") -> Survey:
+def survey(session: Session, method: Method, pictures: Pictures, *, title: str = "explaining") -> Survey:
     """Explains the predicted class of every picture and runs each under its pathway."""
-    step = _step(bench.target, bench.mesh, method.make, method.seed)
-    explainer_params, params = replicate((method.params, bench.params), bench.mesh)
-    batches = passes(bench, title, image=pictures.images, label=pictures.labels)
-    found = collect(step, batches(), explainer_params, params, mesh=bench.mesh)
-    records = Records(**{name: found.pop(name) for name in Records._fields})
-    return Survey(records, **found)
+    step = _step(session.target, session.mesh, method.make, method.seed)
+    frozen = session.params, session.fills
+    explainer_params, frozen = replicate((method.params, frozen), session.mesh)
+    passes = array_passes(session, title=title, image=pictures.images, label=pictures.labels)
+    results = collect(step, passes(), explainer_params, frozen, mesh=session.mesh)
+    records = Records(**{name: results.pop(name) for name in Records._fields})
+    return Survey(records, **results)
 
 
 @functools.lru_cache(maxsize=4)
-def _step(target, mesh, make_explainer, seed) -> EvalStep:
-    def evaluate(explainer_params: Any, params: Any, batch: Mapping[str, Array]) -> dict[str, Array]:
+def _step(target: Target, mesh: Mesh, make_explainer: MakeExplainer, seed: int) -> EvalStep:
+    def evaluate(explainer_params: Any, frozen: Any, batch: Batch) -> dict[str, Array]:
+        params, fills = frozen
         explain = make_explainer(explainer_params)
-        clean, pathway = metrics.explain_batch(target, params, explain, batch, seed=seed)
-        masked = target.apply(params, batch["image"], pathway.masks)
+        clean, pathway = explain_batch(target, params, explain, batch, seed=seed)
+        masked = target.apply(params, batch["image"], fill_closed(pathway.masks, fills))
         return {
             "indices": batch["index"],
             "labels": batch["label"],
-            **metrics.confidences(clean.logits, masked.logits),
-            **metrics.describe_masks(target, pathway.masks, clean.features),
+            **describe_pathways(target, pathway.masks, clean, masked.logits),
             "logits": clean.logits,
             "scores": flatten(_over_space(pathway.scores, jnp.max), target.sites).astype(jnp.float32),
             "peaks": flatten(_over_space(clean.features, jnp.max), target.sites).astype(jnp.float32),
@@ -92,18 +102,18 @@ def _over_space(values: Mapping[str, Array], reduce: Any) -> dict[str, Array]:
 
 
 def kept_survey(
-    bench: Bench, method: Method, pictures: Pictures, *, identity: str, title: str = "reference"
+    session: Session, method: Method, pictures: Pictures, *, identity: str, title: str = "reference"
 ) -> Survey:
     """:func:`survey`, read from the user's cache folder if it was made before.
 
     Args:
-        bench: The classifier.
+        session: The classifier.
         method: The explainer.
         pictures: The pictures.
         identity: Names the classifier's weights and the explainer, such as by hashes of their files.
         title: For the progress bar.
     """
-    digest = hashlib.sha256(f"{identity}|{bench.target.name}|{method.name}|{method.seed}".encode())
+    digest = hashlib.sha256(f"{identity}|{session.target.name}|{method.name}|{method.seed}".encode())
     digest.update(np.ascontiguousarray(pictures.images).data)
     digest.update(np.ascontiguousarray(pictures.labels).data)
     path = data.cache_folder("surveys") / f"{digest.hexdigest()[:32]}.npz"
@@ -111,9 +121,9 @@ def kept_survey(
         with np.load(path) as arrays:
             records = Records(**{name: arrays[name] for name in Records._fields})
             return Survey(records, **{name: arrays[name] for name in Survey._fields[1:]})
-    found = survey(bench, method, pictures, title=title)
-    _keep(path, {**found.records._asdict(), **{name: getattr(found, name) for name in Survey._fields[1:]}})
-    return found
+    made = survey(session, method, pictures, title=title)
+    _keep(path, {**made.records._asdict(), **{name: getattr(made, name) for name in Survey._fields[1:]}})
+    return made
 
 
 def _keep(path: Path, arrays: Mapping[str, Any]) -> None:

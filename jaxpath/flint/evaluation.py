@@ -10,7 +10,7 @@ from jax.sharding import Mesh
 
 from jaxpath.flint.interpreter import Interpreter, interpret
 from jaxpath.flint.relevance import TAUS, absolute_conciseness, conciseness, contributions
-from jaxpath.metrics import Batches, agreement, per_image
+from jaxpath.metrics import Passes, agreement, per_image
 from jaxpath.types import Params, Target
 
 _MOST = 5
@@ -46,7 +46,7 @@ def interpret_all(
     interpreter: Interpreter,
     target_params: Params,
     params: Params,
-    batches: Batches,
+    batches: Passes,
     *,
     mesh: Mesh,
 ) -> Interpretations:

@@ -8,12 +8,12 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jaxpath import losses as classifier_losses
+from jaxpath.devices.mesh import AXIS
 from jaxpath.flint import losses
 from jaxpath.flint.interpreter import Interpreter, InterpreterOutput, interpret
 from jaxpath.flint.recipes import LossWeights
 from jaxpath.targets import normalize
-from jaxpath.training.sharding import AXIS
-from jaxpath.types import Params, Target, TargetOutput
+from jaxpath.types import Batch, Objective, Params, Target, TargetOutput
 
 HEAD_DROPOUT = 0.01
 """Rate of the dropout between the attributes and the linear layer (official code)."""
@@ -22,7 +22,6 @@ WeightsAt = Callable[[Array], LossWeights]
 """Step [], counted from 0 -> weights of the terms; :func:`~jaxpath.flint.recipes.by_step` makes one."""
 
 Norm = Literal["l1", "l2"]
-Batch = Mapping[str, Array]
 
 
 class Progress(NamedTuple):
@@ -44,7 +43,7 @@ def init_progress(statistics: Mapping[str, Any] | None = None) -> Progress:
 
 def make_objective(
     target: Target, interpreter: Interpreter, weights_at: WeightsAt, *, reconstruction: Norm = "l2"
-) -> Any:
+) -> Objective:
     """Builds the objective of classifier and interpreter together (interpretable by design).
 
         w_p CE(z_f, y) + w_o L_of + w_r L_if + w_s mean |a| + w_e (mean_b E(|a_b|) - mu E(mean_b |a_b|))
@@ -79,7 +78,7 @@ def make_objective(
 
 def make_post_hoc_objective(
     target: Target, interpreter: Interpreter, weights_at: WeightsAt, *, reconstruction: Norm = "l2"
-) -> Any:
+) -> Objective:
     """Builds the objective of an interpreter for a frozen classifier: :func:`make_objective` without CE.
 
     The paper names this variant; how it is run is our reading, as no script is public. The classifier is in

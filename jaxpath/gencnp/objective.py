@@ -13,10 +13,10 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jaxpath import losses
+from jaxpath.devices.mesh import AXIS
 from jaxpath.gencnp.daq import daq, straight_through
 from jaxpath.gencnp.generator import Generator, generate
 from jaxpath.pathways import flatten, order_statistic, unflatten
-from jaxpath.training.sharding import AXIS
 from jaxpath.types import Gates, InputError, Mean, Params, Target, TargetOutput
 
 _WEIGHT_RANGE = (0.05, 50.0)

@@ -9,13 +9,11 @@ import numpy as np
 from jax import Array, lax
 
 from jaxpath import losses as classifier_losses
+from jaxpath.devices.mesh import AXIS
 from jaxpath.lap import losses
 from jaxpath.lap.nets import LapOutput, read
 from jaxpath.metrics import boxes_to_masks
-from jaxpath.training.sharding import AXIS
-from jaxpath.types import InputError, Params, Target
-
-Batch = Mapping[str, Array]
+from jaxpath.types import Batch, InputError, Objective, Params, Target
 
 
 class LapWeights(NamedTuple):
@@ -126,7 +124,7 @@ def make_objective(
     *,
     statistics: Literal["batch", "frozen"] = "batch",
     labels: Params | None = None,
-) -> Any:
+) -> Objective:
     """Builds the objective of a LAP net, for :func:`jaxpath.training.make_train_step`.
 
     Args:

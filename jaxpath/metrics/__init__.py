@@ -9,9 +9,8 @@ from jaxpath.metrics.between_models import (
     saliency_agreement,
 )
 from jaxpath.metrics.curves import DENSITIES, FRACTIONS, density_curve, insertion_deletion
-from jaxpath.metrics.evaluation import (
-    describe_masks,
-    evaluate_records,
+from jaxpath.metrics.explaining import (
+    describe_pathways,
     explain_all,
     explain_at_densities,
     explain_batch,
@@ -30,9 +29,11 @@ from jaxpath.metrics.localisation import (
     pointing_game,
 )
 from jaxpath.metrics.memory import fitting_batch_size
-from jaxpath.metrics.passes import per_image
+from jaxpath.metrics.metric import METRICS, Metric, at_densities, evaluate_records, metric_names
+from jaxpath.metrics.passes import array_passes, per_image, source_passes
 from jaxpath.metrics.pixels import (
     Aopc,
+    Predict,
     RandomizedMaps,
     aopc,
     blurred,
@@ -40,30 +41,39 @@ from jaxpath.metrics.pixels import (
     pixel_insertion_deletion,
     randomized_maps,
 )
-from jaxpath.metrics.records import Batches, Fills, InsertionDeletion, MakeExplainer, Records
+from jaxpath.metrics.records import InsertionDeletion, Records
 from jaxpath.metrics.sanity import RandomizedStage, cascading_randomization
+from jaxpath.metrics.session import Fills, MakeExplainer, Method, Passes, Session, Watch
 from jaxpath.metrics.similarity import ClassSimilarity, class_similarity, pairwise_iou, random_aciou
-from jaxpath.metrics.tables import gates_of, masked_predictions, predict_under
 from jaxpath.metrics.transfer import following_classes, source_frequencies, transfer
+from jaxpath.metrics.under_masks import gates_of, masked_predictions, predict_under
 
 __all__ = [
     "DENSITIES",
     "FRACTIONS",
+    "METRICS",
     "Aopc",
-    "Batches",
     "ClassSimilarity",
     "Fills",
     "InsertionDeletion",
     "Interval",
     "MakeExplainer",
     "MatrixCorrelation",
+    "Method",
+    "Metric",
     "Overlap",
+    "Passes",
+    "Predict",
     "RandomizedMaps",
     "RandomizedStage",
     "Records",
     "SaliencyAgreement",
+    "Session",
+    "Watch",
     "agreement",
     "aopc",
+    "array_passes",
+    "at_densities",
     "average_precision",
     "best_overlap",
     "blurred",
@@ -73,7 +83,7 @@ __all__ = [
     "confidences",
     "density_curve",
     "density_over_depth",
-    "describe_masks",
+    "describe_pathways",
     "energy_in_mask",
     "evaluate_records",
     "explain_all",
@@ -91,6 +101,7 @@ __all__ = [
     "matrix_correlation",
     "mean_drop",
     "mean_increase",
+    "metric_names",
     "overlap_at",
     "pairwise_iou",
     "per_image",
@@ -103,5 +114,6 @@ __all__ = [
     "seed_interval",
     "site_means",
     "source_frequencies",
+    "source_passes",
     "transfer",
 ]

@@ -1,22 +1,18 @@
 """Mean ablation: closed neurons keep their usual value, so that closing them removes only information."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.sharding import Mesh
 
-from jaxpath.metrics.records import Batches
+from jaxpath.devices import collect, make_eval_step, replicate
+from jaxpath.metrics.session import Passes, Session
 from jaxpath.pathways import flatten, unflatten
-from jaxpath.training.evaluate import collect
-from jaxpath.training.sharding import replicate
-from jaxpath.training.step import make_eval_step
-from jaxpath.types import InputError, Params, Target
+from jaxpath.types import Batch, InputError, Params
 
 
-def site_means(target: Target, params: Params, batches: Batches, *, mesh: Mesh) -> dict[str, np.ndarray]:
+def site_means(session: Session, passes: Passes) -> dict[str, np.ndarray]:
     """Mean activation of every channel over all images and positions, clean forward.
 
     A network is used to its mean activations and not to zeros: a conclusion that holds for one of the
@@ -24,20 +20,18 @@ def site_means(target: Target, params: Params, batches: Batches, *, mesh: Mesh) 
     compared with those at channel granularity.
 
     Args:
-        target: The classifier.
-        params: Its parameters.
-        batches: The training set.
-        mesh: The devices.
+        session: The classifier.
+        passes: The training set.
 
     Returns:
-        Site name -> [C], float32: the ``fills`` of every metric here. Sums are kept in float64, one
+        Site name -> [C], float32: the ``fills`` of a :class:`Session`. Sums are kept in float64, one
         batch at a time; padding is left out.
 
     Raises:
         InputError: There is no image.
     """
 
-    def evaluate(_: Any, params: Params, batch: Mapping[str, Array]) -> dict[str, Array]:
+    def evaluate(_: Any, params: Params, batch: Batch) -> dict[str, Array]:
         features = target.apply(params, batch["image"]).features
         means = {
             name: f.mean(axis=(1, 2), dtype=jnp.float32) if f.ndim == 4 else f.astype(jnp.float32)
@@ -45,11 +39,12 @@ def site_means(target: Target, params: Params, batches: Batches, *, mesh: Mesh) 
         }
         return {"means": flatten(means, target.sites)}
 
-    step = make_eval_step(evaluate, mesh)
-    params = replicate(params, mesh)
+    target = session.target
+    step = make_eval_step(evaluate, session.mesh)
+    params = replicate(session.params, session.mesh)
     total, count = np.zeros(sum(site.channels for site in target.sites)), 0
-    for batch in batches():
-        means = collect(step, [batch], {}, params, mesh=mesh)["means"]
+    for batch in passes():
+        means = collect(step, [batch], {}, params, mesh=session.mesh)["means"]
         total += means.sum(axis=0, dtype=np.float64)
         count += len(means)
     if not count:

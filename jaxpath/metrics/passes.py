@@ -1,22 +1,22 @@
-"""One pass over a data set for whatever is computed per image."""
+"""Passes over a data set, and whatever is computed of each of its images in one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from jax import Array
 from jax.sharding import Mesh
 
-from jaxpath.metrics.records import Batches
-from jaxpath.training.evaluate import collect
-from jaxpath.training.sharding import replicate
-from jaxpath.training.step import make_eval_step
+from jaxpath import data
+from jaxpath.devices import collect, make_eval_step, replicate
+from jaxpath.metrics.session import Passes, Session
+from jaxpath.types import Batch, HostBatch
 
 
 def per_image(
-    fn: Callable[[Any, Mapping[str, Array]], Mapping[str, Array]],
+    fn: Callable[[Any, Batch], Mapping[str, Array]],
     params: Any,
-    batches: Batches,
+    passes: Passes,
     *,
     mesh: Mesh,
 ) -> dict[str, np.ndarray]:
@@ -25,7 +25,7 @@ def per_image(
     Args:
         fn: What is computed of each image; called with one device's part of a batch.
         params: Arrays that it uses, an argument of the program.
-        batches: The data set.
+        passes: The data set.
         mesh: The devices.
 
     Returns:
@@ -33,7 +33,49 @@ def per_image(
         (place in the data set: not all are there if some could not be read) and ``labels``.
     """
 
-    def evaluate(params: Any, _: Any, batch: Mapping[str, Array]) -> dict[str, Array]:
+    def evaluate(params: Any, _: Any, batch: Batch) -> dict[str, Array]:
         return {"indices": batch["index"], "labels": batch["label"], **fn(params, batch)}
 
-    return collect(make_eval_step(evaluate, mesh), batches(), replicate(params, mesh), {}, mesh=mesh)
+    return collect(make_eval_step(evaluate, mesh), passes(), replicate(params, mesh), {}, mesh=mesh)
+
+
+def source_passes(
+    session: Session,
+    source: data.Source,
+    *,
+    title: str = "",
+    reading: data.Reading = data.READING,
+) -> Passes:
+    """Passes over ``source`` in its order, its images resized and cropped for the target.
+
+    Args:
+        session: Says for which target, in batches of which size.
+        source: The images.
+        title: For the session's progress bar.
+        reading: Workers, threads, and what to do with files that are no images.
+    """
+
+    def one_pass() -> Iterable[HostBatch]:
+        batches = data.eval_batches(
+            source,
+            batch_size=session.batch_size,
+            preprocessing=session.target.preprocessing,
+            reading=reading,
+        )
+        return session.watch(title, -(-len(source) // session.batch_size), batches)
+
+    return one_pass
+
+
+def array_passes(session: Session, *, title: str = "", **arrays: np.ndarray) -> Passes:
+    """Passes over arrays with one leading axis as batches: with ``index``, and ``weight`` 0 for padding."""
+    count, size = len(next(iter(arrays.values()))), session.batch_size
+
+    def one_pass() -> Iterator[HostBatch]:
+        for start in range(0, count, size):
+            places = np.arange(start, start + size)
+            real = places < count
+            batch = {name: values[np.where(real, places, 0)] for name, values in arrays.items()}
+            yield {**batch, "index": np.where(real, places, -1), "weight": real.astype(np.float32)}
+
+    return lambda: session.watch(title, -(-count // size), one_pass())

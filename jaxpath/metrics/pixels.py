@@ -11,19 +11,22 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from jaxpath.metrics.curves import InsertionDeletion
 from jaxpath.metrics.faithfulness import probability
+from jaxpath.metrics.records import InsertionDeletion
 from jaxpath.metrics.sanity import randomized_stages, spearman
 from jaxpath.pathways import open_first, ranks
-from jaxpath.types import InputError, Params, Target
+from jaxpath.types import Attribution, InputError, Params, Target
 
 FRACTIONS = tuple(step / 100 for step in range(101))
 """Steps of one percent of the pixels."""
 
 
+Predict = Callable[[Array], Array]
+"""Normalised images [B, H, W, C] -> logits [B, K]."""
+
+
 def pixel_insertion_deletion(
-    target: Target,
-    params: Params,
+    predict: Predict,
     pixels: Array,
     maps: Array,
     classes: Array,
@@ -36,8 +39,7 @@ def pixel_insertion_deletion(
     To be compiled. Pixels of equal value go from left to right and from top to bottom.
 
     Args:
-        target: The classifier.
-        params: Its parameters.
+        predict: The classifier with its parameters; see :data:`Predict`.
         pixels: Normalised images [B, H, W, C].
         maps: [B, H, W].
         classes: [B].
@@ -58,8 +60,7 @@ def pixel_insertion_deletion(
 
     def confidence(shown: Array) -> Array:
         shown = shown.reshape(*maps.shape, 1)
-        seen = pixels * shown + baseline * (1 - shown)
-        return probability(target.apply(params, seen).logits, classes)
+        return probability(predict(pixels * shown + baseline * (1 - shown)), classes)
 
     def both(step: Array) -> tuple[Array, Array]:
         opened = open_first(order, step)
@@ -92,8 +93,7 @@ def aopc(curves: InsertionDeletion) -> Aopc:
 
 
 def keeps_class(
-    target: Target,
-    params: Params,
+    predict: Predict,
     pixels: Array,
     maps: Array,
     classes: Array,
@@ -103,8 +103,8 @@ def keeps_class(
 ) -> Array:
     """Whether ``classes`` are predicted from the best ``share`` of the pixels alone, [B] of 0 and 1."""
     shown = open_first(ranks(maps.reshape(len(maps), -1)), share).reshape(*maps.shape, 1)
-    seen = pixels * shown + jnp.broadcast_to(baseline, pixels.shape) * (1 - shown)
-    return (target.apply(params, seen).logits.argmax(axis=-1) == classes).astype(jnp.float32)
+    partial = pixels * shown + jnp.broadcast_to(baseline, pixels.shape) * (1 - shown)
+    return (predict(partial).argmax(axis=-1) == classes).astype(jnp.float32)
 
 
 def blurred(pixels: Array, *, sigma: float = 5.0) -> Array:
@@ -136,12 +136,11 @@ class RandomizedMaps(NamedTuple):
 def randomized_maps(
     target: Target,
     params: Params,
-    make_maps: Callable[..., Array],
+    attribute: Attribution,
     images: Array,
     labels: Array,
     *,
     key: Array,
-    seed: int = 0,
 ) -> list[RandomizedMaps]:
     """Maps of the target while its layers are re-initialised from the classifier down.
 
@@ -150,13 +149,12 @@ def randomized_maps(
     Args:
         target: The classifier.
         params: Its trained parameters.
-        make_maps: ``(params, images, labels, *, key) -> [B, H, W]``.
+        attribute: The explainer of pixels.
         images: [B, H, W, C].
         labels: [B].
-        key: For ``make_maps``, the same at every stage.
-        seed: Of the new weights.
+        key: For ``attribute``, the same at every stage.
     """
-    run = jax.jit(make_maps)
+    run = jax.jit(attribute)
 
     def rows(params: Params) -> Array:
         return run(params, images, labels, key=key).reshape(len(images), -1)
@@ -164,5 +162,5 @@ def randomized_maps(
     before = rows(params)
     return [
         RandomizedMaps(stage, share, np.asarray(spearman(before, rows(mixed))))
-        for stage, share, mixed in randomized_stages(target, params, images[:1], seed=seed)
+        for stage, share, mixed in randomized_stages(target, params, images[:1], seed=0)
     ]

@@ -1,23 +1,10 @@
 """What every metric works on: the per-image results of an explainer on a data set."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from jax import Array
 
 from jaxpath import markup
-from jaxpath.types import Explainer
-
-Batches = Callable[[], Iterable[Mapping[str, np.ndarray]]]
-"""Starts one pass over the data set, always in the same order."""
-
-MakeExplainer = Callable[[Any], Explainer]
-"""``explainer_params -> Explainer``, called while the step is traced: trained parameters are an argument
-of the program, never part of it."""
-
-Fills = Mapping[str, Array | np.ndarray]
-"""Site name -> [C], the value of a closed neuron, from :func:`~jaxpath.metrics.ablation.site_means`."""
 
 
 class Records(NamedTuple):

@@ -4,22 +4,20 @@ Cascading randomisation of Adebayo et al. 2018, "Sanity Checks for Saliency Maps
 explanation that stays the same while the weights are replaced does not explain the model.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.sharding import Mesh
 
-from jaxpath.metrics.evaluation import explain_batch
-from jaxpath.metrics.records import Batches, MakeExplainer
+from jaxpath.devices.collecting import collect, make_eval_step
+from jaxpath.devices.mesh import replicate
+from jaxpath.metrics.explaining import explain_batch
+from jaxpath.metrics.session import Method, Passes, Session
 from jaxpath.pathways import flatten, iou, open_first, ranks
-from jaxpath.training.evaluate import collect
-from jaxpath.training.sharding import replicate
-from jaxpath.training.step import make_eval_step
-from jaxpath.types import InputError, Params, Target
+from jaxpath.types import Batch, EvalStep, InputError, Params, Target
 
 LOGITS = "logits"
 """Stage of the parameters that reach no site: the classifier."""
@@ -42,28 +40,16 @@ class RandomizedStage(NamedTuple):
 
 
 def cascading_randomization(
-    target: Target,
-    params: Params,
-    make_explainer: MakeExplainer,
-    explainer_params: Any,
-    batches: Batches,
-    *,
-    mesh: Mesh,
-    seed: int = 0,
-    density: float | None = None,
+    session: Session, method: Method, passes: Passes, *, density: float | None = None
 ) -> list[RandomizedStage]:
     """Explains the target while its layers are re-initialised one after another, from the classifier.
 
     Every stage explains the class that the trained target predicts. The explainer is not retrained.
 
     Args:
-        target: The classifier.
-        params: Its trained parameters.
-        make_explainer: ``explainer_params -> Explainer``.
-        explainer_params: Of a trained explainer; ``{}`` if it has none.
-        batches: The images.
-        mesh: The devices.
-        seed: Of the new weights and of explainers that draw at random.
+        session: The trained classifier.
+        method: The explainer; its seed is also that of the new weights.
+        passes: The images.
         density: Where scores are cut; None: the explainer's own masks.
 
     Returns:
@@ -71,17 +57,17 @@ def cascading_randomization(
         left. An IoU is to be read beside that of random masks, d / (2 - d).
 
     Raises:
-        InputError: ``params`` are not of this target.
+        InputError: The session's parameters are not of its target.
     """
-    step = _make_similarity_step(target, make_explainer, mesh, seed=seed, density=density)
-    example = next(iter(batches()))["image"][:1]
-    explainer_params, trained = replicate((explainer_params, params), mesh)
-    rows = []
-    for stage, share, mixed in randomized_stages(target, params, example, seed=seed):
-        frozen = trained, replicate(mixed, mesh)
-        found = collect(step, batches(), explainer_params, frozen, mesh=mesh)
-        rows.append(RandomizedStage(stage, share, **found))
-    return rows
+    step = _make_similarity_step(session, method, density=density)
+    example = next(iter(passes()))["image"][:1]
+    explainer_params, trained = replicate((method.params, session.params), session.mesh)
+    stages = []
+    for stage, share, mixed in randomized_stages(session.target, session.params, example, seed=method.seed):
+        frozen = trained, replicate(mixed, session.mesh)
+        similarity = collect(step, passes(), explainer_params, frozen, mesh=session.mesh)
+        stages.append(RandomizedStage(stage, share, **similarity))
+    return stages
 
 
 def randomized_stages(
@@ -142,8 +128,8 @@ def stage_of_parameters(target: Target, params: Params, image: np.ndarray | Arra
         return target.apply(params, image).features
 
     @jax.jit
-    def changed(found: dict[str, Array], clean: dict[str, Array]) -> dict[str, Array]:
-        return {name: (found[name] != clean[name]).any() for name in clean}
+    def changed(spoilt: dict[str, Array], clean: dict[str, Array]) -> dict[str, Array]:
+        return {name: (spoilt[name] != clean[name]).any() for name in clean}
 
     clean = features(params, image)
     leaves, structure = jax.tree.flatten(params)
@@ -178,15 +164,16 @@ def _centred_ranks(scores: Array) -> Array:
     return jax.vmap(of_row)(scores)
 
 
-def _make_similarity_step(target, make_explainer, mesh, *, seed, density):
+def _make_similarity_step(session: Session, method: Method, *, density: float | None) -> EvalStep:
     """A compiled step that explains a batch by the trained and by the re-initialised target."""
+    target = session.target
 
-    def evaluate(explainer_params: Any, frozen: Any, batch: Mapping[str, Array]) -> dict[str, Array]:
+    def evaluate(explainer_params: Any, frozen: Any, batch: Batch) -> dict[str, Array]:
         trained, randomized = frozen
-        explain = make_explainer(explainer_params)
-        clean, before = explain_batch(target, trained, explain, batch, seed=seed)
+        explain = method.make(explainer_params)
+        clean, before = explain_batch(target, trained, explain, batch, seed=method.seed)
         labels = clean.logits.argmax(axis=-1)
-        _, after = explain_batch(target, randomized, explain, batch, seed=seed, labels=labels)
+        _, after = explain_batch(target, randomized, explain, batch, seed=method.seed, labels=labels)
         scores = [flatten(pathway.scores, target.sites) for pathway in (before, after)]
         if density is None:
             masks = [flatten(pathway.masks, target.sites) for pathway in (before, after)]
@@ -194,4 +181,4 @@ def _make_similarity_step(target, make_explainer, mesh, *, seed, density):
             masks = [open_first(ranks(values), density) for values in scores]
         return {"iou": iou(*masks), "spearman": spearman(*scores)}
 
-    return make_eval_step(evaluate, mesh)
+    return make_eval_step(evaluate, session.mesh)

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jax.sharding import Mesh
 
 from jaxpath.metrics.faithfulness import agreement, mean_drop, mean_increase
-from jaxpath.metrics.records import Batches, Fills, Records
-from jaxpath.metrics.tables import masked_predictions
-from jaxpath.types import Params, Target
+from jaxpath.metrics.records import Records
+from jaxpath.metrics.session import Passes, Session
+from jaxpath.metrics.under_masks import masked_predictions
 
 THRESHOLDS = (0.5, 0.7, 0.9, 1.0)
 
@@ -50,29 +49,23 @@ def following_classes(known: np.ndarray) -> np.ndarray:
 
 
 def transfer(
-    target: Target,
-    params: Params,
+    session: Session,
     frequencies: np.ndarray,
     held_out: Records,
-    batches: Batches,
+    passes: Passes,
     *,
-    mesh: Mesh,
     seed: int = 0,
     thresholds: Sequence[float] = THRESHOLDS,
-    fills: Fills | None = None,
 ) -> list[dict[str, float]]:
     """Scores class pathways on held-out images, beside a random mask and another class's pathway.
 
     Args:
-        target: The classifier.
-        params: Its parameters.
+        session: The classifier.
         frequencies: From :func:`source_frequencies`, [K, N].
         held_out: The explained held-out images. Those of classes without a source are left out.
-        batches: The held-out images.
-        mesh: The devices.
+        passes: The held-out images.
         seed: Of the random masks.
         thresholds: A neuron belongs to the class pathway if at least this share keeps it.
-        fills: Values of closed neurons; None: 0.
 
     Returns:
         One row per threshold: ``threshold, density``, and for the pathways ``class_``, ``random_``
@@ -98,11 +91,9 @@ def transfer(
             "other": (pathways, following[held_out.predicted]),
         }
         for name, (table, which) in tables.items():
-            found = masked_predictions(
-                target, params, held_out, batches, table=table, rows=which, mesh=mesh, fills=fills
-            )
-            clean, masked = held_out.clean_confidence[scored], found["masked_confidence"][scored]
-            masked_predicted = found["masked_predicted"][scored]
+            outcome = masked_predictions(session, held_out, passes, table=table, rows=which)
+            clean, masked = held_out.clean_confidence[scored], outcome["masked_confidence"][scored]
+            masked_predicted = outcome["masked_predicted"][scored]
             row[f"{name}_fidelity"] = agreement(masked_predicted, held_out.predicted[scored])
             row[f"{name}_accuracy"] = agreement(masked_predicted, held_out.labels[scored])
             row[f"{name}_mdc"] = mean_drop(clean, masked)

@@ -12,8 +12,8 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from jaxpath.findings.data_set import DataSetFinding
-from jaxpath.findings.described import ClassWords
 from jaxpath.findings.facts import ImageFinding, Thumbnail
+from jaxpath.findings.wording import ClassWords
 from jaxpath.report import encode
 from jaxpath.report.charts import Bar, density_bars, map_points, matrix_cells, matrix_uri
 from jaxpath.report.columns import data_set_columns, image_columns, stage_row

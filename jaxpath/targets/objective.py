@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxpath import losses
-from jaxpath.training.sharding import AXIS
-from jaxpath.types import Competition, Params, Target
+from jaxpath.devices.mesh import AXIS
+from jaxpath.types import Competition, Objective, Params, Target
 
 
 def competition_kl(competition: Mapping[str, Competition]) -> Array:
@@ -23,7 +23,7 @@ def competition_kl(competition: Mapping[str, Competition]) -> Array:
 
 def make_classifier_objective(
     target: Target, *, label_smoothing: float = 0.0, competition_weight: float = 0.0
-) -> Any:
+) -> Objective:
     """Builds the cross-entropy objective that :func:`jaxpath.training.make_train_step` compiles.
 
     What is trained is ``params["params"]``; the rest of the target's parameters (BatchNorm's running

@@ -9,14 +9,13 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from jaxpath.training.evaluate import serial_dispatch
+from jaxpath.devices.mesh import replicate, serial_dispatch, shard_batch
 from jaxpath.training.logs import MetricLog, Progress
-from jaxpath.training.sharding import replicate, shard_batch
 from jaxpath.training.signals import StopSignals
 from jaxpath.training.state import TrainState
-from jaxpath.training.step import RESERVED, Batch, Metrics, Step
+from jaxpath.training.step import RESERVED, Metrics, Step
 from jaxpath.training.watchdog import Watchdog
-from jaxpath.types import InputError
+from jaxpath.types import Batch, InputError
 
 Evaluate = Callable[[TrainState], Mapping[str, float]]
 

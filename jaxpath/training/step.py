@@ -1,7 +1,7 @@
-"""One training step on all devices at once, and the evaluation step beside it."""
+"""One training step on all devices at once."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,41 +11,15 @@ from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
 from jaxpath.compiling import jit
-from jaxpath.training.sharding import AXIS, POSITION
+from jaxpath.devices.mesh import AXIS, POSITION
 from jaxpath.training.state import TrainState
-from jaxpath.types import Mean, Params
-
-Batch = Mapping[str, Array]
-"""Arrays with the leading axis B: ``image``, ``label``, ``weight`` (0 for padding), ``position``."""
+from jaxpath.types import Batch, Mean, Objective
 
 Metrics = dict[str, Array]
 Step = Callable[[TrainState, Any, Batch], tuple[TrainState, Metrics]]
-EvalStep = Callable[[Params, Any, Batch], dict[str, Array]]
 
 RESERVED = ("loss", "grad_norm", "param_norm")
 """Metrics of every step. If the parameters after a step are not finite, one of these is not."""
-
-
-class Objective(Protocol):
-    """What is minimised. Each device calls it on its own part of the batch."""
-
-    def __call__(
-        self, params: Params, extra: Any, frozen: Any, batch: Batch, keys: Array
-    ) -> tuple[Array, tuple[Any, Mapping[str, Array | Mean]]]:
-        """Returns per-example losses [b] and, not differentiated, the next ``extra`` and metrics.
-
-        Args:
-            params: What is trained; the only argument that is differentiated.
-            extra: State carried from the step before. The returned one must be the same on every
-                device: average what depends on the batch with ``lax.pmean(..., AXIS)``.
-            frozen: Arrays that are used and not trained, such as a target's weights.
-            batch: This device's part, arrays [b, ...].
-            keys: Typed random keys [b], one per example.
-
-        The metrics are per-example arrays [b]; or [] where they are the same on all devices (a
-        dual variable); or a :class:`~jaxpath.types.Mean` where only some examples count.
-        """
-        ...
 
 
 def make_train_step(objective: Objective, optimizer: optax.GradientTransformation, mesh: Mesh) -> Step:
@@ -56,14 +30,14 @@ def make_train_step(objective: Objective, optimizer: optax.GradientTransformatio
     the global batch, so results do not depend on the number of devices or processes.
 
     Args:
-        objective: See :class:`Objective`.
+        objective: See :class:`~jaxpath.types.Objective`.
         optimizer: Called with the mean gradients, the same on every device.
-        mesh: From :func:`~jaxpath.training.sharding.make_mesh`.
+        mesh: From :func:`~jaxpath.devices.mesh.make_mesh`.
 
     Returns:
         ``step(state, frozen, batch) -> (state, metrics)``. The state passed in is donated: its
         arrays are deleted. ``batch`` comes from
-        :func:`~jaxpath.training.sharding.shard_batch`. ``metrics`` holds scalars: exact means of
+        :func:`~jaxpath.devices.mesh.shard_batch`. ``metrics`` holds scalars: exact means of
         the objective's metrics, ``loss``, ``grad_norm`` and ``param_norm`` (Euclidean norms of
         the mean gradient and of the parameters after the step).
     """
@@ -106,16 +80,6 @@ def make_train_step(objective: Objective, optimizer: optax.GradientTransformatio
         step, mesh=mesh, in_specs=(P(), P(), P(AXIS)), out_specs=(P(), P()), check_vma=False
     )
     return jit(sharded, donate_argnums=0)
-
-
-def make_eval_step(fn: EvalStep, mesh: Mesh) -> EvalStep:
-    """Compiles ``fn(params, frozen, batch) -> {name: [b, ...]}`` over the devices of ``mesh``.
-
-    Nothing is reduced: the result holds one entry per example [B, ...], split over the devices.
-    :func:`~jaxpath.training.evaluate.collect` drops the padding and fetches it.
-    """
-    sharded = jax.shard_map(fn, mesh=mesh, in_specs=(P(), P(), P(AXIS)), out_specs=P(AXIS), check_vma=False)
-    return jit(sharded)
 
 
 def _example_keys(state: TrainState, batch: Batch) -> Array:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from jax.sharding import PartitionSpec as P
 
-from jaxpath import attributions, targets, training
+from jaxpath import attributions, devices, targets
+from jaxpath.devices.mesh import AXIS
 from jaxpath.targets.resnet import BasicBlock, ResNet
-from jaxpath.training.sharding import AXIS
 
 BATCH, NUM_CLASSES = 2, 3
 OPTIONS = {"integrated_gradients": {"steps": 3}, "smoothgrad": {"samples": 2}}
@@ -72,7 +72,7 @@ def test_only_smoothgrad_changes_with_the_key(name):
 def test_two_devices_find_in_normalised_images_what_one_finds_in_raw_ones(name):
     target, params = make_target()
     run = attributions.make_attribution(name, target, **OPTIONS.get(name, {}))
-    mesh = training.make_mesh(jax.devices()[:2])
+    mesh = devices.make_mesh(jax.devices()[:2])
 
     def on_part(params, images, labels):
         return run(params, images, labels, key=jax.random.key(0))

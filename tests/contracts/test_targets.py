@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from compiling import jit_as_for_users
 from foreign_models import foreign_resnet8, linen_cnn, nnx_cnn
+from user_settings import jit_as_for_users
 
 from jaxpath import lap, targets
 from jaxpath.targets.deit import DeiT

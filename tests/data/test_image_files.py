@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import jaxpath.data.index as index_module
-from jaxpath.data import check_labels, decode, folder, open_source, split_names, tar
+from jaxpath.data import check_labels, decode, folder, open_source, tar
 from jaxpath.types import InputError
 
 FILES = {"cat": ["b.png", "a.png"], "dog": ["x.PNG"], "emu": ["1.png", "2.png"]}
@@ -116,7 +116,6 @@ def test_subfolders_named_like_splits_are_splits(tmp_path, kind):
     write_images(root / "train", {"cat": ["a.png", "b.png"], "dog": ["c.png"]})
     write_images(root / "val", {"cat": ["d.png"], "dog": ["e.png"]})
     place = root if kind == "folder" else write_tar(root, tmp_path / "set.tar")
-    assert split_names(f"{kind}:{place}") == ("train", "val")
     assert len(open_source(f"{kind}:{place}")) == 3
     np.testing.assert_array_equal(open_source(f"{kind}:{place}", split="val").labels, [0, 1])
     with pytest.raises(InputError, match=r'no split "test".*choose one of train, val'):

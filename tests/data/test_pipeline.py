@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxpath.data import ArraySource, eval_batches, folder, train_batches
+from jaxpath.data import ArraySource, Reading, Shard, eval_batches, folder, train_batches
 from jaxpath.types import InputError, Preprocessing
 
 SIZE = 8
@@ -21,8 +21,11 @@ def make_source(size=23):
 
 
 def train(source, **options):
-    defaults = {"batch_size": 6, "preprocessing": GREY, "seed": 0, "num_threads": 1}
-    return train_batches(source, **{**defaults, **options})
+    defaults = {"batch_size": 6, "preprocessing": GREY, "seed": 0}
+    reading = Reading(num_threads=1)._replace(
+        **{name: options.pop(name) for name in Reading._fields if name in options}
+    )
+    return train_batches(source, **{**defaults, **options}, reading=reading)
 
 
 def take(batches, count):
@@ -63,7 +66,7 @@ def test_a_batch_holds_the_examples_that_it_names():
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_shards_are_disjoint_and_complete_in_every_epoch(count):
     source = make_source(23)
-    parts = [take(train(source, process_index=p, process_count=count), 12) for p in range(count)]
+    parts = [take(train(source, shard=Shard(p, count)), 12) for p in range(count)]
     stream = np.concatenate(interleaved(parts, "index"))
     for epoch in range(3):
         np.testing.assert_array_equal(np.sort(stream[epoch * 23 : (epoch + 1) * 23]), np.arange(23))
@@ -73,7 +76,7 @@ def test_shards_are_disjoint_and_complete_in_every_epoch(count):
 def test_the_global_batches_do_not_depend_on_the_number_of_processes():
     source = make_source()
     alone = take(train(source, augment="shift_flip"), 5)
-    parts = [take(train(source, augment="shift_flip", process_index=p, process_count=3), 5) for p in range(3)]
+    parts = [take(train(source, augment="shift_flip", shard=Shard(p, 3)), 5) for p in range(3)]
     for number, batch in enumerate(alone):
         for p in range(3):
             assert_same([{name: array[p::3] for name, array in batch.items()}], [parts[p][number]])
@@ -164,7 +167,7 @@ def test_a_state_of_another_data_set_is_refused():
 def test_an_evaluation_pass_holds_every_example_once_and_pads_the_end(count):
     source = make_source(14)
     parts = [
-        list(eval_batches(source, batch_size=6, preprocessing=GREY, process_index=p, process_count=count))
+        list(eval_batches(source, batch_size=6, preprocessing=GREY, shard=Shard(p, count)))
         for p in range(count)
     ]
     index, weight = (np.concatenate(interleaved(parts, name)) for name in ("index", "weight"))
@@ -178,7 +181,7 @@ def test_an_evaluation_pass_holds_every_example_once_and_pads_the_end(count):
 
 def test_an_evaluation_pass_in_worker_processes_ends():
     source = make_source(14)
-    found = list(eval_batches(source, batch_size=6, preprocessing=GREY, num_workers=2))
+    found = list(eval_batches(source, batch_size=6, preprocessing=GREY, reading=Reading(num_workers=2)))
     assert_same(found, list(eval_batches(source, batch_size=6, preprocessing=GREY)))
 
 
@@ -200,14 +203,14 @@ COLOUR = Preprocessing(40, (32, 32), (0.5,) * 3, (0.5,) * 3)
 
 @pytest.mark.parametrize("options", [{"num_threads": 0}, {"num_threads": 2}, {"num_workers": 1}])
 def test_an_unreadable_file_is_one_sentence_that_names_it(damaged, options):
-    batches = eval_batches(damaged, batch_size=6, preprocessing=COLOUR, **options)
+    batches = eval_batches(damaged, batch_size=6, preprocessing=COLOUR, reading=Reading(**options))
     with pytest.raises(InputError, match=r"a/2.jpg is not a readable image .*--skip-unreadable") as caught:
         next(batches)
     assert "\n" not in str(caught.value)
 
 
 def test_unreadable_files_weigh_nothing_in_an_evaluation_and_are_counted(damaged):
-    batches = eval_batches(damaged, batch_size=4, preprocessing=COLOUR, skip_unreadable=True)
+    batches = eval_batches(damaged, batch_size=4, preprocessing=COLOUR, reading=Reading(skip_unreadable=True))
     weight = np.concatenate([batch["weight"] for batch in batches])
     np.testing.assert_array_equal(weight, [1, 1, 0, 0, 1, 1, 0, 0])
     assert batches.unreadable == (damaged.name(2), damaged.name(3))
@@ -221,8 +224,7 @@ def test_unreadable_files_are_replaced_by_the_next_in_training_and_counted(damag
         preprocessing=COLOUR,
         seed=0,
         augment="crop_flip",
-        num_workers=num_workers,
-        skip_unreadable=True,
+        reading=Reading(num_workers, skip_unreadable=True),
     )
     batch = next(batches)
     batches.close()
@@ -234,7 +236,7 @@ def test_unreadable_files_are_replaced_by_the_next_in_training_and_counted(damag
 def test_a_data_set_without_one_readable_image_ends_the_run(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "0.jpg").write_bytes(b"no picture")
-    batches = train(folder(tmp_path), preprocessing=COLOUR, skip_unreadable=True)
+    batches = train(folder(tmp_path), preprocessing=COLOUR, reading=Reading(skip_unreadable=True))
     with pytest.raises(InputError, match="none of the 1 images can be read"):
         next(batches)
 
@@ -262,7 +264,7 @@ def test_a_function_can_be_the_augmentation():
     [
         ({"batch_size": 0}, "the batch size is 0"),
         ({"batch_size": 7, "process_count": 2}, "7, but it must be a multiple of the 2 processes.*take 6"),
-        ({"process_index": 2, "process_count": 2}, "number 2 of 2"),
+        ({"shard": Shard(2, 2)}, "number 2 of 2"),
         ({"seed": -1}, "the seed is -1"),
     ],
 )

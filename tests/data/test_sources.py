@@ -13,7 +13,6 @@ from jaxpath.data import (
     npz,
     open_source,
     split,
-    split_names,
 )
 from jaxpath.types import InputError
 
@@ -62,7 +61,6 @@ def test_npz_knows_the_usual_names_and_gives_grey_images_a_channel(tmp_path, nam
     assert source[1]["image"].shape == (4, 5, 1)
     np.testing.assert_array_equal(source.images[..., 0], images)
     np.testing.assert_array_equal(source.labels, [2, 0, 1])
-    assert split_names(f"npz:{path}") == ("train",)
 
 
 def test_npz_without_splits_is_one_part_with_its_class_names(tmp_path):
@@ -70,7 +68,6 @@ def test_npz_without_splits_is_one_part_with_its_class_names(tmp_path):
     np.savez(path, images=np.zeros((2, 4, 4, 3), np.uint8), labels=[0, 1], class_names=["cat", "dog", "emu"])
     source = open_source(str(path))
     assert source.class_names == ("cat", "dog", "emu")
-    assert split_names(str(path)) == ()
     with pytest.raises(InputError, match=r'no split "test".*in one part'):
         npz(path, "test")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxpath.data import check_labels, eval_batches, open_source, split_names, tfds
+from jaxpath.data import Reading, check_labels, eval_batches, open_source, tfds
 from jaxpath.types import InputError, Preprocessing
 
 tensorflow_datasets = pytest.importorskip("tensorflow_datasets")
@@ -57,14 +57,13 @@ def test_a_prepared_data_set_is_read_without_tensorflow(prepared):
     np.testing.assert_array_equal(np.sort(numbers), np.arange(6))
     np.testing.assert_array_equal(batch["label"], numbers % 2)
     assert source.class_names == ("even", "odd")
-    assert split_names("tfds:tiny_pictures", data_dir=prepared) == ("train",)
     assert "tensorflow" not in sys.modules
 
 
 def test_worker_processes_read_a_prepared_data_set(prepared):
     source = tfds("tiny_pictures", "train", prepared)
     options = {"batch_size": 4, "preprocessing": COLOUR}
-    found = list(eval_batches(source, num_workers=1, **options))
+    found = list(eval_batches(source, reading=Reading(num_workers=1), **options))
     for batch, expected in zip(found, eval_batches(source, **options), strict=True):
         np.testing.assert_array_equal(batch["image"], expected["image"])
 

@@ -7,7 +7,7 @@ import optax
 import pytest
 from tiny_competing import make_tiny
 
-from jaxpath import discover, explainers, targets, training
+from jaxpath import devices, discover, explainers, targets, training
 from jaxpath.pathways import density, flatten
 from jaxpath.targets import lwta_argmax, winner_mask
 from jaxpath.targets.objective import competition_kl, make_classifier_objective
@@ -68,7 +68,7 @@ def test_the_divergence_is_added_up_over_sites_for_each_example(tiny):
 
 
 def train(target, params, images, num_devices, *, weight, steps=2):
-    mesh = training.make_mesh(jax.devices()[:num_devices])
+    mesh = devices.make_mesh(jax.devices()[:num_devices])
     optimizer = optax.adam(0.05)
     objective = make_classifier_objective(target, competition_weight=weight)
     state = training.create_state(
@@ -77,7 +77,7 @@ def train(target, params, images, num_devices, *, weight, steps=2):
     step = training.make_train_step(objective, optimizer, mesh)
     batch = {"image": images, "label": np.arange(BATCH) % 3}
     for _ in range(steps):
-        state, found = step(state, {}, training.shard_batch(batch, mesh))
+        state, found = step(state, {}, devices.shard_batch(batch, mesh))
     return state.params, found
 
 

@@ -6,7 +6,7 @@ import pytest
 from foreign_models import linen_cnn
 from tiny_competing import make_tiny
 
-from jaxpath import data, discover, findings, targets, training
+from jaxpath import data, devices, discover, findings, targets
 from jaxpath.targets.deit import DeiT
 from jaxpath.types import InputError
 
@@ -32,7 +32,7 @@ def record(target, params, source, **options):
     def batches():
         return data.eval_batches(source, batch_size=MESH_BATCH, preprocessing=target.preprocessing)
 
-    return discover.record_activity(target, params, batches, mesh=training.make_mesh(), **options)
+    return discover.record_activity(target, params, batches, mesh=devices.make_mesh(), **options)
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -121,7 +121,7 @@ def test_the_active_share_is_one_in_each_block(key):
         return data.eval_batches(source, batch_size=MESH_BATCH, preprocessing=target.preprocessing)
 
     drawn = discover.evaluate_draws(
-        target, params, batches, mesh=training.make_mesh(), seed=0, num_samples=(1, 2)
+        target, params, batches, mesh=devices.make_mesh(), seed=0, num_samples=(1, 2)
     )
     assert drawn.active_share == 0.5 and set(drawn.active_by_site.values()) == {0.5}
     predicted = np.asarray(jax.jit(target.apply)(params, source.images).logits).argmax(axis=1)

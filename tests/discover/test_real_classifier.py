@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 
-from jaxpath import data, discover, targets, training
+from jaxpath import data, devices, discover, targets
 
 
 def test_the_outputs_of_a_trained_classifier_are_named_rightly(shared_data):
@@ -17,7 +17,7 @@ def test_the_outputs_of_a_trained_classifier_are_named_rightly(shared_data):
     def batches():
         return data.eval_batches(source, batch_size=100, preprocessing=target.preprocessing)
 
-    mesh = training.make_mesh(jax.devices()[:1])
+    mesh = devices.make_mesh(jax.devices()[:1])
     activity = discover.record_activity(target, params, batches, mesh=mesh, sites=())
     rng = np.random.default_rng(0)
     prototypes = rng.normal(size=(10, 64))

@@ -12,7 +12,7 @@ import pytest
 import throughput
 from common import GeneratorOptions
 
-from jaxpath import gencnp, training
+from jaxpath import devices, gencnp
 
 SMALL = {"width": 8, "batch_size": 8}
 
@@ -45,10 +45,10 @@ def test_pytorch_computes_the_same_loss_and_gradient(model, size, tmp_path):
     bench = throughput.make_bench(throughput.Options(model=model, image_size=size, **SMALL))
     # Without random densities neither draws anything.
     options = GeneratorOptions(width=8, objective=gencnp.ObjectiveOptions(random_density_share=0.0))
-    mesh = training.make_mesh(jax.devices()[:1])
+    mesh = devices.make_mesh(jax.devices()[:1])
     create_state, step = fitting.make_generator_step(bench.target, bench.generator, options, mesh)
-    state = training.replicate(create_state(jax.tree.map(np.array, bench.weights), 0), mesh)
-    batch = training.shard_batch({"image": bench.images, "label": np.zeros(8, np.int32)}, mesh)
+    state = devices.replicate(create_state(jax.tree.map(np.array, bench.weights), 0), mesh)
+    batch = devices.shard_batch({"image": bench.images, "label": np.zeros(8, np.int32)}, mesh)
     _, metrics = step(state, bench.params, batch)
 
     throughput.write_arrays(bench, tmp_path / "arrays.npz")

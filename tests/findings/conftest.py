@@ -1,27 +1,19 @@
 """The tiny target of the metrics' tests, with pictures for it."""
 
-import sys
-from pathlib import Path
-
-import jax
 import numpy as np
 import pytest
+from tiny_target import by_activation, tiny_session, tiny_target
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "metrics"))
-
-from tiny_target import by_activation, tiny_params, tiny_target
-
-from jaxpath.findings import Bench, Method, Pictures
-from jaxpath.training import make_mesh
+from jaxpath.findings import Pictures
+from jaxpath.metrics import Method
 
 
 @pytest.fixture(scope="session")
-def bench():
+def session():
     target = tiny_target()
     # The tiny target takes pixels as they are: normalised as it says, they must be the same.
     same = target.preprocessing._replace(std=(1 / 255,) * 3)
-    mesh = make_mesh(jax.devices()[:1])
-    return Bench(target._replace(preprocessing=same), tiny_params(), mesh, batch_size=4)
+    return tiny_session(target=target._replace(preprocessing=same), batch_size=4)
 
 
 @pytest.fixture(scope="session")

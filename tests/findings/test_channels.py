@@ -28,15 +28,14 @@ def reference_of(peaks) -> Reference:
 
 
 def strong(scores, **changes):
-    arguments = {
-        "scores": np.asarray(scores, float),
-        "mask": np.ones(N, bool),
-        "peaks": np.ones(N),
-        "places": np.zeros(N, int),
-        "sites": SITES,
-        "reference": None,
-    } | changes
-    return strong_channels(np.zeros((64, 64, 3), np.uint8), **arguments)
+    values = {"mask": np.ones(N, bool), "peaks": np.ones(N), "places": np.zeros(N, int)}
+    values |= {name: changes.pop(name) for name in values.keys() & changes.keys()}
+    empty = {name: np.zeros(1) for name in Records._fields}
+    records = Records(**{**empty, "masks": values["mask"][None]})
+    rows = (np.asarray(array)[None] for array in (scores, values["peaks"], values["places"]))
+    survey = Survey(records, np.zeros((1, 2)), *rows)
+    arguments = {"sites": SITES, "reference": None} | changes
+    return strong_channels(np.zeros((64, 64, 3), np.uint8), survey, **arguments)
 
 
 def test_the_best_open_channels_that_respond_come_first_within_each_quarter_the_deepest_quarter_first():

@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 from tiny_target import NUM_CLASSES, numpy_forward, softmax, split_channels, tiny_params
 
-from jaxpath.findings import Reference, find_images, learn_class_pathways, survey
+from jaxpath.findings import Context, Reference, find_images, learn_class_pathways, survey
+from jaxpath.findings.controls import blank_images
 from jaxpath.findings.images import neighbours
-from jaxpath.findings.under import blank_images
 
 
 @pytest.fixture(scope="module")
-def found(bench, method, pictures):
-    return survey(bench, method, pictures)
+def found(session, method, pictures):
+    return survey(session, method, pictures)
 
 
 @pytest.fixture(scope="module")
@@ -20,15 +20,10 @@ def reference(pictures, found):
 
 
 @pytest.fixture(scope="module")
-def findings(bench, method, pictures, found, reference):
+def findings(session, pictures, found, reference):
     learned = learn_class_pathways(found.records, NUM_CLASSES)
     return find_images(
-        bench,
-        method,
-        pictures.take(range(3)),
-        found.take(np.arange(3)),
-        reference=reference,
-        class_pathways=learned,
+        session, pictures.take(range(3)), found.take(np.arange(3)), context=Context(reference, learned)
     )
 
 
@@ -92,8 +87,8 @@ def test_neighbours_are_ordered_by_overlap_and_leave_out_the_picture_itself(foun
             assert neighbour.iou == pytest.approx((mine & theirs).sum() / (mine | theirs).sum())
 
 
-def test_without_a_reference_only_pictures_of_nothing_are_tried(bench, method, pictures, found):
-    (finding,) = find_images(bench, method, pictures.take([5]), found.take(np.array([5])))
+def test_without_a_reference_only_pictures_of_nothing_are_tried(session, pictures, found):
+    (finding,) = find_images(session, pictures.take([5]), found.take(np.array([5])))
     assert finding.leakage.num_foreign == 0 and np.isnan(finding.leakage.foreign)
     assert finding.leakage.examples == finding.same == finding.others == ()
     assert finding.class_pathway is None and finding.confidence.class_pathway is None

@@ -4,13 +4,12 @@ from tiny_target import by_activation, numpy_forward, softmax, split_channels, t
 
 from jaxpath import metrics
 from jaxpath.findings import kept_survey, survey
-from jaxpath.findings.bench import passes
 from jaxpath.findings.survey import join_surveys
 
 
 @pytest.fixture(scope="module")
-def found(bench, method, pictures):
-    return survey(bench, method, pictures)
+def found(session, method, pictures):
+    return survey(session, method, pictures)
 
 
 def test_the_strongest_response_of_every_channel_and_where_it_is_are_those_of_a_slow_forward(found, pictures):
@@ -41,9 +40,9 @@ def test_confidences_are_of_the_predicted_class_with_and_without_the_closed_chan
         assert records.masked_confidence[i] == pytest.approx(softmax(masked)[label], abs=1e-4)
 
 
-def test_the_records_are_those_of_the_metrics(found, bench, pictures):
-    batches = passes(bench, "", image=pictures.images, label=pictures.labels)
-    expected = metrics.explain_all(bench.target, bench.params, by_activation, {}, batches, mesh=bench.mesh)
+def test_the_records_are_those_of_the_metrics(found, session, method, pictures):
+    passes = metrics.array_passes(session, image=pictures.images, label=pictures.labels)
+    expected = metrics.explain_all(session, method, passes)
     for name, values in expected._asdict().items():
         np.testing.assert_allclose(getattr(found.records, name), values, rtol=1e-5, atol=1e-6, err_msg=name)
 
@@ -56,7 +55,7 @@ def test_parts_of_a_survey_joined_again_are_the_survey(found):
 
 
 def test_a_kept_survey_is_not_made_again_unless_pictures_weights_or_method_change(
-    bench, method, pictures, tmp_path, monkeypatch
+    session, method, pictures, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     made = []
@@ -66,13 +65,13 @@ def test_a_kept_survey_is_not_made_again_unless_pictures_weights_or_method_chang
         return by_activation(params)
 
     watched = method._replace(make=explain)
-    first = kept_survey(bench, watched, pictures, identity="a")
+    first = kept_survey(session, watched, pictures, identity="a")
     calls = len(made)
-    again = kept_survey(bench, watched, pictures, identity="a")
+    again = kept_survey(session, watched, pictures, identity="a")
     assert calls > 0 and len(made) == calls
     np.testing.assert_array_equal(first.peaks, again.peaks)
     np.testing.assert_array_equal(first.records.masks, again.records.masks)
-    kept_survey(bench, watched, pictures, identity="b")
-    kept_survey(bench, watched, pictures.take([0, 1]), identity="a")
-    kept_survey(bench, watched._replace(name="other"), pictures, identity="a")
+    kept_survey(session, watched, pictures, identity="b")
+    kept_survey(session, watched, pictures.take([0, 1]), identity="a")
+    kept_survey(session, watched._replace(name="other"), pictures, identity="a")
     assert len(list((tmp_path / "jaxpath" / "surveys").glob("*.npz"))) == 4

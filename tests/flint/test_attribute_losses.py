@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from jax.sharding import PartitionSpec as P
 
+from jaxpath.devices.mesh import AXIS, make_mesh
 from jaxpath.flint import losses
-from jaxpath.training.sharding import AXIS, make_mesh
 
 
 @pytest.mark.parametrize("num_attributes", [24, 25, 36])

@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import save_file
 from small_flint import INTERPRETER, TARGET, batch, params
 
-from jaxpath import explainers, flint, metrics, targets, training
+from jaxpath import devices, explainers, flint, metrics, targets
 from jaxpath.types import InputError
 
 
@@ -77,7 +77,7 @@ def test_the_taylor_score_of_an_attribute_is_what_its_channels_add_to_it_to_firs
 def test_every_image_is_interpreted_once_and_in_order_on_several_devices():
     own, made = params()
     found = flint.interpret_all(
-        TARGET, INTERPRETER, own, made, lambda: padded(batch(11)), mesh=training.make_mesh(jax.devices()[:2])
+        TARGET, INTERPRETER, own, made, lambda: padded(batch(11)), mesh=devices.make_mesh(jax.devices()[:2])
     )
     features = jax.jit(TARGET.apply)(own, batch(11)["image"])
     expected = jax.jit(partial(flint.interpret, INTERPRETER))(made, features.features)
@@ -93,7 +93,7 @@ def test_per_image_results_leave_the_padding_out():
         lambda params, batch: {"bright": batch["image"].max(axis=(1, 2, 3)) + params},
         jnp.uint8(1),
         lambda: padded(batch(11)),
-        mesh=training.make_mesh(jax.devices()[:4]),
+        mesh=devices.make_mesh(jax.devices()[:4]),
     )
     np.testing.assert_array_equal(found["bright"], batch(11)["image"].max(axis=(1, 2, 3)) + 1)
     np.testing.assert_array_equal(found["indices"], np.arange(11))

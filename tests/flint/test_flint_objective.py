@@ -11,8 +11,9 @@ from flax import linen as nn
 from small_flint import INTERPRETER, TARGET, batch, params
 
 from jaxpath import flint, targets
+from jaxpath.devices import AXIS, make_mesh, replicate, shard_batch
 from jaxpath.gating import Taps
-from jaxpath.training import AXIS, create_state, make_mesh, make_train_step, replicate, shard_batch
+from jaxpath.training import create_state, make_train_step
 
 OFF = flint.LossWeights(*[0.0] * 6)
 TERMS = ("output", "prediction", "reconstruction", "sparsity")

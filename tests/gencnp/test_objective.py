@@ -9,10 +9,11 @@ from jax.ad_checkpoint import print_saved_residuals
 from planted import planted_images, planted_target, truth
 
 from jaxpath import targets
+from jaxpath.devices import make_mesh, replicate, shard_batch
 from jaxpath.gencnp import Generator, ObjectiveOptions, init_sparsity, make_gencnp, make_objective
 from jaxpath.gencnp.objective import rematerialized, threshold_for
 from jaxpath.pathways import flatten, iou
-from jaxpath.training import create_state, make_mesh, make_train_step, replicate, shard_batch
+from jaxpath.training import create_state, make_train_step
 from jaxpath.types import InputError
 
 TARGET = planted_target()

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from jax.sharding import PartitionSpec as P
 
-from jaxpath import lap, training
+from jaxpath import lap
+from jaxpath.devices.mesh import AXIS
 from jaxpath.lap import losses
-from jaxpath.training.sharding import AXIS
 
 ONE = jnp.ones((1, 1))
 
@@ -124,7 +124,7 @@ def test_many_devices_find_the_mean_and_the_gradient_of_one(devices):
         value, gradient = jax.value_and_grad(total)(shift, *batch, axis_name=AXIS)
         return jax.lax.psum((value, gradient), AXIS)
 
-    mesh = training.make_mesh(jax.devices()[:devices])
+    mesh = devices.make_mesh(jax.devices()[:devices])
     parts = jax.shard_map(
         on_part, mesh=mesh, in_specs=(P(), P(AXIS), P(AXIS), P(AXIS)), out_specs=P(), check_vma=False
     )

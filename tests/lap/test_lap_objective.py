@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from jaxpath import data, lap, training
+from jaxpath import data, devices, lap, training
 from jaxpath.lap.objective import Progress
 from jaxpath.lap.schedules import trainable_labels
 from jaxpath.types import InputError
@@ -54,7 +54,7 @@ def compiled():
         objective = lap.make_objective(target, at, statistics="frozen")
         return objective(trained, progress, knowledge, batch, keys)
 
-    mesh, one = training.make_mesh(jax.devices()[:1]), jax.sharding.PartitionSpec()
+    mesh, one = devices.make_mesh(jax.devices()[:1]), jax.sharding.PartitionSpec()
     # Under the axis that the objective counts over.
     return jax.jit(jax.shard_map(run, mesh=mesh, in_specs=one, out_specs=one, check_vma=False))
 
@@ -146,7 +146,7 @@ def test_what_is_frozen_gets_no_gradient_and_the_rest_the_same_one():
         def total(trained):
             return objective(trained, progress, lap.no_knowledge(), batch(canvases()), keys)[0].mean()
 
-        mesh, one = training.make_mesh(jax.devices()[:1]), jax.sharding.PartitionSpec()
+        mesh, one = devices.make_mesh(jax.devices()[:1]), jax.sharding.PartitionSpec()
         run = jax.shard_map(jax.grad(total), mesh=mesh, in_specs=one, out_specs=one, check_vma=False)
         return flat(jax.jit(run)(trained))
 
@@ -166,13 +166,13 @@ def test_a_step_moves_what_is_trainable_and_the_loss_falls(statistics):
     which = "all" if statistics == "batch" else "heads"
     optimizer = lap.make_optimizer(optax.constant_schedule(0.01), target, trained, which)
     objective = lap.make_objective(target, lap.constant(lap.LapWeights()), statistics=statistics)
-    mesh = training.make_mesh(jax.devices()[:2])
+    mesh = devices.make_mesh(jax.devices()[:2])
     step = training.make_train_step(objective, optimizer, mesh)
     start = jax.tree.map(np.asarray, trained)
     state = training.create_state(trained, optimizer, key=jax.random.key(3), extra=progress)
     seen = []
     for _ in range(4):
-        state, metrics = step(state, lap.no_knowledge(), training.shard_batch(batch(source), mesh))
+        state, metrics = step(state, lap.no_knowledge(), devices.shard_batch(batch(source), mesh))
         seen.append(float(metrics["loss"]))
     assert seen[-1] < seen[0] and isinstance(state.extra, Progress)
     moved = flat(jax.tree.map(lambda a, b: bool(np.any(a != np.asarray(b))), start, state.params))

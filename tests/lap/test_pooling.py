@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from compiling import jit_as_for_users
+from user_settings import jit_as_for_users
 
 from jaxpath.lap import pooling
 from jaxpath.types import InputError

@@ -5,7 +5,6 @@ import tiny_target as tiny
 
 from jaxpath import metrics
 from jaxpath.gating import fill_closed
-from jaxpath.training import make_mesh
 from jaxpath.types import InputError
 
 COUNT = 21
@@ -29,15 +28,14 @@ def slow_means():
 
 @pytest.mark.parametrize(("num_devices", "batch_size"), [(1, 8), (8, 8), (1, 4), (1, 21)])
 def test_site_means_are_exact_for_any_devices_batches_and_padding(num_devices, batch_size):
-    mesh = make_mesh(jax.devices()[:num_devices])
-    found = metrics.site_means(tiny.tiny_target(), tiny.tiny_params(), data(batch_size), mesh=mesh)
+    means = metrics.site_means(tiny.tiny_session(num_devices), data(batch_size))
     for site, expected in zip(tiny.SITES, slow_means(), strict=True):
-        np.testing.assert_allclose(found[site.name], expected, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(means[site.name], expected, rtol=1e-5, atol=1e-6)
 
 
-def test_no_image_is_refused(one_device):
+def test_no_image_is_refused():
     with pytest.raises(InputError, match="no image"):
-        metrics.site_means(tiny.tiny_target(), tiny.tiny_params(), lambda: [], mesh=one_device)
+        metrics.site_means(tiny.tiny_session(), lambda: [])
 
 
 def test_open_gates_with_fills_are_exact():
@@ -51,29 +49,30 @@ def test_open_gates_with_fills_are_exact():
         np.testing.assert_array_equal(clean.features[site.name], filled.features[site.name])
 
 
-def test_records_under_mean_ablation_agree_with_one_image_at_a_time(eight_devices):
-    target, params = tiny.tiny_target(), tiny.tiny_params()
-    fills = metrics.site_means(target, params, data(), mesh=eight_devices)
-    records = metrics.explain_all(
-        target, params, tiny.by_activation, {}, data(), mesh=eight_devices, fills=fills
-    )
+def with_means(num_devices):
+    session = tiny.tiny_session(num_devices)
+    return session._replace(fills=metrics.site_means(session, data()))
+
+
+def test_records_under_mean_ablation_agree_with_one_image_at_a_time():
+    session, params = with_means(8), tiny.tiny_params()
+    records = metrics.explain_all(session, tiny.method_of(tiny.by_activation), data())
     partners = metrics.foreign_partners(records.predicted, seed=0)
-    crossed = metrics.masked_predictions(
-        target, params, records, data(), table=records.table, rows=partners, mesh=eight_devices, fills=fills
-    )
+    crossed = metrics.masked_predictions(session, records, data(), table=records.table, rows=partners)
     images = tiny.tiny_images(COUNT)[0][KEPT].astype(np.float64)
     for i, image in enumerate(images):
-        for mask, found in ((i, records.masked_confidence), (partners[i], crossed["masked_confidence"])):
+        for mask, confidences in (
+            (i, records.masked_confidence),
+            (partners[i], crossed["masked_confidence"]),
+        ):
             masks = tiny.split_channels(records.masks[mask])
             logits, _ = tiny.numpy_forward(params, image, masks, slow_means())
-            assert found[i] == pytest.approx(tiny.softmax(logits)[records.predicted[i]], rel=1e-4)
+            assert confidences[i] == pytest.approx(tiny.softmax(logits)[records.predicted[i]], rel=1e-4)
 
 
-def test_every_closed_neuron_at_its_mean_gives_one_prediction_for_all(one_device):
-    target, params = tiny.tiny_target(), tiny.tiny_params()
-    fills = metrics.site_means(target, params, data(), mesh=one_device)
+def test_every_closed_neuron_at_its_mean_gives_one_prediction_for_all():
     (records,) = metrics.explain_at_densities(
-        target, params, tiny.by_activation, {}, data(), densities=[0.0], mesh=one_device, fills=fills
+        with_means(1), tiny.method_of(tiny.by_activation), data(), densities=[0.0]
     )
-    logits = slow_means()[2] @ np.asarray(params["readout"])
+    logits = slow_means()[2] @ np.asarray(tiny.tiny_params()["readout"])
     assert set(records.masked_predicted) == {logits.argmax()}

@@ -1,12 +1,9 @@
 import chex
-import jax
 import numpy as np
 import pytest
 import tiny_target as tiny
 
 from jaxpath import metrics
-from jaxpath.metrics.curves import CURVES
-from jaxpath.training import make_mesh
 from jaxpath.types import InputError
 
 COUNT = 19
@@ -19,42 +16,38 @@ def data():
     return tiny.make_batches(images, labels, unreadable=UNREADABLE)
 
 
-def arguments(make_explainer=tiny.by_activation):
-    return tiny.tiny_target(), tiny.tiny_params(), make_explainer, {}, data()
+def arguments(make_explainer=tiny.by_activation, num_devices=1, **changes):
+    return tiny.tiny_session(num_devices, **changes), tiny.method_of(make_explainer, seed=3), data()
 
 
 @pytest.mark.parametrize("num_devices", [1, 8])
-def test_a_row_is_what_the_explainer_gets_by_itself_at_that_density(num_devices, one_device):
-    mesh = make_mesh(jax.devices()[:num_devices])
-    rows = metrics.density_curve(*arguments(), densities=(0.2, 0.5), mesh=mesh, seed=3)
-    records = metrics.explain_all(*arguments(), mesh=one_device)
-    expected = metrics.evaluate_records(*arguments()[:2], records, data(), mesh=one_device, seed=3)
+def test_a_row_is_what_the_explainer_gets_by_itself_at_that_density(num_devices):
+    rows = metrics.density_curve(*arguments(num_devices=num_devices), densities=(0.2, 0.5))
+    records = metrics.explain_all(*arguments())
+    expected = metrics.evaluate_records(tiny.tiny_session(), records, data(), seed=3)
     assert [row["density"] for row in rows] == [0.2, 0.5]
-    for name in CURVES:
+    curves = {metric.name for metric in metrics.METRICS if metric.at_densities}
+    assert rows[1].keys() == curves | {"density"} and len(curves) > 5
+    for name in curves:
         assert rows[1][name] == pytest.approx(expected[name], rel=1e-5), name
     assert rows[0]["mdc"] != rows[1]["mdc"]
 
 
 @pytest.mark.parametrize("make_explainer", [tiny.by_activation, tiny.by_unit_activation])
-def test_everything_open_is_perfect_and_nothing_open_says_nothing(make_explainer, one_device):
-    closed, opened = metrics.density_curve(*arguments(make_explainer), densities=(0.0, 1.0), mesh=one_device)
+def test_everything_open_is_perfect_and_nothing_open_says_nothing(make_explainer):
+    closed, opened = metrics.density_curve(*arguments(make_explainer), densities=(0.0, 1.0))
     perfect = {"fidelity": 1, "mdc": 0, "mic": 0, "leakage": 0, "retention": 1, "aciou": 1, "between_iou": 1}
     assert {name: opened[name] for name in perfect} == pytest.approx(perfect, abs=1e-6)
     # All logits are 0 and tie: class 0 for every image.
-    predicted = metrics.explain_all(*arguments(), mesh=one_device).predicted
+    predicted = metrics.explain_all(*arguments()).predicted
     assert closed["fidelity"] == pytest.approx(np.mean(predicted == 0))
 
 
-def test_random_scores_overlap_as_chance_does(one_device):
+def test_random_scores_overlap_as_chance_does():
     images, labels = tiny.tiny_images(200)
+    passes = tiny.make_batches(images, labels, batch_size=40)
     (row,) = metrics.density_curve(
-        tiny.tiny_target(),
-        tiny.tiny_params(),
-        tiny.by_chance,
-        {},
-        tiny.make_batches(images, labels, batch_size=40),
-        densities=(0.6,),
-        mesh=one_device,
+        tiny.tiny_session(), tiny.method_of(tiny.by_chance), passes, densities=(0.6,)
     )
     # Two draws of 9 of 15: the mean of k / (18 - k), k hypergeometric, not quite d / (2 - d).
     from scipy.stats import hypergeom
@@ -89,30 +82,25 @@ def slow_curves(make_explainer, fractions, fills=None):
 @pytest.mark.parametrize("num_devices", [1, 8])
 def test_insertion_and_deletion_agree_with_one_image_at_a_time(make_explainer, num_devices):
     fractions = (0.0, 0.1, 0.4, 1.0)
-    mesh = make_mesh(jax.devices()[:num_devices])
-    found = metrics.insertion_deletion(*arguments(make_explainer), fractions=fractions, mesh=mesh)
+    found = metrics.insertion_deletion(*arguments(make_explainer, num_devices), fractions=fractions)
     inserted, deleted = slow_curves(make_explainer, fractions)
     np.testing.assert_allclose(found.insertion, inserted, rtol=1e-4)
     np.testing.assert_allclose(found.deletion, deleted, rtol=1e-4)
 
 
-def test_one_explanation_gives_what_two_give(one_device):
+def test_one_explanation_gives_what_two_give():
     """By chance: two explanations of an image agree only if they were drawn with the same key."""
     asked = {"densities": (0.2, 0.7), "fractions": (0.0, 0.3, 1.0)}
-    records, curves = metrics.explain_once(*arguments(tiny.by_chance), **asked, mesh=one_device)
-    apart = metrics.explain_at_densities(
-        *arguments(tiny.by_chance), densities=asked["densities"], mesh=one_device
-    )
+    records, curves = metrics.explain_once(*arguments(tiny.by_chance), **asked)
+    apart = metrics.explain_at_densities(*arguments(tiny.by_chance), densities=asked["densities"])
     chex.assert_trees_all_close(records, apart, rtol=1e-6)
-    alone = metrics.insertion_deletion(
-        *arguments(tiny.by_chance), fractions=asked["fractions"], mesh=one_device
-    )
+    alone = metrics.insertion_deletion(*arguments(tiny.by_chance), fractions=asked["fractions"])
     chex.assert_trees_all_close(curves, alone, rtol=1e-6)
 
 
-def test_insertion_under_mean_ablation_starts_from_the_means(one_device):
-    fills = metrics.site_means(*arguments()[:2], data(), mesh=one_device)
-    found = metrics.insertion_deletion(*arguments(), fractions=(0.0, 0.5, 1.0), mesh=one_device, fills=fills)
+def test_insertion_under_mean_ablation_starts_from_the_means():
+    fills = metrics.site_means(tiny.tiny_session(), data())
+    found = metrics.insertion_deletion(*arguments(fills=fills), fractions=(0.0, 0.5, 1.0))
     slow_fills = [fills[site.name] for site in tiny.SITES]
     inserted, deleted = slow_curves(tiny.by_activation, (0.0, 0.5, 1.0), slow_fills)
     np.testing.assert_allclose(found.insertion, inserted, rtol=1e-4)
@@ -131,6 +119,6 @@ def test_areas_are_mean_heights():
 
 
 @pytest.mark.parametrize("fractions", [(0.5,), (0.0, 0.5, 0.5), (0.5, 0.1), (0.0, 1.5), (-0.1, 1.0)])
-def test_fractions_that_do_not_rise_from_zero_to_one_are_refused(fractions, one_device):
+def test_fractions_that_do_not_rise_from_zero_to_one_are_refused(fractions):
     with pytest.raises(InputError, match="fractions"):
-        metrics.insertion_deletion(*arguments(), fractions=fractions, mesh=one_device)
+        metrics.insertion_deletion(*arguments(), fractions=fractions)

@@ -1,13 +1,11 @@
 import functools
 
-import jax
 import numpy as np
 import pytest
 import tiny_target as tiny
 
 from jaxpath import metrics
 from jaxpath.pathways import flatten, top_fraction
-from jaxpath.training import make_mesh
 from jaxpath.types import InputError
 
 COUNT = 21  # two full batches of 8, and one that is padded
@@ -23,14 +21,8 @@ def data(unreadable=()):
 
 @functools.cache
 def explained(granularity, num_devices=1, unreadable=()):
-    return metrics.explain_all(
-        tiny.tiny_target(),
-        tiny.tiny_params(),
-        EXPLAINERS[granularity],
-        {},
-        data(unreadable),
-        mesh=make_mesh(jax.devices()[:num_devices]),
-    )
+    method = tiny.method_of(EXPLAINERS[granularity])
+    return metrics.explain_all(tiny.tiny_session(num_devices), method, data(unreadable))
 
 
 @functools.cache
@@ -95,10 +87,8 @@ def test_unreadable_images_leave_gaps_and_move_nothing():
         np.testing.assert_allclose(whole[KEPT], rest, rtol=1e-6)
 
 
-def test_images_and_devices_draw_different_random_masks(eight_devices):
-    records = metrics.explain_all(
-        tiny.tiny_target(), tiny.tiny_params(), tiny.by_chance, {}, data(), mesh=eight_devices
-    )
+def test_images_and_devices_draw_different_random_masks():
+    records = metrics.explain_all(tiny.tiny_session(8), tiny.method_of(tiny.by_chance), data())
     assert len(np.unique(records.masks, axis=0)) == COUNT
 
 
@@ -110,13 +100,7 @@ def test_foreign_masks_agree_with_one_image_at_a_time(granularity, unreadable, n
     kept = records.indices
     partners = metrics.foreign_partners(records.predicted, seed=0)
     found = metrics.masked_predictions(
-        tiny.tiny_target(),
-        tiny.tiny_params(),
-        records,
-        data(unreadable),
-        table=records.table,
-        rows=partners,
-        mesh=make_mesh(jax.devices()[:num_devices]),
+        tiny.tiny_session(num_devices), records, data(unreadable), table=records.table, rows=partners
     )
     images, rows = tiny.tiny_images(COUNT)[0].astype(np.float64), slow(granularity)
     assert found["masked_predicted"].shape == kept.shape
@@ -128,11 +112,9 @@ def test_foreign_masks_agree_with_one_image_at_a_time(granularity, unreadable, n
         assert found["masked_confidence"][i] == pytest.approx(own, rel=1e-4)
 
 
-def test_every_metric_is_the_plain_mean_of_its_definition(one_device):
+def test_every_metric_is_the_plain_mean_of_its_definition():
     records = explained("channel", unreadable=UNREADABLE)
-    found = metrics.evaluate_records(
-        tiny.tiny_target(), tiny.tiny_params(), records, data(UNREADABLE), mesh=one_device, seed=4
-    )
+    found = metrics.evaluate_records(tiny.tiny_session(), records, data(UNREADABLE), seed=4)
     rows = [slow("channel")[index] for index in KEPT]
     images, labels = (values[KEPT] for values in tiny.tiny_images(COUNT))
     predicted = np.array([clean.argmax() for _, clean, _, _ in rows])
@@ -168,56 +150,36 @@ def test_every_metric_is_the_plain_mean_of_its_definition(one_device):
     assert found["collapsed_sites"] == []
 
 
-def test_a_site_with_one_value_everywhere_is_named(one_device):
+def test_a_site_with_one_value_everywhere_is_named():
     records = explained("channel")
     masks = records.masks.copy()
     masks[:, 6:11] = False
     masks[:, 11:] = True
-    found = metrics.evaluate_records(
-        tiny.tiny_target(), tiny.tiny_params(), records._replace(masks=masks), data(), mesh=one_device
-    )
+    found = metrics.evaluate_records(tiny.tiny_session(), records._replace(masks=masks), data())
     assert found["collapsed_sites"] == ["001.second", "002.dense"]
 
 
-def test_open_masks_change_nothing(one_device):
+def test_open_masks_change_nothing():
     records = explained("channel")
+    everything = np.ones((1, tiny.NUM_CHANNELS), bool)
     found = metrics.masked_predictions(
-        tiny.tiny_target(),
-        tiny.tiny_params(),
-        records,
-        data(),
-        table=np.ones((1, tiny.NUM_CHANNELS), bool),
-        rows=np.zeros(COUNT, np.int64),
-        mesh=one_device,
+        tiny.tiny_session(), records, data(), table=everything, rows=np.zeros(COUNT, np.int64)
     )
     np.testing.assert_array_equal(found["masked_predicted"], records.predicted)
     np.testing.assert_allclose(found["masked_confidence"], records.clean_confidence, rtol=1e-6)
 
 
 @pytest.mark.parametrize("table", [np.ones((COUNT, 14), bool), np.ones((COUNT, 14), np.uint8)])
-def test_a_table_of_another_width_is_refused(one_device, table):
+def test_a_table_of_another_width_is_refused(table):
     with pytest.raises(InputError, match="15 channels"):
         metrics.masked_predictions(
-            tiny.tiny_target(),
-            tiny.tiny_params(),
-            explained("channel"),
-            data(),
-            table=table,
-            rows=np.arange(COUNT),
-            mesh=one_device,
+            tiny.tiny_session(), explained("channel"), data(), table=table, rows=np.arange(COUNT)
         )
 
 
 def at_densities(make_explainer, densities, num_devices=1):
-    return metrics.explain_at_densities(
-        tiny.tiny_target(),
-        tiny.tiny_params(),
-        make_explainer,
-        {},
-        data(),
-        densities=densities,
-        mesh=make_mesh(jax.devices()[:num_devices]),
-    )
+    method = tiny.method_of(make_explainer)
+    return metrics.explain_at_densities(tiny.tiny_session(num_devices), method, data(), densities=densities)
 
 
 @pytest.mark.parametrize(("granularity", "own_density"), [("channel", 0.5), ("unit", 0.3)])

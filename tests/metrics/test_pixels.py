@@ -7,20 +7,16 @@ import pytest
 from tiny_target import tiny_images, tiny_params, tiny_target
 
 from jaxpath import metrics
-from jaxpath.types import InputError, TargetOutput
+from jaxpath.types import InputError
 
 MAPS = jnp.array([[[3.0, 1.0], [2.0, 0.0]]])
 PIXELS = jnp.array([[[[4.0], [1.0]], [[2.0], [0.0]]]])
 
 
-def by_brightness():
+def by_brightness(images):
     """Logits (sum of the pixels, 0): the probability of class 0 is the logistic of the sum."""
-
-    def apply(params, images, gates=None):
-        total = images.sum(axis=(1, 2, 3))
-        return TargetOutput(jnp.stack([total, 0 * total], axis=1), {})
-
-    return tiny_target()._replace(apply=apply)
+    total = images.sum(axis=(1, 2, 3))
+    return jnp.stack([total, 0 * total], axis=1)
 
 
 def logistic(*values):
@@ -29,9 +25,7 @@ def logistic(*values):
 
 def curves(maps=MAPS, **options):
     options = {"baseline": 0.0, "fractions": (0.0, 0.25, 0.5, 0.75, 1.0), **options}
-    return metrics.pixel_insertion_deletion(
-        by_brightness(), {}, PIXELS, maps, jnp.zeros(1, jnp.int32), **options
-    )
+    return metrics.pixel_insertion_deletion(by_brightness, PIXELS, maps, jnp.zeros(1, jnp.int32), **options)
 
 
 def test_pixels_are_shown_and_hidden_in_the_order_of_the_map():
@@ -54,7 +48,7 @@ def test_the_class_is_kept_by_the_pixels_that_carry_it():
     pixels = jnp.array([[[[4.0], [-1.0]], [[2.0], [-9.0]]]])
     kept = {
         share: metrics.keeps_class(
-            by_brightness(), {}, pixels, MAPS, jnp.zeros(1, jnp.int32), share=share, baseline=0.0
+            by_brightness, pixels, MAPS, jnp.zeros(1, jnp.int32), share=share, baseline=0.0
         ).item()
         for share in (0.25, 0.75, 1.0)
     }

@@ -9,7 +9,6 @@ from jaxpath import metrics, targets
 from jaxpath.metrics.sanity import spearman, stage_of_parameters
 from jaxpath.pathways import flatten, top_fraction, unflatten
 from jaxpath.targets.resnet import BasicBlock, ResNet
-from jaxpath.training import make_mesh
 from jaxpath.types import InputError, Pathway
 
 COUNT = 13
@@ -20,11 +19,12 @@ def data():
     return tiny.make_batches(images, labels, unreadable=(3,))
 
 
-def cascade(make_explainer, num_devices=1, params=None, **options):
-    mesh = make_mesh(jax.devices()[:num_devices])
-    params = tiny.tiny_params() if params is None else params
+def cascade(make_explainer, num_devices=1, params=None, seed=0, **options):
+    session = tiny.tiny_session(num_devices)
+    if params is not None:
+        session = session._replace(params=params)
     return metrics.cascading_randomization(
-        tiny.tiny_target(), params, make_explainer, {}, data(), mesh=mesh, **options
+        session, tiny.method_of(make_explainer, seed=seed), data(), **options
     )
 
 

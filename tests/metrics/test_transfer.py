@@ -1,10 +1,8 @@
-import jax
 import numpy as np
 import pytest
 import tiny_target as tiny
 
 from jaxpath import metrics
-from jaxpath.training import make_mesh
 
 COUNT = 21
 UNREADABLE = (2, 10)
@@ -16,17 +14,12 @@ def data():
 
 
 @pytest.fixture
-def records(one_device):
-    return metrics.explain_all(
-        tiny.tiny_target(), tiny.tiny_params(), tiny.by_activation, {}, data(), mesh=one_device
-    )
+def records():
+    return metrics.explain_all(tiny.tiny_session(), tiny.method_of(tiny.by_activation), data())
 
 
 def run(frequencies, records, num_devices=1, **options):
-    mesh = make_mesh(jax.devices()[:num_devices])
-    return metrics.transfer(
-        tiny.tiny_target(), tiny.tiny_params(), frequencies, records, data(), mesh=mesh, **options
-    )
+    return metrics.transfer(tiny.tiny_session(num_devices), frequencies, records, data(), **options)
 
 
 def test_frequencies_use_the_first_images_of_each_predicted_class(records):

@@ -6,7 +6,7 @@ import numpy as np
 from jax.sharding import PartitionSpec as P
 
 from jaxpath import targets
-from jaxpath.training.sharding import AXIS, make_mesh
+from jaxpath.devices.mesh import AXIS, make_mesh
 
 TARGET = targets.lenet(image_size=8, num_classes=3)
 PARAMS = jax.device_get(TARGET.init(jax.random.key(0)))

@@ -9,8 +9,8 @@ import pytest
 from jax.sharding import PartitionSpec as P
 
 from jaxpath import targets
+from jaxpath.devices.mesh import AXIS, make_mesh
 from jaxpath.targets.linen import normalize
-from jaxpath.training.sharding import AXIS, make_mesh
 from jaxpath.types import InputError, Preprocessing
 
 

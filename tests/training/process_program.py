@@ -10,7 +10,8 @@ import numpy as np
 import tiny_training as tiny
 
 from jaxpath import data
-from jaxpath.training import MetricLog, end_process, fit, make_mesh, start_processes
+from jaxpath.devices import end_process, make_mesh, start_processes
+from jaxpath.training import MetricLog, fit
 from jaxpath.training.checkpoints import Checkpoints
 from jaxpath.types import Preprocessing
 
@@ -48,8 +49,6 @@ def main():
         batch_size=BATCH,
         preprocessing=Preprocessing(resize=8, crop=(8, 8), mean=(0.0,), std=(1.0,)),
         seed=0,
-        process_index=jax.process_index(),
-        process_count=jax.process_count(),
     )
     projection = jax.random.normal(jax.random.key(7), (64, 6)) / 8
     result = fit(

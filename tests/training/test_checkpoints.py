@@ -10,7 +10,8 @@ import numpy as np
 import optax
 import pytest
 
-from jaxpath.training import create_state, replicate
+from jaxpath.devices import replicate
+from jaxpath.training import create_state
 from jaxpath.training.checkpoints import Checkpoints
 from jaxpath.training.run_config import file_hash
 from jaxpath.types import InputError

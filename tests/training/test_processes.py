@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxpath.training import start_processes
+from jaxpath.devices import start_processes
 from jaxpath.types import InputError
 
 HERE = Path(__file__).parent

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.sharding import PartitionSpec as P
 
-from jaxpath.training import AXIS, read_program
+from jaxpath.devices import AXIS
+from jaxpath.training import read_program
 
 
 def test_every_kind_of_exchange_is_found_with_its_size(eight_devices):

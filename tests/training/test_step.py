@@ -6,7 +6,8 @@ import optax
 import pytest
 import tiny_training as tiny
 
-from jaxpath.training import create_state, make_mesh, make_train_step, replicate, shard_batch
+from jaxpath.devices import make_mesh, replicate, shard_batch
+from jaxpath.training import create_state, make_train_step
 
 
 def run(mesh, key, num_steps=5):

@@ -8,7 +8,8 @@ import jax
 import numpy as np
 import tiny_training as tiny
 
-from jaxpath.training import MetricLog, fit, make_mesh
+from jaxpath.devices import make_mesh
+from jaxpath.training import MetricLog, fit
 from jaxpath.training.checkpoints import Checkpoints
 
 

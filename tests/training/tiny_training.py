@@ -8,7 +8,8 @@ import numpy as np
 import optax
 from jax import lax
 
-from jaxpath.training import AXIS, create_state, make_train_step
+from jaxpath.devices import AXIS
+from jaxpath.training import create_state, make_train_step
 
 BATCH = 16
 

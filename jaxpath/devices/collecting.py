@@ -7,15 +7,26 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as P
 
-from jaxpath.training.sharding import POSITION, shard_batch
-from jaxpath.training.step import EvalStep
-from jaxpath.types import Params
+from jaxpath.compiling import jit
+from jaxpath.devices.mesh import AXIS, POSITION, serial_dispatch, shard_batch
+from jaxpath.types import EvalStep, HostBatch, Params
+
+
+def make_eval_step(fn: EvalStep, mesh: Mesh) -> EvalStep:
+    """Compiles ``fn(params, frozen, batch) -> {name: [b, ...]}`` over the devices of ``mesh``.
+
+    Nothing is reduced: the result holds one entry per example [B, ...], split over the devices.
+    :func:`collect` drops the padding and fetches it.
+    """
+    sharded = jax.shard_map(fn, mesh=mesh, in_specs=(P(), P(), P(AXIS)), out_specs=P(AXIS), check_vma=False)
+    return jit(sharded)
 
 
 def collect(
     eval_step: EvalStep,
-    batches: Iterable[Mapping[str, np.ndarray]],
+    batches: Iterable[HostBatch],
     params: Params,
     frozen: Any,
     *,
@@ -28,7 +39,7 @@ def collect(
     batch nor on the number of devices or processes.
 
     Args:
-        eval_step: From :func:`~jaxpath.training.step.make_eval_step`.
+        eval_step: From :func:`make_eval_step`.
         batches: This process's batches, with a ``weight`` [b] where there is padding; the same
             number of batches of the same size on every process.
         params: First argument of ``eval_step``.
@@ -54,15 +65,6 @@ def collect(
         return {}
     parts.append(_real_examples(*running))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def serial_dispatch(mesh: Mesh) -> bool:
-    """Whether each step must end before the next starts.
-
-    Several virtual CPU devices share one pool of threads: with two steps under way, the devices of
-    one can take every thread while they wait in a collective for the devices of the other.
-    """
-    return mesh.size > 1 and mesh.devices.flat[0].platform == "cpu"
 
 
 def _real_examples(batch: Mapping[str, jax.Array], results: Mapping[str, jax.Array]) -> dict[str, np.ndarray]:

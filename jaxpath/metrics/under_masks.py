@@ -1,8 +1,8 @@
-"""Puts pathways from a table on the images of a data set: another image's pathway, or a class's."""
+"""Runs images under masks of a table: another image's pathway, or a class's."""
 
 import functools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -11,40 +11,33 @@ import numpy as np
 from jax import Array
 from jax.sharding import Mesh
 
+from jaxpath.devices import collect, make_eval_step, replicate
 from jaxpath.gating import fill_closed
 from jaxpath.metrics.faithfulness import probability
-from jaxpath.metrics.records import Batches, Fills, Records
+from jaxpath.metrics.records import Records
+from jaxpath.metrics.session import Passes, Session
 from jaxpath.pathways import unflatten
-from jaxpath.training.evaluate import collect
-from jaxpath.training.sharding import replicate
-from jaxpath.training.step import EvalStep, make_eval_step
-from jaxpath.types import InputError, Params, Target
+from jaxpath.types import Batch, EvalStep, HostBatch, InputError, Target
 
 
 def masked_predictions(
-    target: Target,
-    params: Params,
+    session: Session,
     records: Records,
-    batches: Batches,
+    passes: Passes,
     *,
     table: np.ndarray,
     rows: np.ndarray,
-    mesh: Mesh,
-    fills: Fills | None = None,
 ) -> dict[str, np.ndarray]:
     """Runs the i-th image of ``records`` under the mask ``table[rows[i]]``.
 
     One mechanism for everything that puts one image's or one class's pathway on another image.
 
     Args:
-        target: The classifier.
-        params: Its parameters.
+        session: The classifier.
         records: The explained images.
-        batches: Their data set.
+        passes: Their data set.
         table: Channel masks [M, N], 0/1 or bool; or unit masks as bits, ``records.unit_bits``, uint8.
         rows: [N_images], which mask each image gets.
-        mesh: The devices.
-        fills: Values of closed neurons; None: 0.
 
     Returns:
         ``masked_predicted``, int, and ``masked_confidence``, the probability of the image's own
@@ -53,49 +46,40 @@ def masked_predictions(
     Raises:
         InputError: The table has another width.
     """
-    _check_table(table, target)
+    _check_table(table, session.target)
     # One more row for padding, whose index is -1, and for what could not be read: nobody looks at it.
     place = np.zeros(records.indices.max() + 2, np.int64)
     place[records.indices] = np.arange(len(records.indices))
 
-    def with_masks() -> Iterable[Mapping[str, np.ndarray]]:
-        for batch in batches():
+    def with_masks() -> Iterable[HostBatch]:
+        for batch in passes():
             images = place[batch["index"]]
             yield {**batch, "mask": table[rows[images]], "class": records.predicted[images]}
 
-    return predict_under(target, params, with_masks(), mesh=mesh, fills=fills)
+    return predict_under(session, with_masks())
 
 
-def predict_under(
-    target: Target,
-    params: Params,
-    batches: Iterable[Mapping[str, np.ndarray]],
-    *,
-    mesh: Mesh,
-    fills: Fills | None = None,
-) -> dict[str, np.ndarray]:
+def predict_under(session: Session, batches: Iterable[HostBatch]) -> dict[str, np.ndarray]:
     """Runs every image of ``batches`` under the mask beside it.
 
     Args:
-        target: The classifier.
-        params: Its parameters.
+        session: The classifier.
         batches: With ``mask``, a row of a table each (see :func:`gates_of`), and ``class``, int.
-        mesh: The devices.
-        fills: Values of closed neurons; None: 0.
 
     Returns:
         ``masked_predicted``, int, and ``masked_confidence``, the probability of ``class``: one value per
         real example.
     """
-    frozen = replicate((params, fills), mesh)
-    return collect(_masked_step(target, mesh), batches, {}, frozen, mesh=mesh)
+    step = _masked_step(session.target, session.mesh)
+    frozen = replicate((session.params, session.fills), session.mesh)
+    return collect(step, batches, {}, frozen, mesh=session.mesh)
 
 
 @functools.lru_cache(maxsize=8)
 def _masked_step(target: Target, mesh: Mesh) -> EvalStep:
     """The compiled step of :func:`predict_under`, kept because many tables use it."""
 
-    def evaluate(_: Any, frozen: Any, batch: Mapping[str, Array]) -> dict[str, Array]:
+    def evaluate(_: Any, frozen: Any, batch: Batch) -> dict[str, Array]:
         params, fills = frozen
         masks = gates_of(batch["mask"], target)
         logits = target.apply(params, batch["image"], fill_closed(masks, fills)).logits

@@ -4,7 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxpath.devices import make_mesh
 from jaxpath.gating import Taps, check_gates
+from jaxpath.metrics import Method, Session
 from jaxpath.pathways import flatten, top_fraction, unflatten
 from jaxpath.types import Pathway, Preprocessing, Site, Target, TargetOutput
 
@@ -43,6 +45,17 @@ def tiny_target() -> Target:
 def tiny_params() -> dict[str, jax.Array]:
     """Parameters under which all three classes are predicted."""
     return tiny_target().init(jax.random.key(2))
+
+
+def tiny_session(num_devices: int = 1, **changes) -> Session:
+    """The tiny target on so many devices; batches of 8."""
+    mesh = make_mesh(jax.devices()[:num_devices])
+    return Session(tiny_target(), tiny_params(), mesh, 8)._replace(**changes)
+
+
+def method_of(make_explainer, *, seed: int = 0) -> Method:
+    """An explainer without parameters, as a method."""
+    return Method(make_explainer.__name__, make_explainer, {}, seed)
 
 
 def numpy_forward(params, image, masks=None, fills=None):

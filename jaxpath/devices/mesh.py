@@ -1,6 +1,6 @@
 """Where arrays live: batches are split over the devices, everything else is on all of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -9,7 +9,7 @@ from jax import Array
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from jaxpath.types import InputError
+from jaxpath.types import HostBatch, InputError
 
 AXIS = "data"
 """Name of the mesh axis over which batches are split: the axis of every ``lax.pmean``."""
@@ -42,6 +42,15 @@ def check_batch_size(batch_size: int, mesh: Mesh) -> None:
         )
 
 
+def serial_dispatch(mesh: Mesh) -> bool:
+    """Whether each step must end before the next starts.
+
+    Several virtual CPU devices share one pool of threads: with two steps under way, the devices of
+    one can take every thread while they wait in a collective for the devices of the other.
+    """
+    return mesh.size > 1 and mesh.devices.flat[0].platform == "cpu"
+
+
 def replicate(tree: Any, mesh: Mesh) -> Any:
     """Returns ``tree`` with every array on every device of ``mesh``.
 
@@ -60,7 +69,7 @@ def replicate(tree: Any, mesh: Mesh) -> Any:
     return jax.tree.map(put, tree)
 
 
-def shard_batch(batch: Mapping[str, np.ndarray], mesh: Mesh) -> dict[str, Array]:
+def shard_batch(batch: HostBatch, mesh: Mesh) -> dict[str, Array]:
     """Puts this process's part of a batch on its devices.
 
     Args:
@@ -88,7 +97,7 @@ def shard_batch(batch: Mapping[str, np.ndarray], mesh: Mesh) -> dict[str, Array]
     return {name: jax.make_array_from_process_local_data(sharding, values) for name, values in local.items()}
 
 
-def _common_size(batch: Mapping[str, np.ndarray]) -> int:
+def _common_size(batch: HostBatch) -> int:
     sizes = {name: values.shape[0] if values.ndim else 0 for name, values in batch.items()}
     if len(set(sizes.values())) != 1 or 0 in sizes.values():
         raise InputError(

@@ -3,16 +3,8 @@ import numpy as np
 import pytest
 from tiny_target import NUM_CHANNELS, NUM_UNITS, numpy_forward, softmax, split_channels, tiny_params
 
-from jaxpath.findings.under import (
-    Pairs,
-    blank_images,
-    complements,
-    foreign_images,
-    opened,
-    predict_pairs,
-    saliency_pairs,
-    shuffled,
-)
+from jaxpath.findings.controls import blank_images, complements, foreign_images, opened, shuffled
+from jaxpath.findings.pairs import Pairs, predict_pairs, saliency_pairs
 
 
 @pytest.fixture
@@ -20,9 +12,9 @@ def table():
     return np.random.default_rng(1).random((3, NUM_CHANNELS)) < 0.5
 
 
-def test_every_pair_is_the_picture_under_the_mask_and_the_probability_of_the_class(bench, pictures, table):
+def test_every_pair_is_the_picture_under_the_mask_and_the_probability_of_the_class(session, pictures, table):
     pairs = Pairs(np.array([0, 5, 5, 10, 2]), np.array([2, 0, 1, 1, 2]), np.array([0, 1, 2, 0, 1]))
-    found = predict_pairs(bench, pictures.images, table, pairs)
+    found = predict_pairs(session, pictures.images, table, pairs)
     for k, (picture, mask, label) in enumerate(zip(*pairs, strict=True)):
         image = pictures.images[picture].astype(np.float64)
         logits, _ = numpy_forward(tiny_params(), image, split_channels(table[mask].astype(float)))
@@ -30,14 +22,14 @@ def test_every_pair_is_the_picture_under_the_mask_and_the_probability_of_the_cla
         assert found.probability[k] == pytest.approx(softmax(logits)[label], abs=1e-4)
 
 
-def test_saliency_under_open_gates_is_the_plain_gradient_and_under_closed_ones_0(bench, pictures):
+def test_saliency_under_open_gates_is_the_plain_gradient_and_under_closed_ones_0(session, pictures):
     table = np.concatenate([np.zeros((1, NUM_CHANNELS), bool), opened(np.zeros((1, NUM_CHANNELS), bool))])
     pairs = Pairs(np.array([4, 4]), np.array([0, 1]), np.array([1, 1]))
-    closed, plain = saliency_pairs(bench, pictures.images, table, pairs)
+    closed, plain = saliency_pairs(session, pictures.images, table, pairs)
     assert not closed.any()
 
     def score(image):
-        return bench.target.apply(bench.params, image[None]).logits[0, 1]
+        return session.target.apply(session.params, image[None]).logits[0, 1]
 
     gradient = np.asarray(jax.grad(score)(pictures.images[4].astype(np.float32)))
     strongest = np.abs(gradient).argmax(axis=-1)

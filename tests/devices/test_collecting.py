@@ -2,7 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxpath.training import collect, make_eval_step, make_mesh
+from jaxpath.devices import collect, make_eval_step, make_mesh
 
 
 def padded(values, size):

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxpath.training import AXIS, check_batch_size, make_mesh, replicate, shard_batch
+from jaxpath.devices import AXIS, check_batch_size, make_mesh, replicate, shard_batch
 from jaxpath.types import InputError
 
 

@@ -1,0 +1,71 @@
+"""The two bundles that measurements take: a frozen classifier ready to run, and a way to explain it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from jax import Array
+from jax.sharding import Mesh
+
+from jaxpath.types import Explainer, HostBatch, Params, Target
+
+Passes = Callable[[], Iterable[HostBatch]]
+"""Starts one pass over a data set per call, always in the same order: its batches."""
+
+MakeExplainer = Callable[[Any], Explainer]
+"""``explainer_params -> Explainer``, called while the step is traced: trained parameters are an argument
+of the program, never part of it."""
+
+Fills = Mapping[str, Array | np.ndarray]
+"""Site name -> [C], the value of a closed neuron, from :func:`~jaxpath.metrics.ablation.site_means`."""
+
+Watch = Callable[[str, int, Iterable[Any]], Iterable[Any]]
+"""``watch(title, total, batches)`` gives the batches back and may show how far they are."""
+
+
+def unwatched(title: str, total: int, batches: Iterable[Any]) -> Iterable[Any]:
+    """Shows nothing."""
+    del title, total
+    return batches
+
+
+class Session(NamedTuple):
+    """A frozen classifier and where it runs: the first argument of every measurement.
+
+    Attributes:
+        target: The classifier.
+        params: Its parameters.
+        mesh: The devices.
+        batch_size: Images at a time over all devices, a multiple of their number: one size for everything,
+            so that each program is compiled once.
+        fills: Values of closed neurons; None: 0.
+        watch: Told about every pass, such as to draw a progress bar.
+    """
+
+    target: Target
+    params: Params
+    mesh: Mesh
+    batch_size: int
+    fills: Fills | None = None
+    watch: Watch = unwatched
+
+
+class Method(NamedTuple):
+    """How pathways are found.
+
+    Attributes:
+        name: What to call it, such as ``"taylor_signed at density 0.2"``.
+        make: ``explainer_params -> Explainer``.
+        params: Of a trained explainer; ``{}`` if it has none.
+        seed: Of explainers that draw at random.
+    """
+
+    name: str
+    make: MakeExplainer
+    params: Any
+    seed: int = 0
+
+    @classmethod
+    def of(cls, name: str, explain: Explainer, *, seed: int = 0) -> "Method":
+        """The method of an explainer that has no parameters."""
+        return cls(name, lambda _: explain, {}, seed)
