@@ -3,18 +3,18 @@
 import contextlib
 import ctypes
 import dataclasses
-import json
 import math
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 import tyro
 
-from jaxpath import data, devices, training
+from jaxpath import data, training
+from jaxpath.devices import end_process, start_processes
+from jaxpath.runs.options import Launch
 from jaxpath.types import InputError
 
 _SMALLEST = {
@@ -57,6 +57,27 @@ class Command(NamedTuple):
     options: type
     run: Callable[[Any], None]
     description: str
+
+
+def experiment(run: Callable[[Any], None], options: type[Launch], description: str | None) -> Command:
+    """An experiment as something to start: its processes find each other first."""
+
+    def start(parsed: Launch) -> None:
+        start_processes(parsed.coordinator, parsed.num_processes, parsed.process_id)
+        run(parsed)
+
+    return Command(options, start, description or "")
+
+
+def main(run: Callable[[Any], None], options: type[Launch], description: str | None) -> None:
+    """Reads the command line and runs; a user's mistake is one line on stderr and exit status 2.
+
+    Args:
+        run: The experiment.
+        options: Its options, a dataclass.
+        description: What ``--help`` says, such as the script's docstring.
+    """
+    start(experiment(run, options, description))
 
 
 def start(command: Command, *, prog: str | None = None, arguments: Sequence[str] | None = None) -> None:
@@ -121,25 +142,4 @@ def fail(error: object, status: int) -> None:
     """Says on one line what is wrong, and ends this process."""
     where = f" (process {jax.process_index()})" if jax.process_count() > 1 else ""
     print(f"error{where}: {error}", file=sys.stderr)
-    devices.end_process(status)
-
-
-def say(message: str) -> None:
-    """Prints one line of the run's story, on process 0 only."""
-    if jax.process_index() == 0:
-        print(message, flush=True)
-
-
-def as_json(values: Any) -> str:
-    """JSON for people and programs; a figure that does not exist, NaN or infinite, is null."""
-    return json.dumps(_without_nan(values), indent=2, default=str) + "\n"
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _without_nan(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
-    if isinstance(value, float | np.floating) and not np.isfinite(value):
-        return None
-    return value
+    end_process(status)

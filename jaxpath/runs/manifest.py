@@ -1,5 +1,6 @@
 """What a result was made with, so that it can be made again."""
 
+import json
 import platform
 import shlex
 import sys
@@ -9,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
-
-from jaxpath.cli.launching import as_json
+import numpy as np
 
 _PACKAGES = ("jaxpath", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain")
 
@@ -45,3 +45,18 @@ def report_details(weights: str, weights_hash: str, seed: int) -> list[tuple[str
         ("device", found["device"]),
         ("command", command_line()),
     ]
+
+
+def as_json(values: Any) -> str:
+    """JSON for people and programs; a figure that does not exist, NaN or infinite, is null."""
+    return json.dumps(_without_nan(values), indent=2, default=str) + "\n"
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_nan(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    if isinstance(value, float | np.floating) and not np.isfinite(value):
+        return None
+    return value
