@@ -6,19 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxpath import data, metrics, report, targets
-from jaxpath.cli.launching import as_json, say
-from jaxpath.cli.manifest import report_details, write_manifest
-from jaxpath.cli.options import (
-    ClassifierOptions,
-    MethodOptions,
-    make_method,
-    make_session,
-    open_classifier,
-    open_pictures,
-    prepare_folder,
-    read_class_names,
-)
+from jaxpath import data, metrics, report
+from jaxpath.cli.opening import draw_pictures, open_classifier, open_pictures, read_class_names
+from jaxpath.cli.options import MethodOptions, TargetOptions
+from jaxpath.cli.workplace import Workplace, set_up
 from jaxpath.findings import (
     ClassPathways,
     Words,
@@ -28,15 +19,17 @@ from jaxpath.findings import (
     load_words,
     save_class_pathways,
     survey,
+    transfer_pictures,
 )
-from jaxpath.findings.controls import shuffled
-from jaxpath.findings.pairs import Pairs, predict_pairs
-from jaxpath.metrics import Method, Session, source_passes
 from jaxpath.pathways import unflatten
-from jaxpath.types import InputError, Target
+from jaxpath.runs import as_json, say
+from jaxpath.types import InputError
 
 _MOST_CLASSES = 12
 """Class pathways that one figure shows."""
+
+_TOLD = 5
+"""Classes of which the terminal tells the words."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,7 +65,7 @@ class ClassPathway:
     apply_split: str | None = None
     words: Path | None = None
     skip_unreadable: bool = False
-    classifier: ClassifierOptions
+    classifier: TargetOptions
     method: MethodOptions = dataclasses.field(default_factory=MethodOptions)
 
 
@@ -80,46 +73,37 @@ def run(options: ClassPathway) -> None:
     """Set-up, class pathways, and their transfer."""
     began = time.perf_counter()
     source = open_pictures(options.data, split=options.split, data_dir=options.data_dir)
-    if options.images is not None:
-        source = data.draw(source, options.images, seed=options.method.seed)
+    source = draw_pictures(source, options.images, seed=options.method.seed)
     new = _pictures_to_explain(options)
     target, params = open_classifier(options.classifier)
     words = None if options.words is None else load_words(options.words, target.sites)
     names = read_class_names(options.classifier.class_names, target.num_classes, source, new)
-    prepare_folder(options.out)
-    session = make_session(target, params, options.method)
-    method = make_method(target, options.method, options.classifier, options.out)
-
-    reading = data.Reading(skip_unreadable=options.skip_unreadable)
-    passes = source_passes(session, source, title="learning", reading=reading)
-    records = metrics.explain_all(session, method, passes)
-    learned = learn_class_pathways(
-        records, target.num_classes, threshold=options.threshold, class_names=names, method=method.name
+    workplace = set_up(
+        (target, params),
+        options.classifier,
+        options.method,
+        out=options.out,
+        class_names=names,
+        began=began,
     )
+    learned, count = _learn(options, workplace, source)
     save_class_pathways(learned, target, options.out / "class_pathways.npz")
-    _draw(options.out, target, learned)
+    _draw(workplace, learned)
     if words is not None:
-        _write_words(options, target, learned, words)
+        _write_words(workplace, learned, words)
     known = int(learned.known.sum())
     density = learned.masks[learned.known].mean()
-    say(f"{known} class pathways from {len(records.labels)} pictures, {density:.1%} of the channels open")
+    say(f"{known} class pathways from {count} pictures, {density:.1%} of the channels open")
     if new is not None:
-        _transfer(options, session, method, learned, new)
-    weights_hash = targets.weights_hash(options.classifier.weights)
-    write_manifest(
-        options.out,
-        weights={"path": options.classifier.weights, "sha256": weights_hash},
-        model=target.name,
-        method=method.name,
-        seed=options.method.seed,
+        _transfer(options, workplace, learned, new)
+    workplace.write_manifest(
         data=options.data,
-        images=len(records.labels),
+        images=count,
         classes=known,
         threshold=options.threshold,
         applied_to=list(options.apply),
-        seconds=round(time.perf_counter() - began, 1),
     )
-    say(f"class pathways: {options.out / 'class_pathways.npz'} ({time.perf_counter() - began:.0f} s)")
+    say(f"class pathways: {options.out / 'class_pathways.npz'} ({workplace.seconds:.0f} s)")
 
 
 def _pictures_to_explain(options: ClassPathway) -> data.Source | None:
@@ -141,56 +125,61 @@ def _pictures_to_explain(options: ClassPathway) -> data.Source | None:
     return open_pictures(options.apply[0], split=options.apply_split, data_dir=options.data_dir)
 
 
+def _learn(options: ClassPathway, workplace: Workplace, source: data.Source) -> tuple[ClassPathways, int]:
+    """The pathways of the classes, and the number of pictures that they come from."""
+    reading = data.Reading(skip_unreadable=options.skip_unreadable)
+    passes = metrics.source_passes(workplace.session, source, title="learning", reading=reading)
+    records = metrics.explain_all(workplace.session, workplace.method, passes)
+    learned = learn_class_pathways(
+        records,
+        workplace.target.num_classes,
+        threshold=options.threshold,
+        class_names=workplace.class_names,
+        method=workplace.method.name,
+    )
+    return learned, len(records.labels)
+
+
 def _transfer(
-    options: ClassPathway, session: Session, method: Method, learned: ClassPathways, source: data.Source
+    options: ClassPathway, workplace: Workplace, learned: ClassPathways, source: data.Source
 ) -> None:
     """Writes ``transfer.json``: each new picture under its class's pathway, another's, and a random one."""
+    session = workplace.session
     pictures = load_pictures(session, source, skip_unreadable=options.skip_unreadable)
-    found = survey(session, method, pictures, title="new pictures")
-    predicted = found.records.predicted
-    rows = np.flatnonzero(learned.known[predicted])
-    if not rows.size:
+    surveyed = survey(session, workplace.method, pictures, title="new pictures")
+    records = surveyed.records
+    transfer = transfer_pictures(session, learned, pictures, surveyed, seed=options.method.seed)
+    if not transfer.rows.size:
         raise InputError(
-            f"none of the {len(predicted)} new pictures is of a class that was learned; learn from pictures "
-            "of their classes, or name other pictures with --apply"
+            f"none of the {len(records.predicted)} new pictures is of a class that was learned; learn from "
+            "pictures of their classes, or name other pictures with --apply"
         )
-    masks = learned.masks
-    table = np.concatenate([masks, shuffled(masks, np.random.default_rng(options.method.seed))])
-    labels = predicted[rows]
-    under = {
-        name: predict_pairs(session, pictures.images, table, Pairs(rows, which, labels), title=name)
-        for name, which in {
-            "class": labels,
-            "other": metrics.following_classes(learned.known)[labels],
-            "random": len(masks) + labels,
-        }.items()
-    }
     each = [
         {
             "name": pictures.names[row],
-            "predicted": int(predicted[row]),
-            "class_name": learned.class_names[predicted[row]] if learned.class_names else None,
-            "clean": float(found.records.clean_confidence[row]),
-            "own_pathway": float(found.records.masked_confidence[row]),
-            **{f"{name}_pathway": float(outcome.probability[i]) for name, outcome in under.items()},
-            "class_pathway_predicts": int(under["class"].predicted[i]),
+            "predicted": int(records.predicted[row]),
+            "class_name": learned.class_names[records.predicted[row]] if learned.class_names else None,
+            "clean": float(records.clean_confidence[row]),
+            "own_pathway": float(records.masked_confidence[row]),
+            **{f"{name}_pathway": float(under.probability[i]) for name, under in transfer.under.items()},
+            "class_pathway_predicts": int(transfer.under["class"].predicted[i]),
         }
-        for i, row in enumerate(rows)
+        for i, row in enumerate(transfer.rows)
     ]
-    summary = {name: float((outcome.predicted == labels).mean()) for name, outcome in under.items()}
-    left_out = len(predicted) - len(rows)
-    result = {"fidelity": summary, "pictures": each, "classes_without_pathway": left_out}
-    (options.out / "transfer.json").write_text(as_json(result), encoding="utf-8")
+    fidelity = transfer.fidelity()
+    left_out = len(records.predicted) - len(transfer.rows)
+    result = {"fidelity": fidelity, "pictures": each, "classes_without_pathway": left_out}
+    (workplace.out / "transfer.json").write_text(as_json(result), encoding="utf-8")
     say(
-        f"{len(rows)} new pictures: {summary['class']:.1%} keep their class under its pathway, "
-        f"{summary['random']:.1%} under a random one as large, {summary['other']:.1%} under another class's"
+        f"{len(each)} new pictures: {fidelity['class']:.1%} keep their class under its pathway, "
+        f"{fidelity['random']:.1%} under a random one as large, {fidelity['other']:.1%} under another class's"
         + (f"; {left_out} are of classes without a pathway" if left_out else "")
     )
 
 
-def _write_words(options: ClassPathway, target: Target, learned: ClassPathways, words: Words) -> None:
+def _write_words(workplace: Workplace, learned: ClassPathways, words: Words) -> None:
     """Writes the classes in words, as a page and as JSON; says some of it."""
-    described = describe_classes(learned, words, target.sites)
+    described = describe_classes(learned, words, workplace.target.sites)
     name = report.Names(learned.class_names)
     as_dicts = [
         {
@@ -204,28 +193,21 @@ def _write_words(options: ClassPathway, target: Target, learned: ClassPathways, 
         }
         for one in described
     ]
-    (options.out / "class_words.json").write_text(as_json(as_dicts), encoding="utf-8")
-    weights_hash = targets.weights_hash(options.classifier.weights)
-    setting = report.Setting(
-        model=target.name,
-        sites=target.sites,
-        class_names=learned.class_names,
-        method=learned.method,
-        details=report_details(options.classifier.weights, weights_hash, options.method.seed),
-    )
-    page = report.class_words_page(described, setting, total=sum(map(len, words.values())))
-    report.write_page(page, options.out / "class_words.html")
-    for one in described[:5]:
+    (workplace.out / "class_words.json").write_text(as_json(as_dicts), encoding="utf-8")
+    total = sum(map(len, words.values()))
+    page = report.class_words_page(described, workplace.setting(), total=total)
+    report.write_page(page, workplace.out / "class_words.html")
+    for one in described[:_TOLD]:
         said = ", ".join(share.word for share in one.words[:5]) or "no words"
         say(f"open in {name.quoted(one.label)}: {said}")
 
 
-def _draw(out: Path, target: Target, learned: ClassPathways) -> None:
-    known = np.flatnonzero(learned.known)[:_MOST_CLASSES]
+def _draw(workplace: Workplace, learned: ClassPathways) -> None:
+    target, known = workplace.target, np.flatnonzero(learned.known)[:_MOST_CLASSES]
     figure = report.plot_class_pathways(
         {int(label): unflatten(learned.frequencies[label], target.sites) for label in known},
         target.sites,
         [report.Names(learned.class_names)(label) for label in range(target.num_classes)],
         iou=metrics.pairwise_iou(*[learned.masks[known].astype(np.float32)] * 2),
     )
-    report.save_figure(figure, out / "class_pathways.png")
+    report.save_figure(figure, workplace.out / "class_pathways.png")

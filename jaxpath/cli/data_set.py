@@ -6,21 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxpath import data, metrics, report, targets
-from jaxpath.cli.launching import say
-from jaxpath.cli.manifest import report_details, write_manifest
-from jaxpath.cli.options import (
-    ClassifierOptions,
-    MethodOptions,
-    make_method,
-    make_session,
-    open_classifier,
-    prepare_folder,
-    read_class_names,
-)
+from jaxpath import data, metrics, report
+from jaxpath.cli.opening import draw_pictures, open_classifier, read_class_names
+from jaxpath.cli.options import MethodOptions, TargetOptions
+from jaxpath.cli.workplace import Workplace, set_up
 from jaxpath.findings import DataSetFinding, find_data_set, load_pictures
-from jaxpath.metrics import Method, Session, source_passes
 from jaxpath.pathways import site_arrays, unflatten
+from jaxpath.runs import say
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,7 +36,7 @@ class DataSetReport:
     data_dir: str | None = None
     images: int | None = None
     skip_unreadable: bool = False
-    classifier: ClassifierOptions
+    classifier: TargetOptions
     method: MethodOptions = dataclasses.field(default_factory=MethodOptions)
 
 
@@ -52,43 +44,38 @@ def run(options: DataSetReport) -> None:
     """Set-up, evaluation, findings, page."""
     began = time.perf_counter()
     source = data.open_source(options.data, split=options.split, data_dir=options.data_dir)
-    if options.images is not None:
-        source = data.draw(source, options.images, seed=options.method.seed)
+    source = draw_pictures(source, options.images, seed=options.method.seed)
     target, params = open_classifier(options.classifier)
     data.check_labels(source, target.num_classes)
-    names = read_class_names(options.classifier.class_names, target.num_classes, source)
-    prepare_folder(options.out)
-    session = make_session(target, params, options.method)
-    method = make_method(target, options.method, options.classifier, options.out)
-
-    finding = _evaluate(session, method, source, options)
+    workplace = set_up(
+        (target, params),
+        options.classifier,
+        options.method,
+        out=options.out,
+        class_names=read_class_names(options.classifier.class_names, target.num_classes, source),
+        began=began,
+    )
+    finding = _evaluate(options, workplace, source)
     np.savez_compressed(
         options.out / "pathways.npz", **finding.records._asdict(), **site_arrays(target.sites)
     )
-    weights_hash = targets.weights_hash(options.classifier.weights)
-    page = _write(options, session, method, finding, source, names, weights_hash)
-    write_manifest(
-        options.out,
-        weights={"path": options.classifier.weights, "sha256": weights_hash},
-        model=target.name,
-        method=method.name,
-        seed=options.method.seed,
+    page = _write(options, workplace, finding, source)
+    workplace.write_manifest(
         data=options.data,
         split=options.split,
         images=len(finding.records.labels),
         metrics=dict(finding.metrics),
-        seconds=round(time.perf_counter() - began, 1),
     )
-    say(f"report: {page} ({time.perf_counter() - began:.0f} s)")
+    say(f"report: {page} ({workplace.seconds:.0f} s)")
 
 
-def _evaluate(
-    session: Session, method: Method, source: data.Source, options: DataSetReport
-) -> DataSetFinding:
+def _evaluate(options: DataSetReport, workplace: Workplace, source: data.Source) -> DataSetFinding:
     """Explains every image, and puts each pathway on an image of another class."""
+    session, method = workplace.session, workplace.method
     reading = data.Reading(skip_unreadable=options.skip_unreadable)
     explaining, leakage = (
-        source_passes(session, source, title=title, reading=reading) for title in ("explaining", "leakage")
+        metrics.source_passes(session, source, title=title, reading=reading)
+        for title in ("explaining", "leakage")
     )
     records = metrics.explain_all(session, method, explaining)
     figures = metrics.evaluate_records(session, records, leakage, seed=method.seed)
@@ -96,33 +83,19 @@ def _evaluate(
 
 
 def _write(
-    options: DataSetReport,
-    session: Session,
-    method: Method,
-    finding: DataSetFinding,
-    source: data.Source,
-    names: tuple[str, ...],
-    weights_hash: str,
+    options: DataSetReport, workplace: Workplace, finding: DataSetFinding, source: data.Source
 ) -> Path:
-    sites = session.target.sites
+    sites = workplace.target.sites
     masks = unflatten(finding.records.masks.astype(np.float32), sites)
     figures = options.out / "figures"
     report.save_figure(report.plot_density_per_site(masks, sites), figures / "density_per_site.png")
-    labels = [row.label for row in finding.classes]
-    figure = report.plot_iou_matrix(finding.matrix, [report.Names(names)(label) for label in labels])
-    report.save_figure(figure, figures / "iou_matrix.png")
+    names = [report.Names(workplace.class_names)(row.label) for row in finding.classes]
+    report.save_figure(report.plot_iou_matrix(finding.matrix, names), figures / "iou_matrix.png")
     places = [int(finding.records.indices[outlier.row]) for outlier in finding.outliers]
-    pictures = load_pictures(session, data.Subset(source, places)) if places else None
-    setting = report.Setting(
-        model=session.target.name,
-        sites=sites,
-        class_names=names,
-        method=method.name,
-        details=report_details(options.classifier.weights, weights_hash, options.method.seed),
-    )
+    pictures = load_pictures(workplace.session, data.Subset(source, places)) if places else None
     html = report.data_set_page(
         finding,
-        setting,
+        workplace.setting(),
         title=f"{Path(options.data).name}{f' ({options.split})' if options.split else ''}",
         thumbnails=[] if pictures is None else list(pictures.images),
         image_names=[] if pictures is None else pictures.names,

@@ -11,18 +11,12 @@ import jax
 import numpy as np
 
 from jaxpath import data, discover, targets
-from jaxpath.cli.launching import say
-from jaxpath.cli.manifest import write_manifest
-from jaxpath.cli.options import (
-    ClassifierOptions,
-    MethodOptions,
-    make_session,
-    open_classifier,
-    open_pictures,
-    prepare_folder,
-    read_class_names,
-)
-from jaxpath.metrics import source_passes
+from jaxpath.cli.opening import open_classifier, open_pictures, prepare_folder, read_class_names
+from jaxpath.cli.options import TargetOptions
+from jaxpath.cli.workplace import make_session
+from jaxpath.metrics import Session, source_passes
+from jaxpath.runs import say
+from jaxpath.runs.manifest import write_manifest
 from jaxpath.types import InputError
 
 
@@ -75,7 +69,7 @@ class Dissect:
     batch_size: int | None = None
     seed: int = 0
     skip_unreadable: bool = False
-    classifier: ClassifierOptions
+    classifier: TargetOptions
 
 
 def run(options: Dissect) -> None:
@@ -84,42 +78,26 @@ def run(options: Dissect) -> None:
     key = jax.random.key(options.seed)
     similarity = discover.bind(options.similarity, key=key, top_k=options.top_k, a=options.a)
     whole = open_pictures(options.data, split=options.split, data_dir=options.data_dir)
-    places = np.arange(len(whole))
-    if options.images is not None and options.images < len(whole):
-        order = np.random.default_rng(options.seed).permutation(len(whole))
-        places = np.sort(order[: options.images])
-    source = data.Subset(whole, places)
+    count = len(whole) if options.images is None else options.images
+    source = data.draw(whole, count, seed=options.seed)
     target, params = open_classifier(options.classifier)
     if options.sampled and target.sample_apply is None:
         raise InputError(f"--sampled was given, but the units of {target.name} do not compete; leave it out")
-    given = _given_embeddings(options, len(whole))
+    embeddings = _load_embeddings(options, len(whole))
     prepare_folder(options.out)
-    session = make_session(target, params, MethodOptions(batch_size=options.batch_size, seed=options.seed))
-
-    reading = data.Reading(skip_unreadable=options.skip_unreadable)
-    passes = source_passes(session, source, title="activations", reading=reading)
-    activity = discover.record_activity(
-        target,
-        params,
-        passes,
-        mesh=session.mesh,
-        sites=options.sites or None,
-        reduce=options.reduce,
-        key=key if options.sampled else None,
-    )
-    if given is not None:
-        embeddings = given._replace(images=given.images[places])
-    else:
+    session = make_session(target, params, options.batch_size)
+    activity = _record(options, session, source)
+    if embeddings is None:
         embeddings = _find_embeddings(options, source, activity, target.num_classes)
+    else:
+        embeddings = embeddings._replace(images=embeddings.images[source.indices])
     names = discover.dissect(activity, embeddings, similarity=similarity, winners_only=options.winners_only)
     discover.save_words(names, options.out / "words.json")
     _save(names, embeddings.concepts, options.out / "dissection.npz")
+    weights_hash = targets.weights_hash(options.classifier.weights)
     write_manifest(
         options.out,
-        weights={
-            "path": options.classifier.weights,
-            "sha256": targets.weights_hash(options.classifier.weights),
-        },
+        weights={"path": options.classifier.weights, "sha256": weights_hash},
         model=target.name,
         data=options.data,
         split=options.split,
@@ -133,20 +111,34 @@ def run(options: Dissect) -> None:
     say(f"words: {options.out / 'words.json'} ({time.perf_counter() - began:.0f} s)")
 
 
-def _given_embeddings(options: Dissect, count: int) -> discover.Embeddings | None:
+def _record(options: Dissect, session: Session, source: data.Source) -> discover.Activity:
+    """The activations of all channels."""
+    reading = data.Reading(skip_unreadable=options.skip_unreadable)
+    return discover.record_activity(
+        session.target,
+        session.params,
+        source_passes(session, source, title="activations", reading=reading),
+        mesh=session.mesh,
+        sites=options.sites or None,
+        reduce=options.reduce,
+        key=jax.random.key(options.seed) if options.sampled else None,
+    )
+
+
+def _load_embeddings(options: Dissect, count: int) -> discover.Embeddings | None:
     if options.embeddings is None:
         return None
     if options.concepts is not None:
         raise InputError(
             "--embeddings and --concepts were both given; the file of embeddings has concepts: leave one out"
         )
-    found = discover.load_embeddings(options.embeddings)
-    if len(found.images) != count:
+    embeddings = discover.load_embeddings(options.embeddings)
+    if len(embeddings.images) != count:
         raise InputError(
-            f"{options.embeddings} has embeddings of {len(found.images)} images and {options.data} "
+            f"{options.embeddings} has embeddings of {len(embeddings.images)} images and {options.data} "
             f"has {count}; expected one for each, in the order of the data"
         )
-    return found
+    return embeddings
 
 
 def _find_embeddings(
@@ -171,15 +163,15 @@ def _find_embeddings(
 def _save(names: Mapping[str, discover.UnitNames], concepts: tuple[str, ...], path: Path) -> None:
     """Scores and concepts of every unit, also of those without a name."""
     arrays = {
-        f"{site}.{field}": getattr(found, field)
-        for site, found in names.items()
+        f"{site}.{field}": getattr(units, field)
+        for site, units in names.items()
         for field in ("index", "score", "valid")
     }
     np.savez_compressed(path, concepts=np.array(concepts, np.str_), **arrays)
 
 
 def _tell(names: Mapping[str, discover.UnitNames]) -> None:
-    for site, found in names.items():
-        common = Counter(word for word in found.words if word).most_common(5)
+    for site, units in names.items():
+        common = Counter(word for word in units.words if word).most_common(5)
         said = ", ".join(f"{word} ({count})" for word, count in common)
-        say(f"{site}: {int(found.valid.sum())} of {len(found.valid)} have a name: {said}")
+        say(f"{site}: {int(units.valid.sum())} of {len(units.valid)} have a name: {said}")

@@ -8,19 +8,10 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-from jaxpath import data, report, targets
-from jaxpath.cli.launching import say
-from jaxpath.cli.manifest import report_details, write_manifest
-from jaxpath.cli.options import (
-    ClassifierOptions,
-    MethodOptions,
-    make_method,
-    make_session,
-    open_classifier,
-    open_pictures,
-    prepare_folder,
-    read_class_names,
-)
+from jaxpath import data, report
+from jaxpath.cli.opening import open_classifier, open_pictures, read_class_names
+from jaxpath.cli.options import MethodOptions, TargetOptions
+from jaxpath.cli.workplace import Workplace, set_up
 from jaxpath.findings import (
     ClassPathways,
     Context,
@@ -38,9 +29,8 @@ from jaxpath.findings import (
     load_words,
     survey,
 )
-from jaxpath.metrics import Method, Session
 from jaxpath.pathways import site_arrays, unflatten
-from jaxpath.types import Target
+from jaxpath.runs import say
 
 _LEAST_FOR_A_CLASS = 5
 """Reference images of a class that make a class pathway where none was given."""
@@ -49,6 +39,9 @@ _PER_FIGURE = 8
 
 _BLOCK = 256
 """Pictures in memory at once."""
+
+_TOLD = 5
+"""Pictures of which the terminal tells the verdict."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -77,7 +70,7 @@ class Explain:
     words: Path | None = None
     details: int = 40
     skip_unreadable: bool = False
-    classifier: ClassifierOptions
+    classifier: TargetOptions
     method: MethodOptions = dataclasses.field(default_factory=MethodOptions)
 
 
@@ -89,93 +82,88 @@ def run(options: Explain) -> None:
     target, params = open_classifier(options.classifier)
     words = None if options.words is None else load_words(options.words, target.sites)
     names = read_class_names(options.classifier.class_names, target.num_classes, reference_source)
-    given = None if options.class_pathways is None else load_class_pathways(options.class_pathways, target)
-    prepare_folder(options.out)
-    session = make_session(target, params, options.method)
-    method = make_method(target, options.method, options.classifier, options.out)
-
-    names_found, pictures, found = _survey_all(session, method, source, options)
-    part = found.take(np.arange(len(pictures.names)))
-    weights_hash = targets.weights_hash(options.classifier.weights)
+    learned = None if options.class_pathways is None else load_class_pathways(options.class_pathways, target)
+    workplace = set_up(
+        (target, params),
+        options.classifier,
+        options.method,
+        out=options.out,
+        class_names=names,
+        began=began,
+    )
+    picture_names, pictures, everything = _survey_all(options, workplace, source)
+    shown = everything.take(np.arange(len(pictures.names)))
     reference = None
     if reference_source is not None:
-        classes = set(part.records.predicted.tolist())
-        reference = load_reference(session, method, reference_source, classes, identity=weights_hash)
-    class_pathways = given or _from_reference(reference, target, names, method)
-    context = Context(reference, class_pathways, words)
-    findings = find_images(session, pictures, part, context=context, seed=method.seed)
-    _write_pathways(options.out, target, names_found, found)
-    _draw(options.out, target, findings, names)
-    write_manifest(
-        options.out,
-        weights={"path": options.classifier.weights, "sha256": weights_hash},
-        model=target.name,
-        method=method.name,
-        seed=options.method.seed,
-        pictures=list(names_found),
-        unreadable=len(source) - len(names_found),
+        reference = _load_reference(workplace, reference_source, shown)
+        learned = learned or _learn_from(reference, workplace)
+    context = Context(reference, learned, words)
+    findings = find_images(workplace.session, pictures, shown, context=context, seed=workplace.method.seed)
+    _write_pathways(workplace, picture_names, everything)
+    _draw(workplace, findings)
+    workplace.write_manifest(
+        pictures=list(picture_names),
+        unreadable=len(source) - len(picture_names),
         reference=options.reference,
-        seconds=round(time.perf_counter() - began, 1),
     )
     count = 0 if reference is None else len(reference.pictures.names)
-    setting = report.Setting(
-        model=target.name,
-        sites=target.sites,
-        class_names=names,
-        method=method.name,
-        reference=f"{count} pictures of {options.reference}" if count else "",
-        details=report_details(options.classifier.weights, weights_hash, options.method.seed),
-    )
-    rows = _overview(names_found, found, len(findings))
+    setting = workplace.setting(reference=f"{count} pictures of {options.reference}" if count else "")
+    rows = _overview(picture_names, everything, len(findings))
     report.write_page(report.image_page(findings, setting, overview=rows), options.out / "report.html")
-    _tell(options.out, found, findings, names, seconds=time.perf_counter() - began)
+    _tell(workplace, len(picture_names), findings)
 
 
 def _survey_all(
-    session: Session, method: Method, source: data.Source, options: Explain
+    options: Explain, workplace: Workplace, source: data.Source
 ) -> tuple[tuple[str, ...], Pictures, Survey]:
     """Names and survey of all pictures, and the pictures themselves of those that are shown in full."""
     names: list[str] = []
     shown: list[Pictures] = []
-    found: list[Survey] = []
+    surveys: list[Survey] = []
     for start in range(0, len(source), _BLOCK):
         block = data.Subset(source, np.arange(start, min(start + _BLOCK, len(source))))
-        pictures = load_pictures(session, block, skip_unreadable=options.skip_unreadable)
-        found.append(survey(session, method, pictures))
+        pictures = load_pictures(workplace.session, block, skip_unreadable=options.skip_unreadable)
+        surveys.append(survey(workplace.session, workplace.method, pictures))
         shown.append(pictures.take(range(min(len(pictures.names), max(options.details - len(names), 0)))))
         names += pictures.names
-    return tuple(names), join_pictures(shown), join_surveys(found)
+    return tuple(names), join_pictures(shown), join_surveys(surveys)
 
 
-def _from_reference(
-    reference: Reference | None, target: Target, names: tuple[str, ...], method: Method
-) -> ClassPathways | None:
+def _load_reference(workplace: Workplace, source: data.Source, shown: Survey) -> Reference:
+    """Reference pictures, some of them of the classes that are shown."""
+    classes = set(shown.records.predicted.tolist())
+    return load_reference(
+        workplace.session, workplace.method, source, classes, identity=workplace.weights_hash
+    )
+
+
+def _learn_from(reference: Reference, workplace: Workplace) -> ClassPathways:
     """The class pathways that the reference gives, of the classes that it holds enough pictures of."""
-    if reference is None:
-        return None
     return learn_class_pathways(
         reference.survey.records,
-        target.num_classes,
+        workplace.target.num_classes,
         least=_LEAST_FOR_A_CLASS,
-        class_names=names,
-        method=method.name,
+        class_names=workplace.class_names,
+        method=workplace.method.name,
     )
 
 
-def _write_pathways(out: Path, target: Target, names: Sequence[str], found: Survey) -> None:
+def _write_pathways(workplace: Workplace, names: Sequence[str], everything: Survey) -> None:
     """Writes ``pathway.npz``: every picture's record and scores, the sites, the names."""
     np.savez_compressed(
-        out / "pathway.npz",
-        **found.records._asdict(),
-        scores=found.scores,
-        logits=found.logits,
+        workplace.out / "pathway.npz",
+        **everything.records._asdict(),
+        scores=everything.scores,
+        logits=everything.logits,
         names=np.array(names, np.str_),
-        **site_arrays(target.sites),
+        **site_arrays(workplace.target.sites),
     )
 
 
-def _draw(out: Path, target: Target, findings: Sequence[ImageFinding], names: tuple[str, ...]) -> None:
+def _draw(workplace: Workplace, findings: Sequence[ImageFinding]) -> None:
     """The pathways as PNG figures, eight pictures each, and every picture's saliency."""
+    target, names = workplace.target, workplace.class_names
+    figures = workplace.out / "figures"
     for start in range(0, len(findings), _PER_FIGURE):
         group = findings[start : start + _PER_FIGURE]
         figure = report.plot_pathways(
@@ -189,14 +177,14 @@ def _draw(out: Path, target: Target, findings: Sequence[ImageFinding], names: tu
             class_names=[names[c] if c < len(names) else str(c) for c in range(target.num_classes)],
             title="Pathways",
         )
-        report.save_figure(figure, out / "figures" / f"pathways-{start // _PER_FIGURE + 1}.png")
+        report.save_figure(figure, figures / f"pathways-{start // _PER_FIGURE + 1}.png")
     for number, finding in enumerate(findings, 1):
-        report.save_saliency(finding.image, finding.saliency, out / "figures" / f"saliency-{number}.png")
+        report.save_saliency(finding.image, finding.saliency, figures / f"saliency-{number}.png")
 
 
-def _overview(names: Sequence[str], found: Survey, num_shown: int) -> list[report.OverviewRow]:
+def _overview(names: Sequence[str], everything: Survey, num_shown: int) -> list[report.OverviewRow]:
     """A row for every picture; those shown in full have an anchor."""
-    records = found.records
+    records = everything.records
     return [
         report.OverviewRow(
             name=name,
@@ -211,12 +199,10 @@ def _overview(names: Sequence[str], found: Survey, num_shown: int) -> list[repor
     ]
 
 
-def _tell(
-    out: Path, found: Survey, findings: Sequence[ImageFinding], names: tuple[str, ...], *, seconds: float
-) -> None:
-    for finding in findings[:5]:
-        say(f"{finding.name}: {report.verdict(finding, report.Names(names))}")
-    more = len(found.logits) - min(5, len(findings))
+def _tell(workplace: Workplace, count: int, findings: Sequence[ImageFinding]) -> None:
+    for finding in findings[:_TOLD]:
+        say(f"{finding.name}: {report.verdict(finding, report.Names(workplace.class_names))}")
+    more = count - min(_TOLD, len(findings))
     if more:
         say(f"and {more} more")
-    say(f"report: {out / 'report.html'} ({seconds:.0f} s)")
+    say(f"report: {workplace.out / 'report.html'} ({workplace.seconds:.0f} s)")

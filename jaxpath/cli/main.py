@@ -9,7 +9,7 @@ from typing import Annotated, Any, Union
 
 import tyro
 
-from jaxpath.cli.launching import CONFIG, Command, start
+from jaxpath.runs.start_up import CONFIG, Command, experiment, start
 
 PROGRAM = "jaxpath"
 
@@ -54,10 +54,22 @@ def _dissect() -> Command:
     return Command(Dissect, run, _about(Dissect))
 
 
-def _experiment(name: str) -> Command:
-    from jaxpath.cli.experiments import experiment_command
+def _compare() -> Command:
+    from jaxpath.runs.comparison import Comparison, run_comparison
 
-    return experiment_command(name)
+    return experiment(run_comparison, Comparison, _about(Comparison))
+
+
+def _train(name: str) -> Command:
+    from jaxpath import runs
+
+    run, options = {
+        "imagenet": (runs.run_generator, runs.Imagenet),
+        "cifar10": (runs.run_generator, runs.Cifar10),
+        "digits": (runs.run_digits, runs.Digits),
+        "target": (runs.run_target, runs.TargetRun),
+    }[name]
+    return experiment(run, options, _about(options))
 
 
 def _about(options: type) -> str:
@@ -72,17 +84,17 @@ COMMANDS = Group(
         "dataset-report": Entry("Explain a whole data set: one HTML page.", _data_set),
         "class-pathway": Entry("Learn the pathways of classes; put them on new pictures.", _class_pathway),
         "dissect": Entry("Name channels in words, for the reports of the others.", _dissect),
-        "compare": Entry("Compare explainers at equal densities.", partial(_experiment, "compare")),
+        "compare": Entry("Compare explainers at equal densities.", _compare),
         "train": Group(
             "Train a generator of pathways, or a classifier.",
             {
-                "imagenet": Entry("A generator, for photographs.", partial(_experiment, "imagenet")),
-                "cifar10": Entry("A generator, for CIFAR-10.", partial(_experiment, "cifar10")),
+                "imagenet": Entry("A generator, for photographs.", partial(_train, "imagenet")),
+                "cifar10": Entry("A generator, for CIFAR-10.", partial(_train, "cifar10")),
                 "digits": Entry(
                     "The demonstration: a classifier of digits and a generator.",
-                    partial(_experiment, "digits"),
+                    partial(_train, "digits"),
                 ),
-                "target": Entry("A classifier from scratch.", partial(_experiment, "train_target")),
+                "target": Entry("A classifier from scratch.", partial(_train, "target")),
             },
         ),
     },

@@ -23,6 +23,7 @@ from jaxpath.findings.images import Context, find_images
 from jaxpath.findings.pictures import Pictures, join_pictures, load_pictures
 from jaxpath.findings.reference import Reference, load_reference
 from jaxpath.findings.survey import Survey, join_surveys, kept_survey, survey
+from jaxpath.findings.transfer import Transfer, transfer_pictures
 from jaxpath.findings.wording import ClassWords, compare_words, describe_classes, flat_words, words_of
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "StrongChannel",
     "Survey",
     "Thumbnail",
+    "Transfer",
     "WordComparison",
     "WordShare",
     "Words",
@@ -59,5 +61,6 @@ __all__ = [
     "save_class_pathways",
     "strong_channels",
     "survey",
+    "transfer_pictures",
     "words_of",
 ]

@@ -45,7 +45,7 @@ from jaxpath.metrics.records import InsertionDeletion, Records
 from jaxpath.metrics.sanity import RandomizedStage, cascading_randomization
 from jaxpath.metrics.session import Fills, MakeExplainer, Method, Passes, Session, Watch
 from jaxpath.metrics.similarity import ClassSimilarity, class_similarity, pairwise_iou, random_aciou
-from jaxpath.metrics.transfer import following_classes, source_frequencies, transfer
+from jaxpath.metrics.transfer import following_classes, source_frequencies, transfer, transfer_tables
 from jaxpath.metrics.under_masks import gates_of, masked_predictions, predict_under
 
 __all__ = [
@@ -116,4 +116,5 @@ __all__ = [
     "source_frequencies",
     "source_passes",
     "transfer",
+    "transfer_tables",
 ]

@@ -48,6 +48,29 @@ def following_classes(known: np.ndarray) -> np.ndarray:
     return following
 
 
+def transfer_tables(
+    pathways: np.ndarray, known: np.ndarray, predicted: np.ndarray, rng: np.random.Generator
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """What each image is put under: its class's pathway, a random one as large, and the next class's.
+
+    Args:
+        pathways: bool [K, N], one of each class.
+        known: bool [K], the classes that have one.
+        predicted: int [N_images], the class of each image.
+        rng: Draws the random pathways.
+
+    Returns:
+        ``class``, ``random`` and ``other`` -> a table of masks [K, N], and the row of each image [N_images].
+    """
+    order = rng.random(pathways.shape).argsort(axis=1)
+    random = order < pathways.sum(axis=1, keepdims=True)
+    return {
+        "class": (pathways, predicted),
+        "random": (random, predicted),
+        "other": (pathways, following_classes(known)[predicted]),
+    }
+
+
 def transfer(
     session: Session,
     frequencies: np.ndarray,
@@ -76,20 +99,12 @@ def transfer(
     scored = known[held_out.predicted]
     if known.sum() < 2 or not scored.any():
         return []
-    num_classes, num_neurons = frequencies.shape
-    following = following_classes(known)
     rng = np.random.default_rng(seed)
     rows = []
     for threshold in thresholds:
         pathways = np.where(known[:, None], frequencies >= threshold, False)
-        order = rng.random((num_classes, num_neurons)).argsort(axis=1)
-        random = order < pathways.sum(axis=1, keepdims=True)
         row = {"threshold": float(threshold), "density": float(pathways[held_out.predicted[scored]].mean())}
-        tables = {
-            "class": (pathways, held_out.predicted),
-            "random": (random, held_out.predicted),
-            "other": (pathways, following[held_out.predicted]),
-        }
+        tables = transfer_tables(pathways, known, held_out.predicted, rng)
         for name, (table, which) in tables.items():
             outcome = masked_predictions(session, held_out, passes, table=table, rows=which)
             clean, masked = held_out.clean_confidence[scored], outcome["masked_confidence"][scored]

@@ -5,9 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from jaxpath.cli import experiments
 from jaxpath.cli.main import COMMANDS, Group
-from jaxpath.types import InputError
 
 
 def paths(group: Group, *before: str):
@@ -117,27 +115,3 @@ def test_a_wrong_option_of_class_pathway_is_one_sentence(run, tmp_path, many, we
     assert status == 2 and len(lines) == 1, error
     for part in parts:
         assert part in lines[0], lines[0]
-
-
-def test_missing_experiments_are_one_sentence(monkeypatch, tmp_path):
-    monkeypatch.setattr(experiments, "_BESIDE", tmp_path)
-    monkeypatch.setattr(experiments, "files", lambda name: [])
-    with pytest.raises(InputError, match="not installed"):
-        experiments.load_experiment("compare")
-
-
-def test_installed_experiments_are_found_by_the_list_of_installed_files(monkeypatch, tmp_path):
-    folder = tmp_path / "share" / "jaxpath" / "experiments"
-    folder.mkdir(parents=True)
-    (folder / "common.py").touch()
-
-    class Installed:
-        def match(self, pattern):
-            return True
-
-        def locate(self):
-            return folder / "common.py"
-
-    monkeypatch.setattr(experiments, "_BESIDE", tmp_path)
-    monkeypatch.setattr(experiments, "files", lambda name: [Installed()])
-    assert experiments._folder() == folder.resolve()

@@ -210,7 +210,9 @@ def test_an_unreadable_file_is_one_sentence_that_names_it(damaged, options):
 
 
 def test_unreadable_files_weigh_nothing_in_an_evaluation_and_are_counted(damaged):
-    batches = eval_batches(damaged, batch_size=4, preprocessing=COLOUR, reading=Reading(skip_unreadable=True))
+    batches = eval_batches(
+        damaged, batch_size=4, preprocessing=COLOUR, reading=Reading(skip_unreadable=True)
+    )
     weight = np.concatenate([batch["weight"] for batch in batches])
     np.testing.assert_array_equal(weight, [1, 1, 0, 0, 1, 1, 0, 0])
     assert batches.unreadable == (damaged.name(2), damaged.name(3))
@@ -236,7 +238,7 @@ def test_unreadable_files_are_replaced_by_the_next_in_training_and_counted(damag
 def test_a_data_set_without_one_readable_image_ends_the_run(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "0.jpg").write_bytes(b"no picture")
-    batches = train(folder(tmp_path), preprocessing=COLOUR, reading=Reading(skip_unreadable=True))
+    batches = train(folder(tmp_path), preprocessing=COLOUR, skip_unreadable=True)
     with pytest.raises(InputError, match="none of the 1 images can be read"):
         next(batches)
 

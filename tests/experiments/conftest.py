@@ -4,9 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from launching import EXPERIMENTS, launch
-
-sys.path.insert(0, str(EXPERIMENTS))
+from launching import launch, run_here
 
 
 @pytest.fixture
@@ -23,8 +21,7 @@ def run():
 
 @pytest.fixture
 def start(monkeypatch, capsys):
-    """The same in this process, which is quicker to refuse: ``start(module, "--out", folder)``."""
-    import common
+    """The same in this process, which is quicker to refuse: ``start(name, "--out", folder)``."""
 
     def no_cluster(*args, **kwargs):
         raise ValueError("coordinator_address should be defined.")
@@ -32,11 +29,11 @@ def start(monkeypatch, capsys):
     # In a process that has used its devices JAX refuses to look for others.
     monkeypatch.setattr("jax.distributed.initialize", no_cluster)
 
-    def inside(module, *arguments):
-        monkeypatch.setattr(sys, "argv", [f"{module.__name__}.py", *map(str, arguments)])
+    def inside(name: str, *arguments: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
         capsys.readouterr()
         try:
-            common.main(module.run, module.Options, module.__doc__)
+            run_here(name)
             status = 0
         except SystemExit as end:
             status = end.code

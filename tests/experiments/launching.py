@@ -1,9 +1,12 @@
-"""Starts an experiment in a process of its own."""
+"""Starts scripts of experiments/ by their paths: in a process of their own, or in this one."""
 
+import importlib.util
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 
@@ -18,3 +21,17 @@ def launch(name: str, *arguments: object, num_devices: int = 2, **options) -> su
     }
     command = [sys.executable, str(EXPERIMENTS / f"{name}.py"), *map(str, arguments)]
     return subprocess.Popen(command, env=environment, text=True, **options)
+
+
+def run_here(name: str) -> None:
+    """Runs ``experiments/name.py`` in this process with the command line of ``sys.argv``."""
+    runpy.run_path(str(EXPERIMENTS / f"{name}.py"), run_name="__main__")
+
+
+def load(name: str) -> ModuleType:
+    """``experiments/name.py`` as a module, of which nothing is started."""
+    spec = importlib.util.spec_from_file_location(f"experiment_{name}", EXPERIMENTS / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

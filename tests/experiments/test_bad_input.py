@@ -1,13 +1,7 @@
 """Every mistake a user makes is one clear sentence with exit status 2, and loses nothing."""
 
-import cifar10
-import compare
-import compare_architectures
-import digits
-import imagenet
 import numpy as np
 import pytest
-import train_target
 from PIL import Image
 
 from jaxpath import targets
@@ -45,13 +39,13 @@ def one_sentence(result, *parts):
 
 def test_a_data_folder_that_does_not_exist(start, tmp_path, weights):
     arguments = ["--data", f"folder:{tmp_path / 'none'}", "--weights", weights, "--model", "resnet8"]
-    one_sentence(start(imagenet, *arguments, "--out", tmp_path / "out"), "there is no folder", "none")
+    one_sentence(start("imagenet", *arguments, "--out", tmp_path / "out"), "there is no folder", "none")
 
 
 def test_a_data_folder_without_images(start, tmp_path, weights):
     (tmp_path / "empty" / "n01440764").mkdir(parents=True)
     arguments = ["--data", f"folder:{tmp_path / 'empty'}", "--weights", weights, "--model", "resnet8"]
-    one_sentence(start(imagenet, *arguments, "--out", tmp_path / "out"), "no images", "empty")
+    one_sentence(start("imagenet", *arguments, "--out", tmp_path / "out"), "no images", "empty")
 
 
 def test_a_file_that_is_no_image_is_named(start, tmp_path, weights):
@@ -72,29 +66,29 @@ def test_a_file_that_is_no_image_is_named(start, tmp_path, weights):
         "--model",
         "resnet8",
     ]
-    result = start(imagenet, *arguments, "--out", tmp_path / "out")
+    result = start("imagenet", *arguments, "--out", tmp_path / "out")
     one_sentence(result, "broken.jpg is not a readable image", "--skip-unreadable")
 
 
 def test_labels_outside_the_classes(start, tmp_path, weights):
     np.savez(tmp_path / "d.npz", images=np.zeros((4, 32, 32, 3), np.uint8), labels=np.array([0, 3, 10, 1]))
     arguments = ["--data", tmp_path / "d.npz", "--weights", weights, "--model", "resnet8", "--batch-size", 8]
-    one_sentence(start(imagenet, *arguments, "--out", tmp_path / "out"), "label 10", "0 to 9")
+    one_sentence(start("imagenet", *arguments, "--out", tmp_path / "out"), "label 10", "0 to 9")
 
 
 def test_weights_of_another_architecture(start, tmp_path, weights, images):
     arguments = ["--data", images, "--weights", weights, "--model", "resnet20", "--out", tmp_path / "out"]
-    one_sentence(start(cifar10, *arguments), "look like the weights of resnet8", "missing keys")
+    one_sentence(start("cifar10", *arguments), "look like the weights of resnet8", "missing keys")
 
 
 def test_an_unknown_model_lists_the_names(start, tmp_path, weights, images):
     arguments = ["--data", images, "--weights", weights, "--model", "resnet19", "--out", tmp_path / "out"]
-    one_sentence(start(cifar10, *arguments), "resnet19", *targets.names())
+    one_sentence(start("cifar10", *arguments), "resnet19", *targets.names())
 
 
 def test_a_batch_that_does_not_divide_over_the_devices(start, tmp_path, weights, images):
     arguments = ["--data", images, "--weights", weights, "--model", "resnet8", "--out", tmp_path / "out"]
-    one_sentence(start(cifar10, *arguments, "--batch-size", 12), "batch size is 12", "8 devices", "8 or 16")
+    one_sentence(start("cifar10", *arguments, "--batch-size", 12), "batch size is 12", "8 devices", "8 or 16")
 
 
 def test_an_output_folder_of_another_configuration(start, tmp_path, monkeypatch):
@@ -105,20 +99,20 @@ def test_an_output_folder_of_another_configuration(start, tmp_path, monkeypatch)
         raise SystemExit(0)
 
     # Before the first step: the folder is claimed by then.
-    monkeypatch.setattr(digits.fitting.training, "fit", stop)
-    assert start(digits, *tiny)[0] == 0
+    monkeypatch.setattr("jaxpath.training.fit", stop)
+    assert start("digits", *tiny)[0] == 0
     before = sorted(path for path in out.rglob("*"))
-    one_sentence(start(digits, *tiny, "--seed", 1), "another configuration", "seed is 0 there and 1 here")
+    one_sentence(start("digits", *tiny, "--seed", 1), "another configuration", "seed is 0 there and 1 here")
     assert sorted(path for path in out.rglob("*")) == before
 
 
 def test_a_share_to_hold_out_that_is_none(start, tmp_path, weights, images):
     arguments = ["--data", images, "--weights", weights, "--model", "resnet8", "--out", tmp_path / "out"]
-    one_sentence(start(imagenet, *arguments, "--eval-fraction", 1.5), "between 0 and 1")
+    one_sentence(start("imagenet", *arguments, "--eval-fraction", 1.5), "between 0 and 1")
 
 
 def test_an_unknown_option_is_told_by_the_command_line(start, tmp_path):
-    status, error = start(train_target, "--data", "digits", "--modle", "resnet8")
+    status, error = start("train_target", "--data", "digits", "--modle", "resnet8")
     assert status == 2
     assert "modle" in error
 
@@ -157,7 +151,7 @@ def test_a_wrong_option_is_one_sentence(start, tmp_path, monkeypatch, images, we
     for name in ("garbage.safetensors", "garbage.tar", "weights.onnx"):
         (tmp_path / name).write_bytes(b"garbage" * 100)
     arguments = {**target_run(tmp_path, images, weights), **changes}
-    one_sentence(start(cifar10, *[part for pair in arguments.items() for part in pair]), *parts)
+    one_sentence(start("cifar10", *[part for pair in arguments.items() for part in pair]), *parts)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +170,7 @@ def test_a_wrong_comparison_is_one_sentence(start, tmp_path, monkeypatch, images
     monkeypatch.chdir(tmp_path)
     (tmp_path / "garbage.safetensors").write_bytes(b"garbage" * 100)
     arguments = {**target_run(tmp_path, images, weights), **changes}
-    one_sentence(start(compare, *[part for pair in arguments.items() for part in pair]), *parts)
+    one_sentence(start("compare", *[part for pair in arguments.items() for part in pair]), *parts)
 
 
 @pytest.mark.parametrize(
@@ -209,4 +203,4 @@ def test_a_wrong_comparison_of_architectures_is_one_sentence(
         for name, value in arguments.items()
         for part in (name, *(value if isinstance(value, tuple) else (value,)))
     ]
-    one_sentence(start(compare_architectures, *flat), *parts)
+    one_sentence(start("compare_architectures", *flat), *parts)

@@ -2,8 +2,6 @@
 
 import json
 
-import flint_posthoc
-import imagenet
 import jax
 import numpy as np
 import pytest
@@ -130,11 +128,10 @@ def test_a_folder_of_photographs_is_divided_by_the_seed_and_broken_files_are_cou
 
 
 @pytest.mark.parametrize(
-    ("module", "training"),
-    [(imagenet, "fitting.train_generator"), (flint_posthoc, "flint_fitting.train_post_hoc")],
-    ids=["imagenet", "flint_posthoc"],
+    ("name", "training"),
+    [("imagenet", "jaxpath.runs.presets.train_generator")],
 )
-def test_the_digits_that_are_scored_are_not_learned_from(start, tmp_path, monkeypatch, module, training):
+def test_the_digits_that_are_scored_are_not_learned_from(start, tmp_path, monkeypatch, name, training):
     learned = []
 
     def stop(target, params, source, *args, **kwargs):
@@ -145,8 +142,8 @@ def test_the_digits_that_are_scored_are_not_learned_from(start, tmp_path, monkey
     target = targets.resnet8(image_size=8, channels=1)
     targets.save_weights(target, target.init(jax.random.key(0)), tmp_path / "w.safetensors")
     arguments = ["--data", "digits", "--eval-split", "test", "--weights", tmp_path / "w.safetensors"]
-    arguments += ["--model", "resnet8", *(["--image-size", 8] if module is imagenet else [])]
-    status, error = start(module, *arguments, "--out", tmp_path / "out")
+    arguments += ["--model", "resnet8", *(["--image-size", 8] if name == "imagenet" else [])]
+    status, error = start(name, *arguments, "--out", tmp_path / "out")
     assert status == 0, error
     scored = {image.tobytes() for image in data.digits("test").images}
     assert len(learned) == len(data.digits("train"))

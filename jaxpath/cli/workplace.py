@@ -1,0 +1,168 @@
+"""What a command works with, made alike for all: session, method, and what was made with them."""
+
+import dataclasses
+import hashlib
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+from tqdm import tqdm
+
+from jaxpath import explainers, gencnp, report, runs, targets
+from jaxpath.cli.opening import prepare_folder
+from jaxpath.cli.options import DENSITY, MethodOptions, TargetOptions
+from jaxpath.devices import check_batch_size, make_mesh
+from jaxpath.metrics import Method, Session
+from jaxpath.runs.manifest import report_details, write_manifest
+from jaxpath.types import Explainer, InputError, Params, Target
+
+_CPU_BATCH = 4
+_ACCELERATOR_BATCH = 32
+
+
+class Workplace(NamedTuple):
+    """What a command works with.
+
+    Attributes:
+        session: The classifier on its devices.
+        method: How pathways are found.
+        out: The output folder.
+        weights: Path or address of the classifier's weights.
+        weights_hash: Their SHA-256.
+        class_names: One name per class; empty if nobody has named them.
+        began: When the command began, by ``time.perf_counter``.
+    """
+
+    session: Session
+    method: Method
+    out: Path
+    weights: str
+    weights_hash: str
+    class_names: tuple[str, ...]
+    began: float
+
+    @property
+    def target(self) -> Target:
+        """The classifier."""
+        return self.session.target
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the command began."""
+        return time.perf_counter() - self.began
+
+    def setting(self, *, reference: str = "", method: str | None = None) -> report.Setting:
+        """What a page says about how it was made."""
+        return report.Setting(
+            model=self.target.name,
+            sites=self.target.sites,
+            class_names=self.class_names,
+            method=method or self.method.name,
+            reference=reference,
+            details=report_details(self.weights, self.weights_hash, self.method.seed),
+        )
+
+    def write_manifest(self, **facts: Any) -> None:
+        """Writes ``manifest.json``: classifier, method, ``facts``, seconds, versions and device."""
+        write_manifest(
+            self.out,
+            weights={"path": self.weights, "sha256": self.weights_hash},
+            model=self.target.name,
+            method=self.method.name,
+            seed=self.method.seed,
+            **facts,
+            seconds=round(self.seconds, 1),
+        )
+
+
+def set_up(
+    classifier: tuple[Target, Params],
+    options: TargetOptions,
+    method: MethodOptions,
+    *,
+    out: Path,
+    class_names: tuple[str, ...],
+    began: float,
+) -> Workplace:
+    """Makes the output folder, the session and the method; trains a generator first if the options say so.
+
+    Args:
+        classifier: The target and its parameters, from :func:`~jaxpath.cli.opening.open_classifier`.
+        options: Those that it was opened with.
+        method: How pathways are found.
+        out: The output folder.
+        class_names: One name per class, or none.
+        began: When the command began, by ``time.perf_counter``.
+    """
+    target, params = classifier
+    prepare_folder(out)
+    return Workplace(
+        session=make_session(target, params, method.batch_size),
+        method=make_method(target, method, options, out),
+        out=out,
+        weights=options.weights,
+        weights_hash=targets.weights_hash(options.weights),
+        class_names=class_names,
+        began=began,
+    )
+
+
+def make_session(target: Target, params: Params, batch_size: int | None) -> Session:
+    """The classifier on all devices, with a progress bar on the terminal; None chooses a batch size."""
+    mesh = make_mesh()
+    each = _CPU_BATCH if mesh.devices.flat[0].platform == "cpu" else _ACCELERATOR_BATCH
+    size = each * mesh.size if batch_size is None else batch_size
+    check_batch_size(size, mesh)
+    # Several programs call the same function on arrays of the same shapes: it is traced once for all.
+    return Session(target._replace(apply=jax.jit(target.apply)), params, mesh, size, watch=watch)
+
+
+def watch(title: str, total: int, batches: Iterable[Any]) -> Iterable[Any]:
+    """A progress bar over the batches of one pass, where stderr is a terminal."""
+    return tqdm(batches, desc=title, total=total, unit="batch", disable=None, leave=False)
+
+
+def make_method(target: Target, options: MethodOptions, classifier: TargetOptions, out: Path) -> Method:
+    """The explainer that the options name; trains a generator first if they say so.
+
+    Raises:
+        InputError: The options contradict each other, or the generator is missing or for another target.
+    """
+    if options.train_on is not None and options.generator is not None:
+        raise InputError("--generator and --train-on were both given; train a generator or name one")
+    if options.train_on is None and options.generator is None:
+        density = DENSITY if options.density is None else options.density
+        explain = explainers.make_explainer(options.explainer, target, density=density)
+        return Method.of(f"{options.explainer} at density {density:g}", explain, seed=options.seed)
+    path = out / "generator" if options.generator is None else options.generator
+    if options.train_on is not None:
+        runs.run_generator(_training(target, options, classifier, path))
+    if path.is_dir():
+        path = path / runs.GENERATOR
+    generator, params = gencnp.load_generator(path, target)
+
+    def make(params: Params) -> Explainer:
+        return gencnp.make_gencnp(target, generator, params, density=options.density)
+
+    cut = "with each picture's own density" if options.density is None else f"at density {options.density:g}"
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Method(f"GEN-CNP generator {digest[:12]} {cut}", make, params, options.seed)
+
+
+def _training(
+    target: Target, options: MethodOptions, classifier: TargetOptions, out: Path
+) -> runs.GeneratorRun:
+    """The run on photographs, with its own defaults, on the data of ``--train-on``."""
+    assert options.train_on is not None
+    run = runs.Imagenet(data=options.train_on, weights=classifier.weights)
+    return dataclasses.replace(
+        run,
+        model=target.name,
+        num_classes=target.num_classes,
+        image_size=classifier.image_size,
+        out=out,
+        seed=options.seed,
+        generator=dataclasses.replace(run.generator, steps=options.train_steps),
+    )
