@@ -251,6 +251,8 @@ def _barrier(name: str) -> None:
         multihost_utils.sync_global_devices(name)
 
 
+# Orbax 0.12 notices a truncated file, but stores arrays without checksums: a flipped bit comes back as
+# another number. Nor does it go back to an older checkpoint. Hence these, and Checkpoints.restore.
 def _checksums(state: Any) -> dict[str, int]:
     """CRC-32 of every array that is whole on this process, by its path in the tree."""
     leaves = jax.tree.leaves_with_path(state)
