@@ -2,12 +2,12 @@
 
 import configparser
 import contextlib
-import importlib
 import io
 import re
+import runpy
 import shlex
 import subprocess
-import sys
+import unittest.mock
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -19,8 +19,8 @@ import pytest
 import tyro
 
 from jaxpath import gencnp, targets
-from jaxpath.cli.launching import CONFIG
 from jaxpath.cli.main import COMMANDS, Entry, Group
+from jaxpath.runs.start_up import CONFIG
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -162,12 +162,20 @@ def find_options(words: list[str]) -> tuple[Any, list[str]]:
     """What a script or a command of jaxpath parses into, and the words that it would parse."""
     first, *arguments = words
     if first != "jaxpath":
-        assert (ROOT / first).is_file()
-        return importlib.import_module(Path(first).stem).Options, arguments
+        return options_of_script(first), arguments
     node: Entry | Group = COMMANDS
     while isinstance(node, Group) and arguments:
         node = node.entries[arguments.pop(0)]
     return (node.load().options if isinstance(node, Entry) else None), arguments
+
+
+@cache
+def options_of_script(path: str) -> Any:
+    """What ``path`` hands to the command line when it is started."""
+    with unittest.mock.patch("jaxpath.runs.main") as main:
+        runpy.run_path(str(ROOT / path), run_name="__main__")
+    (_, options, _), _ = main.call_args
+    return options
 
 
 def parse(options: Any, arguments: list[str]) -> None:
@@ -187,16 +195,11 @@ def entries(group: Group) -> Iterator[Entry]:
         yield from [node] if isinstance(node, Entry) else entries(node)
 
 
-@pytest.fixture(autouse=True)
-def experiments_on_the_path(monkeypatch):
-    monkeypatch.setattr(sys, "path", [*sys.path, str(ROOT / "experiments")])
-
-
 def test_options_that_the_text_speaks_of_exist():
     known = {"--help", "--tyro-write-completion"}.union(
         *(known_options(entry.load().options) for entry in entries(COMMANDS)),
         *(
-            known_options(importlib.import_module(name).Options)
+            known_options(options_of_script(f"experiments/{name}.py"))
             for name in ("ablations", "flint_posthoc", "lap_imagenet", "lap_mnist", "scaling")
         ),
     )

@@ -210,9 +210,7 @@ def test_an_unreadable_file_is_one_sentence_that_names_it(damaged, options):
 
 
 def test_unreadable_files_weigh_nothing_in_an_evaluation_and_are_counted(damaged):
-    batches = eval_batches(
-        damaged, batch_size=4, preprocessing=COLOUR, reading=Reading(skip_unreadable=True)
-    )
+    batches = eval_batches(damaged, batch_size=4, preprocessing=COLOUR, reading=Reading(skip_unreadable=True))
     weight = np.concatenate([batch["weight"] for batch in batches])
     np.testing.assert_array_equal(weight, [1, 1, 0, 0, 1, 1, 0, 0])
     assert batches.unreadable == (damaged.name(2), damaged.name(3))
