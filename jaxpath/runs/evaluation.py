@@ -1,0 +1,77 @@
+"""An explainer on held-out images, and class pathways transferred to them."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxpath import data, metrics
+from jaxpath.metrics import Method, Session
+from jaxpath.runs.generators import TrainedGenerator
+from jaxpath.runs.options import GeneratorOptions
+from jaxpath.runs.study import Study, open_session
+
+
+class Evaluation(NamedTuple):
+    """An explainer on held-out images.
+
+    Attributes:
+        figures: Every metric by its name, with ``transfer`` where there are class pathways.
+        records: The explained images.
+        frequencies: How often the pathways of each class keep each channel, [K, N]; None if no class
+            pathways are learned.
+    """
+
+    figures: dict[str, Any]
+    records: metrics.Records
+    frequencies: np.ndarray | None
+
+
+def evaluate_generator(
+    study: Study, trained: TrainedGenerator, options: GeneratorOptions, *, seed: int = 0
+) -> Evaluation:
+    """Scores a trained generator on images that it has not learned from.
+
+    Args:
+        study: The classifier and its images.
+        trained: The generator.
+        options: Says how images are read, and from how many class pathways are learned.
+        seed: Of the choice of images.
+    """
+    return evaluate_method(study, trained.method(study.target, seed=seed), options)
+
+
+def evaluate_method(study: Study, method: Method, options: GeneratorOptions) -> Evaluation:
+    """Scores an explainer on held-out images, and transfers class pathways to them.
+
+    Class pathways are learned from a random part of the training images.
+
+    Args:
+        study: The classifier and its images.
+        method: The explainer; its seed is that of all draws.
+        options: Says how images are read, and from how many class pathways are learned.
+    """
+    session = open_session(study.target, study.params, batch_size=options.batch_size)
+    passes = passes_over(session, study.held_out, options)
+    records = metrics.explain_all(session, method, passes)
+    figures = metrics.evaluate_records(session, records, passes, seed=method.seed)
+    if not options.class_pathway_images:
+        return Evaluation(figures, records, None)
+    part = data.draw(study.train, options.class_pathway_images, seed=method.seed)
+    learned = metrics.explain_all(session, method, passes_over(session, part, options))
+    frequencies = metrics.source_frequencies(learned, study.target.num_classes)
+    figures["transfer"] = metrics.transfer(session, frequencies, records, passes, seed=method.seed)
+    return Evaluation(figures, records, frequencies)
+
+
+def passes_over(session: Session, source: data.Source, options: GeneratorOptions) -> metrics.Passes:
+    """Passes over ``source``, read as ``options`` say."""
+    reading = data.Reading(options.num_workers, skip_unreadable=options.skip_unreadable)
+    return metrics.source_passes(session, source, reading=reading)
+
+
+def first_batch(session: Session, source: data.Source, options: GeneratorOptions) -> Mapping[str, np.ndarray]:
+    """The first images of ``source`` that can be read, as a batch without padding."""
+    batch = next(iter(passes_over(session, source, options)()))
+    real = batch["weight"] > 0
+    return {name: values[real] for name, values in batch.items()}

@@ -1,0 +1,147 @@
+"""Generators of pathways, trained for a frozen classifier."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxpath import data, gencnp, training
+from jaxpath.compiling import run_once
+from jaxpath.devices import check_batch_size, make_mesh
+from jaxpath.metrics import Method
+from jaxpath.runs.fitting import Pace, Problem, fit, warmup_cosine
+from jaxpath.runs.options import GeneratorOptions
+from jaxpath.runs.run import Run, say
+from jaxpath.types import Explainer, Params, Target
+
+GENERATOR = "generator.safetensors"
+"""A trained generator in the folder of its run."""
+
+_NAMED = 5
+"""Unreadable files that are named."""
+
+
+class TrainedGenerator(NamedTuple):
+    """A trained generator.
+
+    Attributes:
+        generator: The module.
+        params: Its parameters.
+        fit: The finished training.
+        unreadable: Files that were passed over because they are no images.
+    """
+
+    generator: gencnp.Generator
+    params: Params
+    fit: training.FitResult
+    unreadable: tuple[str, ...] = ()
+
+    def method(self, target: Target, *, density: float | None = None, seed: int = 0) -> Method:
+        """It as an explainer of ``target``.
+
+        Args:
+            target: The classifier that it was trained for.
+            density: Share of neurons to open; None: each image's own.
+            seed: For metrics that draw at random.
+        """
+
+        def make(params: Params) -> Explainer:
+            return gencnp.make_gencnp(target, self.generator, params, density=density)
+
+        return Method("gencnp", make, self.params, seed)
+
+
+def train_generator(
+    target: Target, params: Params, source: data.Source, options: GeneratorOptions, *, run: Run
+) -> TrainedGenerator:
+    """Trains a generator for a frozen classifier; continues what the run's folder holds.
+
+    Mask generation, masked forward, losses, gradients and update are one compiled step over all devices.
+
+    Args:
+        target: The classifier.
+        params: Its parameters, which stay as they are.
+        source: The training images; their labels are not used.
+        options: How the generator is built and trained.
+        run: Its folder, in which :data:`GENERATOR` is left, seed and configuration.
+
+    Raises:
+        InputError: The batch does not divide over the devices, or the folder holds another run.
+        TrainingDiverged: Loss, gradient or update is not finite; the checkpoints before stay.
+    """
+    mesh = make_mesh()
+    check_batch_size(options.batch_size, mesh)
+    generator = make_generator(target, options)
+    create_state, step = make_generator_step(target, generator, options, mesh)
+    batches = data.train_batches(
+        source,
+        batch_size=options.batch_size,
+        preprocessing=target.preprocessing,
+        seed=run.seed,
+        augment=options.augment,
+        reading=data.Reading(options.num_workers, skip_unreadable=options.skip_unreadable),
+    )
+    state = create_state(init_generator(generator, target, params, seed=run.seed), run.seed)
+    result = fit(
+        Problem(state, step, params, mesh),
+        batches,
+        Pace(options.steps, options.checkpoint_every),
+        run=run,
+        title="generator",
+        checkpoints=options.checkpoints,
+    )
+    unreadable = batches.unreadable
+    if unreadable:
+        say(f"{len(unreadable)} unreadable images were passed over: {', '.join(unreadable[:_NAMED])}")
+    if jax.process_index() == 0:
+        gencnp.save_generator(generator, result.state.params, target, run.out / GENERATOR)
+    return TrainedGenerator(generator, result.state.params, result, unreadable)
+
+
+def make_generator_step(
+    target: Target, generator: gencnp.Generator, options: GeneratorOptions, mesh: jax.sharding.Mesh
+) -> tuple[Callable[[Params, int], training.TrainState], training.Step]:
+    """``create_state(params, seed)`` and the step that goes on from it."""
+    schedule = warmup_cosine(options.learning_rate, options.steps)
+    # optax.clip_by_global_norm, by one factor: a division of every gradient is a pass over all of them.
+    clip = optax.stateless(lambda grads, _: optax.projections.projection_l2_ball(grads, 1.0))
+    optimizer = optax.chain(clip, optax.adamw(schedule, weight_decay=options.weight_decay))
+
+    def create_state(params: Params, seed: int) -> training.TrainState:
+        extra = gencnp.init_sparsity(options.objective)
+        return training.create_state(params, optimizer, key=jax.random.key(seed + 1), extra=extra)
+
+    objective = gencnp.make_objective(target, generator, options.objective)
+    return create_state, training.make_train_step(objective, optimizer, mesh)
+
+
+def make_generator(target: Target, options: GeneratorOptions) -> gencnp.Generator:
+    """The generator that ``options`` describe."""
+    budget = options.objective.budget
+    return gencnp.Generator(
+        target.sites,
+        target.num_classes,
+        width=options.width,
+        grid=options.grid,
+        initial_logit=options.initial_logit,
+        recursive=options.recursive,
+        distill=options.distill,
+        decoder_sees=options.decoder_sees,
+        class_conditional=options.class_conditional,
+        modulate=options.modulate,
+        granularity=options.granularity,
+        cuts=() if budget is None else gencnp.cuts_of(budget),
+        dtype=jnp.dtype(options.precision),
+    )
+
+
+def init_generator(generator: gencnp.Generator, target: Target, params: Params, *, seed: int) -> Params:
+    """Fresh parameters of a generator for ``target`` with its ``params``."""
+    shape = (1, *target.preprocessing.shape)
+
+    def init(key, params):
+        return generator.init(key, target.apply(params, jnp.zeros(shape, jnp.uint8)))
+
+    return run_once(init, jax.random.key(seed), params)

@@ -1,0 +1,171 @@
+"""Runs that are started by one command: their options with the defaults that suit them, and what they do."""
+
+import dataclasses
+from pathlib import Path
+
+from jaxpath import data, targets
+from jaxpath.runs.classifiers import WEIGHTS, classifier_accuracy, train_classifier
+from jaxpath.runs.evaluation import Evaluation
+from jaxpath.runs.fitting import steps_of
+from jaxpath.runs.generators import train_generator
+from jaxpath.runs.options import ClassifierOptions, DataOptions, GeneratorOptions, Launch
+from jaxpath.runs.results import report_generator, write_results
+from jaxpath.runs.run import begin, say
+from jaxpath.runs.study import Study, check_data, open_data, target_options
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GeneratorRun(DataOptions, Launch):
+    """Trains a generator of pathways for a trained classifier, and scores it on images that it has not seen.
+
+    Attributes:
+        weights: The target's weights: .safetensors, .pth, or hf://owner/name.
+        out: Folder of the run; the same command continues a run that was stopped.
+        model: Name of the target.
+        num_classes: Classes of the target; None keeps the model's own.
+        image_size: Side of the square images that the target takes; None keeps its own.
+        epochs: Passes over the training images, in place of steps.
+        seed: Of initialisation, order, draws and the held-out share.
+    """
+
+    weights: str
+    out: Path
+    model: str
+    num_classes: int | None = None
+    image_size: int | None = None
+    epochs: float | None = None
+    seed: int = 0
+    generator: GeneratorOptions = dataclasses.field(default_factory=GeneratorOptions)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Imagenet(GeneratorRun):
+    """Trains a generator of pathways for a trained classifier of photographs, and scores it on others.
+
+    A folder holds one folder per class, named by WordNet id, with wnids.json (all 1000 ids in the order of
+    the classes) inside or beside it if classes are missing.
+    """
+
+    out: Path = Path("runs/imagenet")
+    model: str = "resnet18"
+    generator: GeneratorOptions = dataclasses.field(
+        default_factory=lambda: GeneratorOptions(
+            steps=1000, batch_size=64, width=256, augment="crop_flip", class_pathway_images=0
+        )
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Cifar10(GeneratorRun):
+    """Trains a generator of pathways for a classifier of CIFAR-10, and scores it on test images.
+
+    The data are an .npz file with train_images, train_labels, test_images and test_labels.
+    """
+
+    out: Path = Path("runs/cifar10")
+    model: str = "resnet20"
+    num_classes: int | None = 10
+    eval_split: str | None = "test"
+    generator: GeneratorOptions = dataclasses.field(
+        default_factory=lambda: GeneratorOptions(steps=1500, augment="shift_flip", initial_logit=1.0)
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Digits(Launch):
+    """Trains a small classifier of scikit-learn's digits, then a generator of its pathways, and scores it.
+
+    Attributes:
+        out: Folder of the run; the same command continues a run that was stopped.
+        seed: Of initialisation, order and draws.
+    """
+
+    out: Path = Path("runs/digits")
+    seed: int = 0
+    classifier: ClassifierOptions = dataclasses.field(default_factory=ClassifierOptions)
+    generator: GeneratorOptions = dataclasses.field(
+        default_factory=lambda: GeneratorOptions(steps=500, width=32, augment="shift", checkpoint_every=250)
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TargetRun(DataOptions, Launch):
+    """Trains a classifier from scratch, for those who bring data and no weights.
+
+    Attributes:
+        model: Name of the target.
+        out: Folder of the run; the same command continues a run that was stopped.
+        image_size: Side of the square images that the target takes; None keeps its own.
+        epochs: Passes over the training images, in place of train_steps.
+        seed: Of initialisation, order and the held-out share.
+    """
+
+    model: str = "resnet20"
+    out: Path = Path("runs/target")
+    eval_split: str | None = "test"
+    eval_fraction: float = 0.1
+    image_size: int | None = None
+    epochs: float | None = None
+    seed: int = 0
+    classifier: ClassifierOptions = dataclasses.field(default_factory=ClassifierOptions)
+
+
+def open_study(options: GeneratorRun) -> Study:
+    """The classifier, its parameters, the images to learn from, and those to score.
+
+    Raises:
+        InputError: The data, the model or the weights cannot be opened, or do not fit each other.
+    """
+    train, held_out = open_data(options, seed=options.seed)
+    channels = target_options(train).get("channels")
+    shape = {"num_classes": options.num_classes, "image_size": options.image_size, "channels": channels}
+    target = targets.make_target(
+        options.model,
+        dtype=options.generator.precision,
+        **{name: value for name, value in shape.items() if value is not None},
+    )
+    params = targets.load_weights(target, options.weights)
+    check_data(target, train, held_out)
+    return Study(target, params, train, held_out)
+
+
+def run_generator(options: GeneratorRun) -> Evaluation:
+    """Opens classifier and data, trains a generator, scores it on held-out images, writes everything."""
+    run = begin(options, weights=targets.weights_hash(options.weights))
+    study = open_study(options)
+    generator = options.generator
+    if options.epochs is not None:
+        steps = steps_of(options.epochs, study.train, generator.batch_size)
+        generator = dataclasses.replace(generator, steps=steps)
+    say(f"generator: pathways of the frozen {study.target.name}, {len(study.train)} training images")
+    trained = train_generator(study.target, study.params, study.train, generator, run=run)
+    return report_generator(study, trained, generator, run=run)
+
+
+def run_digits(options: Digits) -> Evaluation:
+    """Trains a classifier of digits, then a generator for it, and scores that on held-out digits."""
+    run = begin(options)
+    target = targets.resnet8(image_size=8, channels=1)
+    train, held_out = (data.open_source("digits", split=split) for split in ("train", "test"))
+    say(f"target: {target.name} on {len(train)} digits")
+    params = train_classifier(target, train, options.classifier, run=run.within("target"))
+    say("generator: pathways of the frozen target")
+    trained = train_generator(target, params, train, options.generator, run=run)
+    return report_generator(Study(target, params, train, held_out), trained, options.generator, run=run)
+
+
+def run_target(options: TargetRun) -> float:
+    """Trains a classifier from scratch; returns its accuracy on held-out images."""
+    run = begin(options)
+    train, held_out = open_data(options, seed=options.seed)
+    target = targets.make_target(options.model, **target_options(train, image_size=options.image_size))
+    check_data(target, train, held_out)
+    classifier = options.classifier
+    if options.epochs is not None:
+        steps = steps_of(options.epochs, train, classifier.train_batch_size)
+        classifier = dataclasses.replace(classifier, train_steps=steps)
+    params = train_classifier(target, train, classifier, run=run)
+    accuracy = classifier_accuracy(target, params, held_out)
+    write_results({"target_accuracy": accuracy, "num_images": len(held_out)}, run=run)
+    say(f"weights: {run.out / WEIGHTS}")
+    return accuracy

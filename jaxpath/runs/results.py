@@ -1,0 +1,131 @@
+"""What a run leaves behind: ``results.json``, arrays and figures."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxpath import metrics, report
+from jaxpath.pathways import site_arrays, unflatten
+from jaxpath.runs.evaluation import Evaluation, evaluate_generator, first_batch
+from jaxpath.runs.generators import TrainedGenerator
+from jaxpath.runs.manifest import as_json, environment
+from jaxpath.runs.options import GeneratorOptions
+from jaxpath.runs.run import Run, say
+from jaxpath.runs.study import Study, open_session
+from jaxpath.types import Target
+
+_MOST_CLASSES = 12
+"""Class pathways that one figure shows."""
+
+_EXAMPLES = 8
+"""Images that one figure shows."""
+
+SPEED = ("images_per_second", "compile_seconds", "input_seconds")
+"""Figures of a training that go into ``results.json``."""
+
+
+def report_generator(
+    study: Study, trained: TrainedGenerator, options: GeneratorOptions, *, run: Run
+) -> Evaluation:
+    """Scores a trained generator on held-out images, and writes everything into the run's folder.
+
+    Left are ``results.json``, ``pathways.npz``, ``pathways.png``, ``density_per_site.png`` and, with class
+    pathways, ``class_pathways.png``.
+
+    Args:
+        study: The classifier and its images.
+        trained: The generator.
+        options: Those that it was trained with.
+        run: The run.
+    """
+    say(f"evaluation: {len(study.held_out)} held-out images")
+    evaluation = evaluate_generator(study, trained, options, seed=run.seed)
+    session = open_session(study.target, study.params, batch_size=options.batch_size)
+    examples = first_batch(session, study.held_out, options)
+    if jax.process_index() == 0:
+        write_pathways(run.out, study.target, evaluation)
+        draw_pathways(run.out, study.target, evaluation, examples["image"], study.held_out.class_names)
+    count = len(evaluation.records.labels)
+    unreadable = len(trained.unreadable) + len(study.held_out) - count
+    figures = {
+        **evaluation.figures,
+        "num_images": count,
+        "unreadable_images": unreadable,
+        **{name: getattr(trained.fit, name) for name in SPEED},
+    }
+    write_results(figures, run=run)
+    return evaluation
+
+
+def write_results(figures: Mapping[str, Any], *, run: Run) -> None:
+    """Writes ``results.json``: figures, seconds, configuration, versions and device; prints the headlines."""
+    results = {**figures, "seconds": run.seconds, "config": dict(run.config), **environment()}
+    if jax.process_index() == 0:
+        run.out.mkdir(parents=True, exist_ok=True)
+        (run.out / "results.json").write_text(as_json(results))
+    for name in metrics.metric_names(lambda metric: metric.headline):
+        if name in figures:
+            say(f"  {name:>16} {figures[name]:.3f}")
+    if figures.get("collapsed_sites"):
+        say(
+            f"  warning: the gates of {', '.join(figures['collapsed_sites'])} are the same, all 0 or all 1, "
+            "for every image: these sites tell nothing about any of them"
+        )
+    say(f"results: {run.out / 'results.json'}")
+
+
+def write_pathways(out: Path, target: Target, evaluation: Evaluation) -> None:
+    """Writes ``pathways.npz``: every held-out image's record, the sites, and the class frequencies."""
+    arrays = {**evaluation.records._asdict(), **site_arrays(target.sites)}
+    if evaluation.frequencies is not None:
+        arrays["class_frequencies"] = evaluation.frequencies
+    np.savez_compressed(out / "pathways.npz", **arrays)
+
+
+def draw_pathways(
+    out: Path, target: Target, evaluation: Evaluation, images: np.ndarray, class_names: tuple[str, ...]
+) -> None:
+    """Draws ``pathways.png``, ``density_per_site.png`` and, with frequencies, ``class_pathways.png``.
+
+    Args:
+        out: Folder of the run.
+        target: The classifier.
+        evaluation: The explained images.
+        images: The first of them, uint8 [b, H, W, C].
+        class_names: Of the K classes.
+    """
+    records, frequencies = evaluation.records, evaluation.frequencies
+    rows = one_per_class(records.predicted[: len(images)], limit=_EXAMPLES)
+    masks = unflatten(records.masks.astype(np.float32), target.sites)
+    figure = report.plot_pathways(
+        images[rows],
+        {name: mask[rows] for name, mask in masks.items()},
+        target.sites,
+        labels=records.labels[rows].tolist(),
+        predictions=records.predicted[rows].tolist(),
+        clean=records.clean_confidence[rows].tolist(),
+        masked=records.masked_confidence[rows].tolist(),
+        class_names=class_names,
+    )
+    report.save_figure(figure, out / "pathways.png")
+    report.save_figure(report.plot_density_per_site(masks, target.sites), out / "density_per_site.png")
+    if frequencies is not None:
+        known = np.flatnonzero(np.isfinite(frequencies).all(axis=1))[:_MOST_CLASSES]
+        similarity = metrics.class_similarity(records.masks, records.predicted, target.num_classes)
+        figure = report.plot_class_pathways(
+            {int(label): unflatten(frequencies[label], target.sites) for label in known},
+            target.sites,
+            class_names,
+            iou=similarity.matrix[np.ix_(known, known)],
+        )
+        report.save_figure(figure, out / "class_pathways.png")
+    say(f"figures: {out / 'pathways.png'}")
+
+
+def one_per_class(classes: np.ndarray, *, limit: int) -> np.ndarray:
+    """Positions of the first image of each class, in the order of the classes."""
+    _, first = np.unique(classes, return_index=True)
+    return first[:limit]
