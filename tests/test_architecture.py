@@ -48,8 +48,8 @@ MAY_IMPORT = {
     "lap": BASE | {"targets", "explainers", "attributions", "metrics", "data"},
     # The loop is given built objects.
     "training": BASE,
-    # A page shows what was found.
-    "report": BASE | {"findings"},
+    # A page shows what was measured, and the table of metrics says which figures.
+    "report": BASE | {"findings", "metrics"},
     # The command line sets everything up, as an experiment does, and starts experiments.
     "cli": EVERYTHING,
     "__main__": {"cli"},

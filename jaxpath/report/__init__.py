@@ -10,6 +10,7 @@ from jaxpath.report.attributes import (
 )
 from jaxpath.report.comparison import plot_cascade, plot_curves, plot_times
 from jaxpath.report.figures import (
+    Captions,
     plot_class_pathways,
     plot_density_per_site,
     plot_iou_matrix,
@@ -32,6 +33,7 @@ from jaxpath.report.sentences import Caveat, Names, caveats, verdict
 __all__ = [
     "Architecture",
     "AttributeView",
+    "Captions",
     "Caveat",
     "Names",
     "OverviewRow",

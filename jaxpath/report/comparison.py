@@ -6,10 +6,10 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from jaxpath.metrics import METRICS
 from jaxpath.report import parts
 from jaxpath.report.style import INK, MUTED, SERIES, SMALL, TEXT, literal
 
-_METRICS = {"fidelity": "fidelity", "leakage": "leakage", "mdc": "mean drop of confidence"}
 _MARKERS = "os^Dv<>PX*"
 _DASHES = ("-", "--", ":")
 
@@ -29,17 +29,18 @@ def _style(place: int) -> dict[str, Any]:
 def plot_curves(
     curves: Mapping[str, Sequence[Mapping[str, Any]]], *, title: str = "Explainers at equal densities"
 ) -> Figure:
-    """Fidelity, leakage and mean drop of confidence against density, one line per explainer.
+    """The metrics that have a panel (see :data:`jaxpath.metrics.METRICS`) against density.
 
     Args:
-        curves: Explainer -> rows with ``density``, ``fidelity``, ``leakage`` and ``mdc``, as
-            :func:`jaxpath.metrics.density_curve` gives them. Where a row has ``NAME_runs_low`` and
-            ``NAME_runs_high``, the range is shaded.
+        curves: Explainer -> rows with ``density`` and these metrics by name, as
+            :func:`jaxpath.metrics.density_curve` gives them; one line each. Where a row has
+            ``NAME_runs_low`` and ``NAME_runs_high``, the range is shaded.
         title: Heading.
     """
-    figure = Figure(figsize=(12.5, 4.2), layout="constrained")
-    panels = figure.subplots(1, len(_METRICS), sharex=True)
-    for panel, (metric, label) in zip(panels, _METRICS.items(), strict=True):
+    shown = {metric.name: metric.label for metric in METRICS if metric.panel}
+    figure = Figure(figsize=(1.7 + 3.6 * len(shown), 4.2), layout="constrained")
+    panels = figure.subplots(1, len(shown), sharex=True)
+    for panel, (metric, label) in zip(panels, shown.items(), strict=True):
         for place, (name, rows) in enumerate(curves.items()):
             densities = [row["density"] for row in rows]
             style = _style(place)

@@ -6,7 +6,7 @@ no window, nothing to close. :func:`save_figure` writes it.
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -20,6 +20,22 @@ from jaxpath.types import InputError, Site
 _MAX_WIDTH = 13.0  # inches
 _LEAST_TILE = 160  # pixels
 _TILE_GAP = 12
+
+
+class Captions(NamedTuple):
+    """What stands beside each of B images.
+
+    Attributes:
+        labels: [B], the true class.
+        predictions: [B], the class that the clean target predicts.
+        clean: [B], the clean target's probability of the predicted class.
+        masked: [B], the same class's probability under the pathway.
+    """
+
+    labels: Sequence[int]
+    predictions: Sequence[int]
+    clean: Sequence[float]
+    masked: Sequence[float]
 
 
 def save_figure(figure: Figure, path: Path | str, *, dpi: int = 150) -> Path:
@@ -80,11 +96,8 @@ def plot_pathways(
     images: Any,
     masks: Mapping[str, Any],
     sites: Sequence[Site],
+    captions: Captions,
     *,
-    labels: Sequence[int],
-    predictions: Sequence[int],
-    clean: Sequence[float],
-    masked: Sequence[float],
     class_names: Sequence[str] | None = None,
     title: str = "Instance pathways",
 ) -> Figure:
@@ -97,10 +110,7 @@ def plot_pathways(
         images: [B, H, W, C], uint8 or floats in [0, 1]; C is 1 or 3.
         masks: Site name -> [B, C] or [B, H, W, C].
         sites: The target's sites, in forward order.
-        labels: [B], the true class.
-        predictions: [B], the class that the clean target predicts.
-        clean: [B], the clean target's probability of the predicted class.
-        masked: [B], the same class's probability under the pathway.
+        captions: What the target says about each image, with and without the pathway.
         class_names: Names of the K classes; their numbers if None.
         title: Heading.
 
@@ -109,27 +119,24 @@ def plot_pathways(
     """
     images = np.asarray(images)
     columns = [_by_use(column) for column in depth.per_channel(masks, sites)]
-    _check_batch(
-        images=images, masks=columns[0], labels=labels, predictions=predictions, clean=clean, masked=masked
-    )
+    _check_batch(images=images, masks=columns[0], **captions._asdict())
     blocks = min(2, len(images))
     rows = -(-len(images) // blocks)
     site_width = min(4.2, max(2.4, 0.14 * len(sites)))
     figure = Figure(figsize=(blocks * (site_width + 2.7), 1.15 * rows + 1.2), layout="constrained")
     grid = figure.add_gridspec(rows, 3 * blocks, width_ratios=[1.0, site_width, 1.5] * blocks)
-    for index, image in enumerate(images):
+    for index, (image, label, predicted, clean, masked) in enumerate(zip(images, *captions, strict=True)):
         block, row = divmod(index, rows)
         picture, path, bars = (figure.add_subplot(grid[row, 3 * block + i]) for i in range(3))
         parts.draw_image(picture, image)
-        own = [column[index] for column in columns]
-        depth.draw_columns(path, own, sites)
-        said, true = _names([int(predictions[index]), int(labels[index])], class_names)
-        wrong = int(labels[index]) != int(predictions[index])
+        channels = [column[index] for column in columns]
+        depth.draw_columns(path, channels, sites)
+        said, true = _names([int(predicted), int(label)], class_names)
+        wrong = int(label) != int(predicted)
         verdict = f"predicted {said}, is {true}" if wrong else f"predicted {said}"
         parts.head(path, verdict, wrong=wrong)
-        parts.draw_confidence(
-            bars, float(clean[index]), float(masked[index]), note=f"{_share(own)} of channels open"
-        )
+        note = f"{_share(channels)} of channels open"
+        parts.draw_confidence(bars, float(clean), float(masked), note=note)
         if row == rows - 1 or index == len(images) - 1:
             depth.label_sites(path, sites, width=site_width)
     parts.title(figure, title)

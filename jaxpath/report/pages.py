@@ -17,8 +17,8 @@ from jaxpath.findings.wording import ClassWords
 from jaxpath.report import encode
 from jaxpath.report.charts import Bar, density_bars, map_points, matrix_cells, matrix_uri
 from jaxpath.report.columns import data_set_columns, image_columns, stage_row
-from jaxpath.report.sentences import Names, caveats, data_set_caveats, verdict
-from jaxpath.report.style import SERIES, percent
+from jaxpath.report.sentences import Names, caveats, data_set_caveats, data_set_facts, verdict
+from jaxpath.report.style import SERIES, number, percent
 from jaxpath.types import Site
 
 _CROP = 88
@@ -115,6 +115,7 @@ def data_set_page(
         title=title,
         finding=finding,
         metrics=finding.metrics,
+        facts=data_set_facts(finding.metrics),
         caveats=data_set_caveats(finding),
         names=names,
         columns=data_set_columns(finding.records.masks, setting.sites),
@@ -166,7 +167,7 @@ def _render(template: str, **values: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters["percent"] = percent
-    environment.filters["number"] = _number
+    environment.filters["number"] = number
     return environment.get_template(template).render(**values)
 
 
@@ -179,11 +180,6 @@ def _shortened(rows: Sequence[OverviewRow]) -> list[dict[str, Any]]:
         {**row._asdict(), "short": str(PurePath(*names[shared:]))}
         for row, names in zip(rows, parts, strict=True)
     ]
-
-
-def _number(value: float) -> str:
-    """Two decimals, or a dash for a figure that does not exist."""
-    return f"{value:.2f}" if np.isfinite(value) else "-"
 
 
 def _article(number: int, finding: ImageFinding, setting: Setting, names: Names) -> dict[str, Any]:
@@ -230,15 +226,16 @@ def _article(number: int, finding: ImageFinding, setting: Setting, names: Names)
 
 
 def _confidence_bars(finding: ImageFinding, names: Names) -> list[Bar]:
-    found = finding.confidence
+    confidence = finding.confidence
     bars = [
-        Bar("whole network", found.clean, "clean"),
-        Bar("the pathway alone", found.pathway, "open"),
-        Bar("all but the pathway", found.removed, "muted"),
-        Bar("as many random channels", found.random, "muted"),
+        Bar("whole network", confidence.clean, "clean"),
+        Bar("the pathway alone", confidence.pathway, "open"),
+        Bar("all but the pathway", confidence.removed, "muted"),
+        Bar("as many random channels", confidence.random, "muted"),
     ]
-    if found.class_pathway is not None:
-        bars.insert(2, Bar(f"pathway of {names.quoted(finding.predicted)}", found.class_pathway, "class"))
+    if confidence.class_pathway is not None:
+        name = f"pathway of {names.quoted(finding.predicted)}"
+        bars.insert(2, Bar(name, confidence.class_pathway, "class"))
     return bars
 
 

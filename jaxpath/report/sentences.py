@@ -1,11 +1,14 @@
 """What the figures of a finding mean, in plain language: the verdict and the caveats."""
 
-from collections.abc import Sequence
-from typing import Literal, NamedTuple
+import math
+import string
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 from jaxpath.findings.data_set import DataSetFinding
 from jaxpath.findings.facts import ImageFinding
-from jaxpath.report.style import percent
+from jaxpath.metrics import METRICS
+from jaxpath.report.style import number, percent
 
 _HALF = 0.5
 _SOME = 0.1
@@ -24,6 +27,13 @@ class Caveat(NamedTuple):
 
     level: Level
     title: str
+    text: str
+
+
+class Fact(NamedTuple):
+    """A figure as it is written, and what it says."""
+
+    figure: str
     text: str
 
 
@@ -56,20 +66,20 @@ def verdict(finding: ImageFinding, names: Names) -> str:
 
 def caveats(finding: ImageFinding, names: Names) -> list[Caveat]:
     """How far to trust a picture's pathway, the worst first."""
-    found = [
+    points = [
         *_decision(finding, names),
         *_leaks(finding, names),
         *_silence(finding),
         *_rivals(finding),
     ]
     order = {"bad": 0, "note": 1, "good": 2}
-    return sorted(found, key=lambda caveat: order[caveat.level])
+    return sorted(points, key=lambda caveat: order[caveat.level])
 
 
 def _decision(finding: ImageFinding, names: Names) -> list[Caveat]:
-    found = []
+    points = []
     if finding.masked_predicted != finding.predicted:
-        found.append(
+        points.append(
             Caveat(
                 "bad",
                 "The pathway does not carry this decision",
@@ -78,7 +88,7 @@ def _decision(finding: ImageFinding, names: Names) -> list[Caveat]:
             )
         )
     if finding.confidence.clean < _HALF:
-        found.append(
+        points.append(
             Caveat(
                 "note",
                 "The classifier is not sure",
@@ -86,16 +96,16 @@ def _decision(finding: ImageFinding, names: Names) -> list[Caveat]:
                 "choice, whether it is right or not.",
             )
         )
-    return found
+    return points
 
 
 def _leaks(finding: ImageFinding, names: Names) -> list[Caveat]:
     leak, said = finding.leakage, names.quoted(finding.predicted)
-    found = []
+    points = []
     if leak.num_foreign:
         level, verb = _leak_level(leak.foreign_share, leak.foreign)
         count = round(leak.foreign_share * leak.num_foreign)
-        found.append(
+        points.append(
             Caveat(
                 level,
                 f"This pathway {verb} pictures of other classes into {said}: {leak.foreign:.2f}",
@@ -104,7 +114,7 @@ def _leaks(finding: ImageFinding, names: Names) -> list[Caveat]:
             )
         )
     level, verb = _leak_level(leak.blank_share, leak.blank)
-    found.append(
+    points.append(
         Caveat(
             level,
             f"It {verb} pictures of nothing into {said}: {leak.blank:.2f}",
@@ -112,7 +122,7 @@ def _leaks(finding: ImageFinding, names: Names) -> list[Caveat]:
             f"probability of {said}." + ("" if leak.num_foreign else f" {_leak_meaning(level)}"),
         )
     )
-    return found
+    return points
 
 
 def _leak_level(share: float, probability: float) -> tuple[Level, str]:
@@ -132,9 +142,9 @@ def _leak_meaning(level: Level) -> str:
 
 
 def _silence(finding: ImageFinding) -> list[Caveat]:
-    found = []
+    points = []
     if not finding.saliency[1].any():
-        found.append(
+        points.append(
             Caveat(
                 "bad",
                 "Nothing of the picture reaches the decision through this pathway",
@@ -143,20 +153,20 @@ def _silence(finding: ImageFinding) -> list[Caveat]:
             )
         )
     if finding.dead_share >= _SOME:
-        found.append(
+        points.append(
             Caveat(
                 "note",
                 f"{percent(finding.dead_share)} of the open channels are silent here",
                 "They do not respond to this picture at all, so they add nothing to this decision.",
             )
         )
-    return found
+    return points
 
 
 def _rivals(finding: ImageFinding) -> list[Caveat]:
-    found, confidence = [], finding.confidence
+    points, confidence = [], finding.confidence
     if confidence.random >= _HALF * confidence.pathway:
-        found.append(
+        points.append(
             Caveat(
                 "bad",
                 "Random channels do nearly as well",
@@ -165,7 +175,7 @@ def _rivals(finding: ImageFinding) -> list[Caveat]:
             )
         )
     if confidence.removed >= _HALF * confidence.clean:
-        found.append(
+        points.append(
             Caveat(
                 "note",
                 "The decision stands without the pathway",
@@ -173,8 +183,8 @@ def _rivals(finding: ImageFinding) -> list[Caveat]:
                 f"it was {confidence.clean:.2f}: other channels carry it as well.",
             )
         )
-    if not found:
-        found.append(
+    if not points:
+        points.append(
             Caveat(
                 "good",
                 "It takes these channels",
@@ -182,16 +192,42 @@ def _rivals(finding: ImageFinding) -> list[Caveat]:
                 f"channels alone reach {confidence.random:.2f}.",
             )
         )
-    return found
+    return points
+
+
+def data_set_facts(figures: Mapping[str, Any]) -> list[Fact]:
+    """What a page on a data set says first: the metrics with a fact that exist there.
+
+    Args:
+        figures: From :func:`~jaxpath.metrics.evaluate_records`.
+    """
+    return [
+        Fact(
+            percent(figures[metric.name]) if metric.share else number(figures[metric.name]),
+            _FIGURES.format(metric.fact, **figures),
+        )
+        for metric in METRICS
+        if metric.fact and math.isfinite(figures[metric.name])
+    ]
+
+
+class _Figures(string.Formatter):
+    """Figures inside a sentence as pages write them: ``4.3 %``, and a dash for one that does not exist."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        return format(value, format_spec).replace("%", " %") if math.isfinite(value) else "-"
+
+
+_FIGURES = _Figures()
 
 
 def data_set_caveats(finding: DataSetFinding) -> list[Caveat]:
     """How far to trust the pathways of a data set."""
     metrics = finding.metrics
-    found = []
+    points = []
     if metrics["leakage"] == metrics["leakage"]:
         level, verb = _leak_level(metrics["leakage"], 0.0)
-        found.append(
+        points.append(
             Caveat(
                 level,
                 f"A pathway {verb} pictures of other classes into its own class: {metrics['leakage']:.2f}",
@@ -201,7 +237,7 @@ def data_set_caveats(finding: DataSetFinding) -> list[Caveat]:
             )
         )
     if metrics["fidelity"] < 0.9:
-        found.append(
+        points.append(
             Caveat(
                 "bad",
                 f"{percent(1 - metrics['fidelity'])} of the pathways do not carry their decision",
@@ -209,7 +245,7 @@ def data_set_caveats(finding: DataSetFinding) -> list[Caveat]:
             )
         )
     if metrics["iou_gap"] < _SOME:
-        found.append(
+        points.append(
             Caveat(
                 "note",
                 "Pathways of one class are hardly more alike than those of two",
@@ -217,7 +253,7 @@ def data_set_caveats(finding: DataSetFinding) -> list[Caveat]:
             )
         )
     if metrics["collapsed_sites"]:
-        found.append(
+        points.append(
             Caveat(
                 "note",
                 f"{len(metrics['collapsed_sites'])} sites have the same gates for every image",
@@ -225,4 +261,4 @@ def data_set_caveats(finding: DataSetFinding) -> list[Caveat]:
                 "any image.",
             )
         )
-    return found
+    return points

@@ -1,5 +1,7 @@
 """Colours, sizes and text of the figures; blue is always an open channel."""
 
+import math
+
 from matplotlib.colors import LinearSegmentedColormap
 
 from jaxpath.markup import percent as percent
@@ -40,6 +42,15 @@ _MAX_NAME = 24
 def literal(text: object) -> str:
     """Text on one line that matplotlib draws as it stands: two dollar signs start no formula."""
     return " ".join(str(text).split()).replace("$", r"\$")
+
+
+def number(value: float) -> str:
+    """Two decimals, or a dash for a figure that does not exist.
+
+    >>> number(0.125), number(float("nan"))
+    ('0.12', '-')
+    """
+    return f"{value:.2f}" if math.isfinite(value) else "-"
 
 
 def short(name: object) -> str:

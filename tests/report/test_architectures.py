@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from drawn import check_drawn
 
-from jaxpath.report import Architecture, plot_architectures, save_figure
+from jaxpath.report import Architecture, plot_architectures
 from jaxpath.types import InputError
 
 NAMES = ("ant", "$1 & $2", "c" * 60)
@@ -100,7 +101,7 @@ def test_it_is_drawn_with_odd_names_missing_overlaps_and_no_correlation(tmp_path
     odd = architecture("$x$ & $y", iou=iou, saliency=np.ones((num_images, 5, 6)))
     nothing = dict.fromkeys(("pearson", "spearman", "spearman_p"), float("nan"))
     figure = plot(odd, odd, correlation=nothing, images=IMAGES[:num_images])
-    assert save_figure(figure, tmp_path / "a.png", dpi=40).stat().st_size > 1000
+    check_drawn(figure, tmp_path / "a.png", num_axes=5 + 3 * num_images)
 
 
 def test_a_single_class_has_no_pairs():

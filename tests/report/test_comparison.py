@@ -1,28 +1,31 @@
 import pytest
 
+from jaxpath.metrics import METRICS
 from jaxpath.report import plot_cascade, plot_curves, plot_times
+
+SHOWN = [metric for metric in METRICS if metric.panel]
 
 
 def row(density, fidelity, **more):
-    return {"density": density, "fidelity": fidelity, "leakage": 0.5, "mdc": 0.25, **more}
+    others = {metric.name: 0.5 for metric in SHOWN}
+    return {"density": density, **others, "fidelity": fidelity, **more}
 
 
 def test_every_explainer_is_a_line_in_every_panel_with_its_range_of_runs_shaded():
-    seeds = {f"{name}_runs_{end}": 0.5 for name in ("fidelity", "leakage", "mdc") for end in ("low", "high")}
+    seeds = {f"{metric.name}_runs_{end}": 0.5 for metric in SHOWN for end in ("low", "high")}
     curves = {
         "random": [row(0.1, 0.2), row(0.5, 0.6)],
         "a<b_$": [row(0.1, 0.9, **seeds), row(0.5, 1.0, **seeds)],
     }
     figure = plot_curves(curves)
     panels = figure.axes
-    assert [panel.get_title(loc="left") for panel in panels] == [
-        "fidelity",
-        "leakage",
-        "mean drop of confidence",
-    ]
+    titles = [panel.get_title(loc="left") for panel in panels]
+    assert titles == [metric.label for metric in SHOWN]
+    assert {"fidelity", "leakage", "mean drop of confidence"} <= set(titles)
     for panel in panels:
         assert len(panel.lines) == 2 and len(panel.collections) == 1
-    assert panels[0].lines[1].get_xydata().tolist() == [[0.1, 0.9], [0.5, 1.0]]
+    fidelity = panels[titles.index("fidelity")]
+    assert fidelity.lines[1].get_xydata().tolist() == [[0.1, 0.9], [0.5, 1.0]]
     assert len(figure.legends[0].get_texts()) == 2
 
 

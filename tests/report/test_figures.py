@@ -2,14 +2,15 @@
 
 import numpy as np
 import pytest
+from drawn import check_drawn
 
 from jaxpath.report import (
+    Captions,
     plot_class_pathways,
     plot_density_per_site,
     plot_iou_matrix,
     plot_pathway,
     plot_pathways,
-    save_figure,
 )
 from jaxpath.types import InputError, Site
 
@@ -27,15 +28,17 @@ def random_masks(num_images: int) -> dict[str, np.ndarray]:
     return {s.name: generator.integers(0, 2, (num_images, s.channels)).astype(np.float32) for s in SITES}
 
 
-def pathways_of(num_images: int, **changes):
-    arguments = {
-        "labels": [0] * num_images,
-        "predictions": [0] * num_images,
-        "clean": [0.9] * num_images,
-        "masked": [0.8] * num_images,
-    } | changes
+def captions_of(num_images: int, **changes) -> Captions:
+    zeros = [0] * num_images
+    return Captions(zeros, zeros, [0.9] * num_images, [0.8] * num_images)._replace(**changes)
+
+
+def pathways_of(num_images: int, *, class_names=None, title="", **changes):
     images = np.zeros((num_images, 5, 6, 3), np.uint8)
-    return plot_pathways(images, random_masks(num_images), SITES, **arguments)
+    captions = captions_of(num_images, **changes)
+    return plot_pathways(
+        images, random_masks(num_images), SITES, captions, class_names=class_names, title=title
+    )
 
 
 def texts(figure) -> list[str]:
@@ -81,8 +84,7 @@ def test_channels_are_ordered_alike_for_all_images_by_how_often_they_are_open():
     masks = random_masks(3)
     masks["001.layer1.0.relu1"] = np.array([[0, 1, 1, 0], [0, 0, 1, 0], [0, 1, 1, 1]], np.float32)
     images = np.zeros((3, 5, 6, 1), np.float32)
-    zeros = [0, 0, 0]
-    figure = plot_pathways(images, masks, SITES, labels=zeros, predictions=zeros, clean=zeros, masked=zeros)
+    figure = plot_pathways(images, masks, SITES, captions_of(3))
     shown = [cells(figure.axes[3 * i + 1])[1][:, 0].tolist() for i in range(3)]
     assert shown == [[1, 1, 0, 0], [1, 0, 0, 0], [1, 1, 1, 0]]  # channels 2, 1, 3, 0
 
@@ -132,14 +134,15 @@ def test_density_per_site_spans_the_middle_of_the_images():
 def test_odd_class_names_are_drawn_as_they_stand(tmp_path):
     num = len(ODD_NAMES)
     frequencies = {c: {s.name: np.ones(s.channels) for s in SITES} for c in range(num)}
-    figures = [
-        pathways_of(num, labels=range(num), predictions=[0] * num, class_names=ODD_NAMES, title=ODD_NAMES[1]),
-        plot_class_pathways(frequencies, SITES, ODD_NAMES, iou=np.eye(num)),
-        plot_iou_matrix(np.eye(num), ODD_NAMES),
-    ]
-    for index, figure in enumerate(figures):
-        path = save_figure(figure, tmp_path / "new" / f"{index}.png", dpi=40)
-        assert path.stat().st_size > 1000
+    figures = {
+        "images": pathways_of(num, labels=range(num), class_names=ODD_NAMES, title=ODD_NAMES[1]),
+        "classes": plot_class_pathways(frequencies, SITES, ODD_NAMES, iou=np.eye(num)),
+        "overlaps": plot_iou_matrix(np.eye(num), ODD_NAMES),
+    }
+    # Three for each image; a matrix beside the classes; and a bar of colours in the last two.
+    num_axes = {"images": 3 * num, "classes": 3, "overlaps": 2}
+    for name, figure in figures.items():
+        check_drawn(figure, tmp_path / "new" / f"{name}.png", num_axes=num_axes[name])
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from made_up import data_set, finding
 
 from jaxpath.findings import Confidence, Leakage
 from jaxpath.report import Names, caveats
-from jaxpath.report.sentences import data_set_caveats
+from jaxpath.report.sentences import data_set_caveats, data_set_facts
 
 NAMES = Names(("dog", "cat"))
 
@@ -77,6 +77,27 @@ def test_a_class_without_a_name_is_its_number():
         "class 0",
         "a b",
     ]
+
+
+def test_a_data_set_begins_with_the_figures_that_exist_and_says_what_they_mean():
+    figures = {
+        "target_accuracy": 0.915,
+        "fidelity": 1.0,
+        "density": 0.072,
+        "density_std": 0.0123,
+        "aciou": 0.5,
+        "between_iou": float("nan"),
+        "random_aciou": 0.0374,
+        "leakage": float("nan"),
+    }
+    assert data_set_facts(figures) == [
+        ("92 %", "of the images are classified rightly by the whole network"),
+        ("100 %", "keep their class with the pathway alone (fidelity)"),
+        ("7.2 %", "of the channels are open (density; ± 1.2 % over images)"),
+        ("0.50", "overlap (IoU) within a class; - between classes, 0.04 at random"),
+    ]
+    leaking = data_set_facts({**figures, "aciou": float("nan"), "leakage": 0.25})
+    assert [fact.figure for fact in leaking] == ["92 %", "100 %", "7.2 %", "25 %"]
 
 
 def test_a_data_set_that_leaks_and_collapses_is_told_so_and_a_good_one_is_not():
