@@ -2,6 +2,7 @@
 
 import ast
 import re
+import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -39,8 +40,8 @@ MAY_IMPORT = {
     "data": BASE,
     # A metric runs over a data set.
     "metrics": BASE | {"data"},
-    # Findings are what explainers, metrics and steps say about pictures, put together for a page.
-    "findings": BASE | {"targets", "explainers", "data", "metrics", "training"},
+    # Findings are what explainers and metrics say about pictures, put together for a page.
+    "findings": BASE | {"targets", "explainers", "data", "metrics"},
     # A system explains any target by any metric; the systems do not know each other.
     "gencnp": BASE | {"targets", "explainers", "metrics", "data"},
     "flint": BASE | {"targets", "explainers", "metrics", "data"},
@@ -50,8 +51,9 @@ MAY_IMPORT = {
     "training": BASE,
     # A page shows what was measured, and the table of metrics says which figures.
     "report": BASE | {"findings", "metrics"},
-    # The command line sets everything up, as an experiment does, and starts experiments.
-    "cli": EVERYTHING,
+    # A run puts everything together, for an experiment, a command or a program.
+    "runs": EVERYTHING,
+    "cli": EVERYTHING | {"runs"},
     "__main__": {"cli"},
 }
 """Room -> rooms that it may import, besides itself. A room is a module or a package of jaxpath."""
@@ -66,7 +68,18 @@ ONLY_IN = {
 """Library -> the one room that imports it."""
 
 MAX_LINES = 400
+MEDIAN_LINES = 120
+MAX_CODE_LINES = 60
+MAX_SCRIPT_LINES = 100
 MAX_BYTES = 500_000
+
+MANY_ARGUMENTS = {
+    "jaxpath/layers.py:conv_general_dilated": "those of lax.conv_general_dilated, which Flax passes",
+}
+"""Functions of more than eight arguments -> why."""
+
+THIRD_PARTY = {"flax", "jax", "numpy", "optax", "tqdm"}
+"""Libraries that experiments may import besides jaxpath."""
 
 
 def source_files() -> list[Path]:
@@ -137,6 +150,84 @@ def modules_after(statement: str) -> set[str]:
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
     return set(done.stdout.split())
+
+
+def functions(path: Path) -> Iterator[tuple[ast.FunctionDef | ast.AsyncFunctionDef, list[str]]]:
+    """Every function of a file, with the file's lines."""
+    text = path.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node, lines
+
+
+def code_lines(function: ast.FunctionDef | ast.AsyncFunctionDef, lines: list[str]) -> int:
+    """Lines from ``def`` to the end that are no docstring, no comment and not empty."""
+    numbers = set(range(function.lineno, (function.end_lineno or function.lineno) + 1))
+    if ast.get_docstring(function) is not None:
+        first = function.body[0]
+        numbers -= set(range(first.lineno, (first.end_lineno or first.lineno) + 1))
+    texts = (lines[number - 1].strip() for number in numbers)
+    return sum(1 for text in texts if text and not text.startswith("#"))
+
+
+def arguments(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
+    """Names of all arguments but self and cls."""
+    found = function.args
+    named = [*found.posonlyargs, *found.args, *found.kwonlyargs, found.vararg, found.kwarg]
+    return [arg.arg for arg in named if arg is not None and arg.arg not in ("self", "cls")]
+
+
+def library_and_experiments() -> list[Path]:
+    return [*source_files(), *sorted((ROOT / "experiments").rglob("*.py"))]
+
+
+@pytest.mark.parametrize(
+    "path", library_and_experiments(), ids=lambda path: str(path.relative_to(ROOT).with_suffix(""))
+)
+def test_functions_are_short_and_take_few_arguments(path):
+    place = path.relative_to(ROOT)
+    few = 6 if place.parts[1] in ("metrics", "findings", "runs") else 8
+    for function, lines in functions(path):
+        name = f"{place}:{function.name}"
+        assert code_lines(function, lines) <= MAX_CODE_LINES, name
+        most = few if not function.name.startswith("_") else 8
+        if name not in MANY_ARGUMENTS:
+            assert len(arguments(function)) <= most, f"{name} takes {arguments(function)}"
+
+
+def test_every_exception_from_the_number_of_arguments_is_one():
+    names = {
+        f"{path.relative_to(ROOT)}:{function.name}": len(arguments(function))
+        for path in library_and_experiments()
+        for function, _ in functions(path)
+    }
+    assert {name for name in MANY_ARGUMENTS if names.get(name, 0) <= 8} == set()
+
+
+def test_half_of_the_files_are_shorter_than_a_page_or_two():
+    sizes = [len(path.read_text(encoding="utf-8").splitlines()) for path in library_and_experiments()]
+    assert statistics.median(sizes) <= MEDIAN_LINES
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "experiments").rglob("*.py")), ids=lambda path: path.stem)
+def test_an_experiment_is_a_short_script_that_imports_no_other(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_SCRIPT_LINES
+    others = {other.stem for other in path.parent.rglob("*.py")}
+    imported = {name.split(".")[0] for name in imported_modules(path)}
+    assert imported & others == set()
+    assert imported <= {"jaxpath", *sys.stdlib_module_names, *THIRD_PARTY}
+
+
+def test_nobody_changes_where_python_looks_for_modules():
+    pattern = "sys" + ".path"
+    places = [
+        str(path.relative_to(ROOT))
+        for folder in ("jaxpath", "experiments", "tests")
+        for path in (ROOT / folder).rglob("*.py")
+        if pattern in path.read_text(encoding="utf-8")
+    ]
+    assert places == []
 
 
 @pytest.fixture(scope="module")

@@ -170,10 +170,12 @@ def _draw(workplace: Workplace, findings: Sequence[ImageFinding]) -> None:
             np.stack([f.image for f in group]),
             unflatten(np.stack([f.mask for f in group]).astype(np.float32), target.sites),
             target.sites,
-            labels=[f.predicted if f.label < 0 else f.label for f in group],
-            predictions=[f.predicted for f in group],
-            clean=[f.confidence.clean for f in group],
-            masked=[f.confidence.pathway for f in group],
+            report.Captions(
+                labels=[f.predicted if f.label < 0 else f.label for f in group],
+                predictions=[f.predicted for f in group],
+                clean=[f.confidence.clean for f in group],
+                masked=[f.confidence.pathway for f in group],
+            ),
             class_names=[names[c] if c < len(names) else str(c) for c in range(target.num_classes)],
             title="Pathways",
         )

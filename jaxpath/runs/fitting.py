@@ -1,6 +1,6 @@
 """One training in the folder of its run: checkpoints, logs, schedule."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import optax

@@ -1,4 +1,4 @@
-"""What every training is asked for: dataclasses that are arguments in Python and flags on the command line."""
+"""What every training is asked for: arguments in Python, flags on the command line."""
 
 import dataclasses
 from typing import Literal

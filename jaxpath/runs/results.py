@@ -104,10 +104,12 @@ def draw_pathways(
         images[rows],
         {name: mask[rows] for name, mask in masks.items()},
         target.sites,
-        labels=records.labels[rows].tolist(),
-        predictions=records.predicted[rows].tolist(),
-        clean=records.clean_confidence[rows].tolist(),
-        masked=records.masked_confidence[rows].tolist(),
+        report.Captions(
+            labels=records.labels[rows].tolist(),
+            predictions=records.predicted[rows].tolist(),
+            clean=records.clean_confidence[rows].tolist(),
+            masked=records.masked_confidence[rows].tolist(),
+        ),
         class_names=class_names,
     )
     report.save_figure(figure, out / "pathways.png")

@@ -55,7 +55,7 @@ def begin(options: Any, **more: Any) -> Run:
 
 
 def as_config(options: Any, **more: Any) -> dict[str, Any]:
-    """What decides a run's result, as JSON's types: ``options``, a dataclass, but for what is free to change."""
+    """What decides a run's result, as JSON's types: ``options``, a dataclass, without what is free to change."""
 
     def deciding(values: Mapping[str, Any]) -> dict[str, Any]:
         return {
