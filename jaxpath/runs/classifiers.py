@@ -34,6 +34,7 @@ def train_classifier(target: Target, source: data.Source, options: ClassifierOpt
     Raises:
         InputError: The batch does not divide over the devices, or the folder holds another run.
     """
+    run = run.decided_by(options, target=target.name, examples=len(source))
     mesh = make_mesh()
     check_batch_size(options.train_batch_size, mesh)
     optimizer = make_optimizer(options)

@@ -61,7 +61,7 @@ def fit(
         checkpoints: Folder of the checkpoints; None takes ``checkpoints/`` in the run's folder.
     """
     folder = checkpoints or run.out / "checkpoints"
-    saver = Checkpoints(folder, config=run.config, save_every=pace.checkpoint_every)
+    saver = Checkpoints(folder, config=run.config or {}, save_every=pace.checkpoint_every)
     try:
         return training.fit(
             problem.state,

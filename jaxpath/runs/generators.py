@@ -71,6 +71,7 @@ def train_generator(
         InputError: The batch does not divide over the devices, or the folder holds another run.
         TrainingDiverged: Loss, gradient or update is not finite; the checkpoints before stay.
     """
+    run = run.decided_by(options, target=target.name, examples=len(source))
     mesh = make_mesh()
     check_batch_size(options.batch_size, mesh)
     generator = make_generator(target, options)

@@ -62,7 +62,7 @@ def report_generator(
 
 def write_results(figures: Mapping[str, Any], *, run: Run) -> None:
     """Writes ``results.json``: figures, seconds, configuration, versions and device; prints the headlines."""
-    results = {**figures, "seconds": run.seconds, "config": dict(run.config), **environment()}
+    results = {**figures, "seconds": run.seconds, "config": dict(run.config or {}), **environment()}
     if jax.process_index() == 0:
         run.out.mkdir(parents=True, exist_ok=True)
         (run.out / "results.json").write_text(as_json(results))

@@ -25,18 +25,24 @@ class Run(NamedTuple):
         out: Its folder.
         seed: Of initialisation, order and draws.
         config: Everything that decides its result, of JSON's types; a folder that holds a run of another
-            configuration is refused.
+            configuration is refused. None: what the function that trains is told.
         began: When it began, by ``time.perf_counter``.
     """
 
     out: Path
     seed: int = 0
-    config: Mapping[str, Any] = {}
+    config: Mapping[str, Any] | None = None
     began: float = 0.0
 
     def within(self, folder: str, *, seed: int | None = None) -> "Run":
         """The same run in a folder below its own."""
         return self._replace(out=self.out / folder, seed=self.seed if seed is None else seed)
+
+    def decided_by(self, options: Any, **more: Any) -> "Run":
+        """The same run with a configuration: its own, else that of ``options``, seed and ``more``."""
+        if self.config is not None:
+            return self
+        return self._replace(config=as_config(options, seed=self.seed, **more))
 
     @property
     def seconds(self) -> float:
