@@ -49,18 +49,12 @@ def draw_curves(run: Path) -> Figure:
     target = targets.resnet8(image_size=8, channels=1)
     params = targets.load_weights(target, run / "target" / "weights.safetensors")
     generator, weights = gencnp.load_generator(run / "generator.safetensors", target)
-    makers = {"gencnp": (partial(gencnp.make_gencnp, target, generator), weights)}
+    methods = [metrics.Method("gencnp", partial(gencnp.make_gencnp, target, generator), weights)]
     for name in ("taylor_signed", "activation", "random"):
-        explainer = explainers.make_explainer(name, target, density=0.5)
-        makers[name] = (lambda _, explainer=explainer: explainer, {})
-
-    def batches():
-        return data.eval_batches(data.digits("test"), batch_size=120, preprocessing=target.preprocessing)
-
-    curves = {
-        name: metrics.density_curve(target, params, make, own, batches, mesh=devices.make_mesh())
-        for name, (make, own) in makers.items()
-    }
+        methods.append(metrics.Method.of(name, explainers.make_explainer(name, target, density=0.5)))
+    session = metrics.Session(target, params, devices.make_mesh(), batch_size=120)
+    passes = metrics.source_passes(session, data.digits("test"))
+    curves = {method.name: metrics.density_curve(session, method, passes) for method in methods}
     return report.plot_curves(curves, title="Digits: explainers at equal densities")
 
 
