@@ -238,7 +238,7 @@ def test_unreadable_files_are_replaced_by_the_next_in_training_and_counted(damag
 def test_a_data_set_without_one_readable_image_ends_the_run(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "0.jpg").write_bytes(b"no picture")
-    batches = train(folder(tmp_path), preprocessing=COLOUR, reading=Reading(skip_unreadable=True))
+    batches = train(folder(tmp_path), preprocessing=COLOUR, skip_unreadable=True)
     with pytest.raises(InputError, match="none of the 1 images can be read"):
         next(batches)
 
@@ -265,7 +265,7 @@ def test_a_function_can_be_the_augmentation():
     ("options", "message"),
     [
         ({"batch_size": 0}, "the batch size is 0"),
-        ({"batch_size": 7, "process_count": 2}, "7, but it must be a multiple of the 2 processes.*take 6"),
+        ({"batch_size": 7, "shard": Shard(0, 2)}, "7, but it must be a multiple of the 2 processes.*take 6"),
         ({"shard": Shard(2, 2)}, "number 2 of 2"),
         ({"seed": -1}, "the seed is -1"),
     ],
