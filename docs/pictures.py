@@ -51,8 +51,7 @@ def draw_curves(run: Path) -> Figure:
     generator, weights = gencnp.load_generator(run / "generator.safetensors", target)
     methods = [metrics.Method("gencnp", partial(gencnp.make_gencnp, target, generator), weights)]
     for name in ("taylor_signed", "activation", "random"):
-        explain = explainers.make_explainer(name, target, density=0.5)
-        methods.append(metrics.Method.of(name, explain))
+        methods.append(metrics.Method.of(name, explainers.make_explainer(name, target, density=0.5)))
     session = metrics.Session(target, params, devices.make_mesh(), batch_size=120)
     passes = metrics.source_passes(session, data.digits("test"))
     curves = {method.name: metrics.density_curve(session, method, passes) for method in methods}

@@ -65,12 +65,12 @@ def digits(split: str | None = None) -> ArraySource:
     # The file counts dark pixels in blocks of 4 x 4, so its values are 0 to 16.
     images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
     labels = bunch.target.astype(np.int32)
-    chosen = np.arange(len(labels))
+    places = np.arange(len(labels))
     if split is not None:
         test = _stratified(labels, DIGITS_TEST_FRACTION)
-        parts = {"train": np.setdiff1d(chosen, test), "test": test}
-        chosen = parts[choose_split(tuple(parts), split, "the digits")]
-    return ArraySource(images[chosen], labels[chosen], origin=f"the digits{f' ({split})' if split else ''}")
+        parts = {"train": np.setdiff1d(places, test), "test": test}
+        places = parts[choose_split(tuple(parts), split, "the digits")]
+    return ArraySource(images[places], labels[places], origin=f"the digits{f' ({split})' if split else ''}")
 
 
 def _stratified(labels: np.ndarray, fraction: float) -> np.ndarray:

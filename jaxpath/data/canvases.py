@@ -64,13 +64,13 @@ def cluttered(
     order = np.concatenate([rng.permutation(len(images)) for _ in range(-(-count // len(images)))])[:count]
     canvases = np.zeros((count, clutter.size, clutter.size, images.shape[-1]), np.uint8)
     ink = np.zeros((count, clutter.size, clutter.size), bool)
-    for canvas, mask, own in zip(canvases, ink, order, strict=True):
+    for canvas, mask, place in zip(canvases, ink, order, strict=True):
         others = rng.integers(0, len(images) - 1, clutter.pieces)
-        for other in others + (others >= own):
+        for other in others + (others >= place):
             top, left = (rng.integers(0, side - clutter.piece + 1) for side in images.shape[1:3])
             _paste(canvas, images[other, top : top + clutter.piece, left : left + clutter.piece], rng)
-        window = _paste(canvas, images[own], rng)
-        mask[window] = images[own].max(axis=-1) > INK
+        window = _paste(canvas, images[place], rng)
+        mask[window] = images[place].max(axis=-1) > INK
     return CanvasSource(
         canvases,
         pictures.labels[order],

@@ -42,7 +42,7 @@ def image_files(paths: Iterable[str | Path]) -> FileSource:
     Raises:
         InputError: A path does not exist, a folder holds no image, or no path was given.
     """
-    found: list[Path] = []
+    files: list[Path] = []
     for path in map(Path, paths):
         path = path.expanduser()
         if path.is_dir():
@@ -52,14 +52,14 @@ def image_files(paths: Iterable[str | Path]) -> FileSource:
                     f"there are no images in {path} or the folders below: no file ends in "
                     f"{', '.join(IMAGE_SUFFIXES)}; give image files or a folder of them"
                 )
-            found += inside
+            files += inside
         elif path.is_file():
-            found.append(path)
+            files.append(path)
         else:
             raise InputError(f"there is no image {path}; give image files or a folder of them")
-    if not found:
+    if not files:
         raise InputError("no image was given; name image files or folders of them")
-    return FileSource(found)
+    return FileSource(files)
 
 
 def holds_images(folder: Path) -> bool:

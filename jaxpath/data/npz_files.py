@@ -34,8 +34,8 @@ def npz(path: str | Path, split: str | None = None) -> ArraySource:
                 f"{path} holds the arrays {', '.join(arrays.files) or '(none)'}, but train_images and "
                 "train_labels (or x_train and y_train, or images and labels) were expected; rename them"
             )
-        chosen = choose_split(tuple(pairs), split, str(path))
-        images_name, labels_name = pairs[chosen]
+        subset = choose_split(tuple(pairs), split, str(path))
+        images_name, labels_name = pairs[subset]
         names = [str(name) for name in arrays["class_names"]] if "class_names" in arrays.files else None
         origin = f"{path} ({images_name})"
         return ArraySource(

@@ -32,11 +32,11 @@ def quickdraw(
     Raises:
         InputError: A file is missing or holds something else, or there is no such split.
     """
-    chosen = choose_split(("train", "test"), split, str(folder))
-    drawings = [_part(_read(Path(folder) / f"{name}.npy"), chosen) for name in classes]
+    subset = choose_split(("train", "test"), split, str(folder))
+    drawings = [_part(_read(Path(folder) / f"{name}.npy"), subset) for name in classes]
     labels = np.repeat(np.arange(len(classes), dtype=np.int32), [len(part) for part in drawings])
     return ArraySource(
-        np.concatenate(drawings), labels, class_names=classes, origin=f"QuickDraw in {folder} ({chosen})"
+        np.concatenate(drawings), labels, class_names=classes, origin=f"QuickDraw in {folder} ({subset})"
     )
 
 

@@ -100,7 +100,7 @@ def load_class_pathways(path: str | Path, target: Target) -> ClassPathways:
         with np.load(path, allow_pickle=False) as arrays:
             sites = list(zip(arrays["sites"].tolist(), arrays["channels"].tolist(), strict=True))
             name = str(arrays["target"])
-            found = ClassPathways(
+            learned = ClassPathways(
                 arrays["frequencies"],
                 arrays["counts"],
                 float(arrays["threshold"]),
@@ -112,9 +112,9 @@ def load_class_pathways(path: str | Path, target: Target) -> ClassPathways:
             f"{path} holds no class pathways; give the class_pathways.npz that jaxpath class-pathway left"
         ) from error
     expected = [(site.name, site.channels) for site in target.sites]
-    if sites != expected or len(found.counts) != target.num_classes:
+    if sites != expected or len(learned.counts) != target.num_classes:
         raise InputError(
-            f"the class pathways in {path} are those of {name} with {len(found.counts)} classes; expected "
+            f"the class pathways in {path} are those of {name} with {len(learned.counts)} classes; expected "
             f"{target.name} with {target.num_classes}: learn them anew for this target"
         )
-    return found
+    return learned

@@ -49,8 +49,8 @@ def foreign_images(
         n arrays of rows of the reference, each rising.
     """
     rng = np.random.default_rng(seed)
-    chosen = []
+    rows = []
     for label in predicted:
         others = np.flatnonzero(reference != label)
-        chosen.append(np.sort(rng.permutation(others)[:most]))
-    return chosen
+        rows.append(np.sort(rng.permutation(others)[:most]))
+    return rows

@@ -102,13 +102,13 @@ def find_data_set(records: Records, metrics: Mapping[str, Any], *, seed: int = 0
 
 
 def _class_row(records: Records, label: int, within: float) -> ClassRow:
-    chosen = records.predicted == label
+    members = records.predicted == label
     return ClassRow(
         label=label,
-        num_images=int(chosen.sum()),
-        accuracy=float((records.labels[chosen] == label).mean()),
-        fidelity=float((records.masked_predicted[chosen] == label).mean()),
-        density=float(records.unit_density[chosen].mean()),
+        num_images=int(members.sum()),
+        accuracy=float((records.labels[members] == label).mean()),
+        fidelity=float((records.masked_predicted[members] == label).mean()),
+        density=float(records.unit_density[members].mean()),
         within=float(within),
     )
 
@@ -150,10 +150,10 @@ def project(masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.full((len(masks), 2), 0.5), np.zeros(2)
     # Two images of one channel each differ in one direction at most.
     count = min(2, *masks.shape)
-    found = PCA(count, svd_solver="full" if count < 2 else "auto", random_state=0)
+    pca = PCA(count, svd_solver="full" if count < 2 else "auto", random_state=0)
     places = np.zeros((len(masks), 2))
-    places[:, :count] = found.fit_transform(masks.astype(np.float32))
+    places[:, :count] = pca.fit_transform(masks.astype(np.float32))
     middle = (places.max(axis=0, keepdims=True) + places.min(axis=0, keepdims=True)) / 2
     explained = np.zeros(2)
-    explained[:count] = found.explained_variance_ratio_
+    explained[:count] = pca.explained_variance_ratio_
     return 0.5 + (places - middle) / np.ptp(places, axis=0).max(), explained

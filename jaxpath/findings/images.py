@@ -137,17 +137,17 @@ def _leakage(
     """Puts each pathway on pictures of nothing, and on reference images of other classes."""
     blanks = blank_images(pictures.images.shape[1:], seed)
     predicted = survey.records.predicted
-    chosen = [np.zeros(0, np.int64)] * len(predicted)
+    foreign_rows = [np.zeros(0, np.int64)] * len(predicted)
     pool = blanks
     if reference is not None:
-        chosen = foreign_images(predicted, reference.survey.records.predicted, seed=seed)
+        foreign_rows = foreign_images(predicted, reference.survey.records.predicted, seed=seed)
         pool = np.concatenate([blanks, reference.pictures.images])
-    runs = [np.concatenate([np.arange(len(blanks)), len(blanks) + rows]) for rows in chosen]
+    runs = [np.concatenate([np.arange(len(blanks)), len(blanks) + rows]) for rows in foreign_rows]
     masks = np.repeat(np.arange(len(runs)), [len(run) for run in runs])
     pairs = Pairs(np.concatenate(runs), masks, predicted[masks])
     outcome = predict_pairs(session, pool, survey.records.table, pairs, title="leakage")
     each = []
-    for i, rows in enumerate(chosen):
+    for i, rows in enumerate(foreign_rows):
         mine = Outcome(*(values[masks == i] for values in outcome))
         blank, foreign = (
             Outcome(*(values[part] for values in mine))

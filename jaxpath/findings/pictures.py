@@ -25,9 +25,9 @@ class Pictures(NamedTuple):
     names: tuple[str, ...]
     labels: np.ndarray
 
-    def take(self, chosen: Iterable[int] | np.ndarray) -> "Pictures":
-        """The pictures at the places ``chosen``, in that order."""
-        places = np.asarray(list(chosen), np.int64)
+    def take(self, rows: Iterable[int] | np.ndarray) -> "Pictures":
+        """The pictures at ``rows``, in that order."""
+        places = np.asarray(list(rows), np.int64)
         return Pictures(self.images[places], tuple(self.names[i] for i in places), self.labels[places])
 
 

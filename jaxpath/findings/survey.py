@@ -47,15 +47,15 @@ class Survey(NamedTuple):
     peaks: np.ndarray
     places: np.ndarray
 
-    def take(self, chosen: np.ndarray) -> "Survey":
-        """The rows ``chosen``, in that order."""
-        return join_surveys([self], chosen)
+    def take(self, rows: np.ndarray) -> "Survey":
+        """The survey of the pictures at ``rows``, in that order."""
+        return join_surveys([self], rows)
 
 
-def join_surveys(surveys: Sequence[Survey], chosen: Any = slice(None)) -> Survey:
-    """Several surveys as one, or of that the rows ``chosen``."""
+def join_surveys(surveys: Sequence[Survey], rows: Any = slice(None)) -> Survey:
+    """Several surveys as one, or of that the pictures at ``rows``."""
     flat = [[*survey.records, *survey[1:]] for survey in surveys]
-    columns = [np.concatenate(parts)[chosen] for parts in zip(*flat, strict=True)]
+    columns = [np.concatenate(parts)[rows] for parts in zip(*flat, strict=True)]
     split = len(Records._fields)
     return Survey(Records(*columns[:split]), *columns[split:])
 

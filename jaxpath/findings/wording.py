@@ -108,10 +108,10 @@ def describe_classes(learned: ClassPathways, words: Words, sites: Sequence[Site]
     return described
 
 
-def _of_open(found: tuple[WordShare, ...], mask: np.ndarray, words: np.ndarray) -> tuple[WordShare, ...]:
+def _of_open(kept: tuple[WordShare, ...], mask: np.ndarray, words: np.ndarray) -> tuple[WordShare, ...]:
     """The same words, counted by the pathway's own mask."""
     shares = _shares(mask, words)
-    return tuple(shares[share.word] for share in found if share.word in shares)
+    return tuple(shares[share.word] for share in kept if share.word in shares)
 
 
 def _shares(mask: np.ndarray, words: np.ndarray) -> dict[str, WordShare]:

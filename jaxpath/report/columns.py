@@ -64,7 +64,7 @@ def image_columns(
     alone = OPEN if class_mask is None else OWN
     colours = _colour(mask, CLOSED, alone)
     colours[both] = _rgb(OPEN)
-    own, shared = (
+    cells, class_cells = (
         unflatten(np.moveaxis(colours, -1, 0), sites),
         None if frequency is None else unflatten(np.moveaxis(_shades(frequency), -1, 0), sites),
     )
@@ -82,9 +82,9 @@ def image_columns(
                 density=float(opened.mean()),
                 low=float(opened.mean()),
                 high=float(opened.mean()),
-                cells=_cells(own[site.name]),
+                cells=_cells(cells[site.name]),
                 class_open=None if class_masks is None else int(class_masks[site.name].sum()),
-                class_cells="" if shared is None else _cells(shared[site.name]),
+                class_cells="" if class_cells is None else _cells(class_cells[site.name]),
             )
         )
     return columns

@@ -123,10 +123,10 @@ def test_worker_processes_make_the_same_batches_and_resume_exactly():
     source = make_source()
     expected = take(train(source, augment="shift_flip"), 7)
     batches = train(source, augment="shift_flip", num_workers=2)
-    found = [next(batches) for _ in range(3)]
+    batches_read = [next(batches) for _ in range(3)]
     state = batches.get_state()
     batches.close()
-    assert_same(found, expected[:3])
+    assert_same(batches_read, expected[:3])
     batches = train(source, augment="shift_flip", num_workers=2)
     batches.set_state(state)
     assert_same(take(batches, 4), expected[3:])
@@ -140,13 +140,13 @@ def test_killed_workers_are_replaced_and_no_batch_is_lost(capfd):
     source = make_source()
     expected = take(train(source), 30)
     batches = train(source, num_workers=2)
-    found = [next(batches) for _ in range(3)]
+    batches_read = [next(batches) for _ in range(3)]
     for worker in multiprocessing.active_children():
         worker.kill()
         worker.join()
-    found += [next(batches) for _ in range(27)]
+    batches_read += [next(batches) for _ in range(27)]
     batches.close()
-    assert_same(found, expected)
+    assert_same(batches_read, expected)
     assert "a data worker died" in capfd.readouterr().err
 
 
@@ -181,8 +181,10 @@ def test_an_evaluation_pass_holds_every_example_once_and_pads_the_end(count):
 
 def test_an_evaluation_pass_in_worker_processes_ends():
     source = make_source(14)
-    found = list(eval_batches(source, batch_size=6, preprocessing=GREY, reading=Reading(num_workers=2)))
-    assert_same(found, list(eval_batches(source, batch_size=6, preprocessing=GREY)))
+    batches_read = list(
+        eval_batches(source, batch_size=6, preprocessing=GREY, reading=Reading(num_workers=2))
+    )
+    assert_same(batches_read, list(eval_batches(source, batch_size=6, preprocessing=GREY)))
 
 
 @pytest.fixture
@@ -263,7 +265,7 @@ def test_a_function_can_be_the_augmentation():
     ("options", "message"),
     [
         ({"batch_size": 0}, "the batch size is 0"),
-        ({"batch_size": 7, "process_count": 2}, "7, but it must be a multiple of the 2 processes.*take 6"),
+        ({"batch_size": 7, "shard": Shard(0, 2)}, "7, but it must be a multiple of the 2 processes.*take 6"),
         ({"shard": Shard(2, 2)}, "number 2 of 2"),
         ({"seed": -1}, "the seed is -1"),
     ],

@@ -63,8 +63,8 @@ def test_a_prepared_data_set_is_read_without_tensorflow(prepared):
 def test_worker_processes_read_a_prepared_data_set(prepared):
     source = tfds("tiny_pictures", "train", prepared)
     options = {"batch_size": 4, "preprocessing": COLOUR}
-    found = list(eval_batches(source, reading=Reading(num_workers=1), **options))
-    for batch, expected in zip(found, eval_batches(source, **options), strict=True):
+    batches = list(eval_batches(source, reading=Reading(num_workers=1), **options))
+    for batch, expected in zip(batches, eval_batches(source, **options), strict=True):
         np.testing.assert_array_equal(batch["image"], expected["image"])
 
 

@@ -72,8 +72,8 @@ def test_the_central_crop_lies_where_torchvision_puts_it(height, width):
     top, left = (round((length - crop) / 2.0) for length in padded.shape[:2])
     expected = padded[top : top + crop, left : left + crop]
     # The shorter side has its size already, so that nothing is resampled.
-    found = center_crop(image, Preprocessing(min(height, width), (crop, crop), *RGB))
-    np.testing.assert_array_equal(found, expected)
+    view = center_crop(image, Preprocessing(min(height, width), (crop, crop), *RGB))
+    np.testing.assert_array_equal(view, expected)
 
 
 def test_reducing_by_two_is_the_triangle_filter_of_antialiased_bilinear():
@@ -81,8 +81,8 @@ def test_reducing_by_two_is_the_triangle_filter_of_antialiased_bilinear():
     image = np.broadcast_to(row[None, :, None], (8, 8, 3)).copy()
     # At half size the inputs 1.5, 0.5, 0.5 and 1.5 pixels from an output's centre weigh 1, 3, 3 and 1
     # eighths; the centres lie at 1, 3, 5 and 7 and the bright pixel at 3.5.
-    found = center_crop(image, Preprocessing(4, (4, 4), *RGB))
-    np.testing.assert_array_equal(found[2, :, 0], [0, 160 * 3 / 8, 160 / 8, 0])
+    view = center_crop(image, Preprocessing(4, (4, 4), *RGB))
+    np.testing.assert_array_equal(view[2, :, 0], [0, 160 * 3 / 8, 160 / 8, 0])
 
 
 def test_without_a_resize_another_size_is_stretched_to_the_crop():
@@ -101,10 +101,10 @@ def test_the_evaluation_view_equals_the_crops_that_pytorch_made(shared_data):
     for row, (crop, label) in enumerate(zip(crops, labels, strict=True)):
         example = source[row]
         assert example["label"] == label
-        found = center_crop(open_picture(example["image"]), preprocessing)
+        view = center_crop(open_picture(example["image"]), preprocessing)
         # Two versions of libjpeg may round differently.
-        assert np.abs(found.astype(int) - crop).max() <= 2, source.name(row)
-        assert (found != crop).mean() < 0.01
+        assert np.abs(view.astype(int) - crop).max() <= 2, source.name(row)
+        assert (view != crop).mean() < 0.01
 
 
 def test_a_random_box_has_an_allowed_area_and_shape():
@@ -126,10 +126,10 @@ def test_a_large_jpeg_decoded_at_reduced_size_shows_the_same_part():
     gradient = np.linspace(0, 255, 1600).astype(np.uint8)
     image = np.broadcast_to(gradient[None, :, None], (1200, 1600, 3)).copy()
     picture = open_picture(encoded(Image.fromarray(image), "JPEG", quality=95))
-    found = random_resized_crop(picture, np.random.default_rng(3), (64, 64), scale=(0.5, 0.6))
+    view = random_resized_crop(picture, np.random.default_rng(3), (64, 64), scale=(0.5, 0.6))
     assert picture.size != (1600, 1200)
     expected = random_resized_crop(image, np.random.default_rng(3), (64, 64), scale=(0.5, 0.6))
-    assert np.abs(found.astype(int) - expected).max() <= 3
+    assert np.abs(view.astype(int) - expected).max() <= 3
 
 
 def test_a_flip_mirrors_about_half_of_the_images():
@@ -144,8 +144,8 @@ def test_a_shift_moves_the_image_and_zeros_move_in():
     padded = np.pad(image, ((2, 2), (2, 2), (0, 0)))
     windows = {padded[y : y + 5, x : x + 5].tobytes(): (y, x) for y in range(5) for x in range(5)}
     rng = np.random.default_rng(0)
-    seen = [windows[random_shift(image, rng, 2).tobytes()] for _ in range(400)]
-    assert len(set(seen)) == 25
+    shifts = [windows[random_shift(image, rng, 2).tobytes()] for _ in range(400)]
+    assert len(set(shifts)) == 25
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)

@@ -41,8 +41,8 @@ def strong(scores, **changes):
 def test_the_best_open_channels_that_respond_come_first_within_each_quarter_the_deepest_quarter_first():
     mask, peaks = np.ones(N, bool), np.ones(N)
     mask[1], peaks[6] = False, 0.0
-    found = strong([1, 9, 2, 4, 3, 5, 8, 7, 6], mask=mask, peaks=peaks)
-    assert [(c.site.name, c.channel) for c in found] == [
+    channels = strong([1, 9, 2, 4, 3, 5, 8, 7, 6], mask=mask, peaks=peaks)
+    assert [(c.site.name, c.channel) for c in channels] == [
         *(("003.d", 0), ("003.d", 1)),
         ("002.c", 0),
         *(("001.b", 1), ("001.b", 2), ("001.b", 0)),
@@ -90,8 +90,8 @@ def test_words_are_read_from_lists_from_numbers_and_from_arrays(tmp_path):
     assert words == {"000.a": {0: "fur"}, "001.b": {2: "ear, dog"}}
     np.savez(tmp_path / "words.npz", **{"002.c": np.array(["sky", "sea"])})
     assert load_words(tmp_path / "words.npz", SITES) == {"002.c": {0: "sky", 1: "sea"}}
-    found = strong(range(N), words=words)
-    assert {(c.site.name, c.channel): c.words for c in found if c.words} == {
+    channels = strong(range(N), words=words)
+    assert {(c.site.name, c.channel): c.words for c in channels if c.words} == {
         ("000.a", 0): "fur",
         ("001.b", 2): "ear, dog",
     }

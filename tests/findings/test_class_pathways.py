@@ -22,26 +22,26 @@ def records():
 
 
 def test_a_channel_belongs_to_a_class_if_enough_of_its_pictures_keep_it(records):
-    found = learn_class_pathways(records, 3, threshold=0.6)
-    assert found.counts.tolist() == [2, 0, 3] and found.known.tolist() == [True, False, True]
-    assert np.flatnonzero(found.masks[2]).tolist() == [1]
-    assert not found.masks[0].any() and not found.masks[1].any()
-    assert found.frequencies[2, :3] == pytest.approx([1 / 3, 1, 1 / 3])
+    pathways = learn_class_pathways(records, 3, threshold=0.6)
+    assert pathways.counts.tolist() == [2, 0, 3] and pathways.known.tolist() == [True, False, True]
+    assert np.flatnonzero(pathways.masks[2]).tolist() == [1]
+    assert not pathways.masks[0].any() and not pathways.masks[1].any()
+    assert pathways.frequencies[2, :3] == pytest.approx([1 / 3, 1, 1 / 3])
     assert np.flatnonzero(learn_class_pathways(records, 3, threshold=0.5).masks[0]).tolist() == [7, 8]
 
 
 def test_classes_of_too_few_pictures_have_no_pathway(records):
-    found = learn_class_pathways(records, 3, least=3)
-    assert found.known.tolist() == [False, False, True] and np.isnan(found.frequencies[0]).all()
+    pathways = learn_class_pathways(records, 3, least=3)
+    assert pathways.known.tolist() == [False, False, True] and np.isnan(pathways.frequencies[0]).all()
 
 
 def test_a_file_gives_back_what_was_saved(records, tmp_path):
     learned = learn_class_pathways(records, 3, threshold=0.7, class_names=("a", "<b>", "c"), method="m")
     save_class_pathways(learned, tiny_target(), tmp_path / "c.npz")
-    found = load_class_pathways(tmp_path / "c.npz", tiny_target())
-    assert (found.threshold, found.class_names, found.method) == (0.7, ("a", "<b>", "c"), "m")
-    np.testing.assert_array_equal(found.masks, learned.masks)
-    np.testing.assert_array_equal(found.counts, learned.counts)
+    pathways = load_class_pathways(tmp_path / "c.npz", tiny_target())
+    assert (pathways.threshold, pathways.class_names, pathways.method) == (0.7, ("a", "<b>", "c"), "m")
+    np.testing.assert_array_equal(pathways.masks, learned.masks)
+    np.testing.assert_array_equal(pathways.counts, learned.counts)
 
 
 def test_a_wrong_file_is_one_clear_error(records, tmp_path):

@@ -8,22 +8,22 @@ from jaxpath.findings.images import neighbours
 
 
 @pytest.fixture(scope="module")
-def found(session, method, pictures):
+def surveyed(session, method, pictures):
     return survey(session, method, pictures)
 
 
 @pytest.fixture(scope="module")
-def reference(pictures, found):
+def reference(pictures, surveyed):
     """The pictures but the first two."""
     rest = np.arange(2, 11)
-    return Reference(pictures.take(rest), found.take(rest))
+    return Reference(pictures.take(rest), surveyed.take(rest))
 
 
 @pytest.fixture(scope="module")
-def findings(session, pictures, found, reference):
-    learned = learn_class_pathways(found.records, NUM_CLASSES)
+def findings(session, pictures, surveyed, reference):
+    learned = learn_class_pathways(surveyed.records, NUM_CLASSES)
     return find_images(
-        session, pictures.take(range(3)), found.take(np.arange(3)), context=Context(reference, learned)
+        session, pictures.take(range(3)), surveyed.take(np.arange(3)), context=Context(reference, learned)
     )
 
 
@@ -71,14 +71,14 @@ def test_saliency_is_plain_first_and_through_the_pathway_second(findings):
         assert not np.allclose(finding.saliency[0], finding.saliency[1])
 
 
-def test_neighbours_are_ordered_by_overlap_and_leave_out_the_picture_itself(found, pictures, reference):
-    one = found.take(np.array([3]))
+def test_neighbours_are_ordered_by_overlap_and_leave_out_the_picture_itself(surveyed, pictures, reference):
+    one = surveyed.take(np.array([3]))
     same, others = neighbours(one, reference.without(pictures.images[3]))
     names = [n.thumbnail.name for n in (*same, *others)]
     assert "3.png" not in names and len(names) == len(set(names))
     assert {n.thumbnail.predicted for n in same} <= {int(one.records.predicted[0])}
     assert int(one.records.predicted[0]) not in {n.thumbnail.predicted for n in others}
-    masks = {name: mask for name, mask in zip(pictures.names, found.records.masks, strict=True)}
+    masks = {name: mask for name, mask in zip(pictures.names, surveyed.records.masks, strict=True)}
     for group in (same, others):
         overlaps = [n.iou for n in group]
         assert overlaps == sorted(overlaps, reverse=True)
@@ -87,8 +87,8 @@ def test_neighbours_are_ordered_by_overlap_and_leave_out_the_picture_itself(foun
             assert neighbour.iou == pytest.approx((mine & theirs).sum() / (mine | theirs).sum())
 
 
-def test_without_a_reference_only_pictures_of_nothing_are_tried(session, pictures, found):
-    (finding,) = find_images(session, pictures.take([5]), found.take(np.array([5])))
+def test_without_a_reference_only_pictures_of_nothing_are_tried(session, pictures, surveyed):
+    (finding,) = find_images(session, pictures.take([5]), surveyed.take(np.array([5])))
     assert finding.leakage.num_foreign == 0 and np.isnan(finding.leakage.foreign)
     assert finding.leakage.examples == finding.same == finding.others == ()
     assert finding.class_pathway is None and finding.confidence.class_pathway is None

@@ -14,12 +14,12 @@ def table():
 
 def test_every_pair_is_the_picture_under_the_mask_and_the_probability_of_the_class(session, pictures, table):
     pairs = Pairs(np.array([0, 5, 5, 10, 2]), np.array([2, 0, 1, 1, 2]), np.array([0, 1, 2, 0, 1]))
-    found = predict_pairs(session, pictures.images, table, pairs)
+    outcome = predict_pairs(session, pictures.images, table, pairs)
     for k, (picture, mask, label) in enumerate(zip(*pairs, strict=True)):
         image = pictures.images[picture].astype(np.float64)
         logits, _ = numpy_forward(tiny_params(), image, split_channels(table[mask].astype(float)))
-        assert found.predicted[k] == logits.argmax()
-        assert found.probability[k] == pytest.approx(softmax(logits)[label], abs=1e-4)
+        assert outcome.predicted[k] == logits.argmax()
+        assert outcome.probability[k] == pytest.approx(softmax(logits)[label], abs=1e-4)
 
 
 def test_saliency_under_open_gates_is_the_plain_gradient_and_under_closed_ones_0(session, pictures):

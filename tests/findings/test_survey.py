@@ -8,26 +8,28 @@ from jaxpath.findings.survey import join_surveys
 
 
 @pytest.fixture(scope="module")
-def found(session, method, pictures):
+def surveyed(session, method, pictures):
     return survey(session, method, pictures)
 
 
-def test_the_strongest_response_of_every_channel_and_where_it_is_are_those_of_a_slow_forward(found, pictures):
+def test_the_strongest_response_of_every_channel_and_where_it_is_are_those_of_a_slow_forward(
+    surveyed, pictures
+):
     for i, image in enumerate(pictures.images):
         logits, activations = numpy_forward(tiny_params(), image.astype(np.float64))
-        np.testing.assert_allclose(found.logits[i], logits, rtol=1e-4, atol=1e-3)
+        np.testing.assert_allclose(surveyed.logits[i], logits, rtol=1e-4, atol=1e-3)
         flat = [a.reshape(-1, a.shape[-1]) for a in activations]
         peaks = np.concatenate([a.max(axis=0) for a in flat])
-        np.testing.assert_allclose(found.peaks[i], peaks, rtol=1e-4, atol=1e-3)
+        np.testing.assert_allclose(surveyed.peaks[i], peaks, rtol=1e-4, atol=1e-3)
         for grid, places, largest in zip(
-            flat, split_channels(found.places[i]), split_channels(peaks), strict=True
+            flat, split_channels(surveyed.places[i]), split_channels(peaks), strict=True
         ):
             at = grid[places, np.arange(grid.shape[1])]
             np.testing.assert_allclose(at, largest, rtol=1e-4, atol=1e-3)
 
 
-def test_confidences_are_of_the_predicted_class_with_and_without_the_closed_channels(found, pictures):
-    records = found.records
+def test_confidences_are_of_the_predicted_class_with_and_without_the_closed_channels(surveyed, pictures):
+    records = surveyed.records
     assert len(set(records.predicted)) > 1
     for i, image in enumerate(pictures.images):
         clean, _ = numpy_forward(tiny_params(), image.astype(np.float64))
@@ -40,17 +42,19 @@ def test_confidences_are_of_the_predicted_class_with_and_without_the_closed_chan
         assert records.masked_confidence[i] == pytest.approx(softmax(masked)[label], abs=1e-4)
 
 
-def test_the_records_are_those_of_the_metrics(found, session, method, pictures):
+def test_the_records_are_those_of_the_metrics(surveyed, session, method, pictures):
     passes = metrics.array_passes(session, image=pictures.images, label=pictures.labels)
     expected = metrics.explain_all(session, method, passes)
     for name, values in expected._asdict().items():
-        np.testing.assert_allclose(getattr(found.records, name), values, rtol=1e-5, atol=1e-6, err_msg=name)
+        np.testing.assert_allclose(
+            getattr(surveyed.records, name), values, rtol=1e-5, atol=1e-6, err_msg=name
+        )
 
 
-def test_parts_of_a_survey_joined_again_are_the_survey(found):
-    parts = [found.take(np.arange(4)), found.take(np.arange(4, 11))]
+def test_parts_of_a_survey_joined_again_are_the_survey(surveyed):
+    parts = [surveyed.take(np.arange(4)), surveyed.take(np.arange(4, 11))]
     again = join_surveys(parts)
-    for one, other in zip([*found.records, *found[1:]], [*again.records, *again[1:]], strict=True):
+    for one, other in zip([*surveyed.records, *surveyed[1:]], [*again.records, *again[1:]], strict=True):
         np.testing.assert_array_equal(one, other)
 
 

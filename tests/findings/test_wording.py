@@ -35,10 +35,10 @@ def test_a_word_counts_by_what_is_opened_more_than_usual():
 def test_two_pathways_are_compared_channel_by_channel():
     first = np.array([1, 1, 1, 1, 0, 0, 0], bool)
     second = np.array([1, 0, 0, 0, 1, 0, 1], bool)
-    found = compare_words(first, second, FLAT)
-    assert found.both == (WordShare("fur", 1, 3),)
-    assert set(found.first) == {WordShare("fur", 1, 3), WordShare("sky", 1, 1)}
-    assert set(found.second) == {WordShare("fur", 1, 3), WordShare("wheel", 1, 1)}
+    compared = compare_words(first, second, FLAT)
+    assert compared.both == (WordShare("fur", 1, 3),)
+    assert set(compared.first) == {WordShare("fur", 1, 3), WordShare("sky", 1, 1)}
+    assert set(compared.second) == {WordShare("fur", 1, 3), WordShare("wheel", 1, 1)}
 
 
 def test_classes_are_described_beside_the_nearest_one():

@@ -23,9 +23,9 @@ def test_small_pictures_are_kept_exactly(channels):
 
 def test_large_pictures_are_reduced_jpegs():
     image = np.tile(np.arange(200, dtype=np.uint8)[:, None, None], (1, 300, 3))
-    found = decoded(picture_uri(image, side=150))
-    assert (found.format, found.size) == ("JPEG", (150, 100))
-    assert abs(np.asarray(found)[50].mean() - 100) < 4
+    reduced = decoded(picture_uri(image, side=150))
+    assert (reduced.format, reduced.size) == ("JPEG", (150, 100))
+    assert abs(np.asarray(reduced)[50].mean() - 100) < 4
 
 
 @pytest.mark.parametrize("side", [16, 120])

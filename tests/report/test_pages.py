@@ -53,10 +53,10 @@ def row(name: str) -> OverviewRow:
     return OverviewRow(name, 1, 0.75, 1, 0.875, 0.02, "picture-1")
 
 
-def data_page(found, **changes) -> str:
-    count = len(found.outliers)
+def data_page(pathways, **changes) -> str:
+    count = len(pathways.outliers)
     return data_set_page(
-        found, setting(**changes), title=NASTY, thumbnails=[picture()] * count, image_names=[NASTY] * count
+        pathways, setting(**changes), title=NASTY, thumbnails=[picture()] * count, image_names=[NASTY] * count
     )
 
 
@@ -166,9 +166,9 @@ def test_every_channel_is_one_cell_coloured_by_whether_the_class_has_it_too():
     mask[3 + 99] = True  # the last channel of the second site: second column, 36th row
     columns = image_columns(mask, SITES, shared.astype(float), shared)
     first, second, third = (np.asarray(opened(column.cells)) for column in columns)
-    own, both, closed = (0xD1, 0x66, 0x0C), (0x0B, 0x4F, 0x8A), (0xE9, 0xEC, 0xEF)
-    assert [tuple(pixel) for pixel in first[:, 0]] == [own, both, closed]
-    assert second.shape == (64, 2, 3) and tuple(second[35, 1]) == own
+    alone, both, closed = (0xD1, 0x66, 0x0C), (0x0B, 0x4F, 0x8A), (0xE9, 0xEC, 0xEF)
+    assert [tuple(pixel) for pixel in first[:, 0]] == [alone, both, closed]
+    assert second.shape == (64, 2, 3) and tuple(second[35, 1]) == alone
     assert (second[36:, 1] == 255).all()  # there are no such channels
     assert third.shape == (4, 1, 3)
     assert [column.open for column in columns] == [2, 1, 0]
@@ -197,9 +197,9 @@ def test_many_classes_are_a_picture_instead_of_a_table():
 
 
 def test_a_data_set_of_one_image_per_class_has_no_overlap_within_classes_and_no_outliers():
-    found = data_set(4, classes=4)
-    alone = {**found.metrics, "aciou": float("nan"), "iou_gap": float("nan"), "leakage": float("nan")}
-    text = Page(data_page(found._replace(metrics=alone))).text
+    pathways = data_set(4, classes=4)
+    alone = {**pathways.metrics, "aciou": float("nan"), "iou_gap": float("nan"), "leakage": float("nan")}
+    text = Page(data_page(pathways._replace(metrics=alone))).text
     assert "nan" not in text.lower() and "No class has five images or more" in text
 
 

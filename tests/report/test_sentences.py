@@ -29,15 +29,15 @@ def said(**changes):
     ],
 )
 def test_leakage_is_said_in_plain_words(share, probability, level, title):
-    found = said(leakage=leak(share, probability))
-    assert found[title].level == level
-    assert f"{round(16 * share)} of them came out as “cat”" in found[title].text
+    points = said(leakage=leak(share, probability))
+    assert points[title].level == level
+    assert f"{round(16 * share)} of them came out as “cat”" in points[title].text
 
 
 def test_without_a_reference_pictures_of_nothing_alone_tell():
-    found = said(leakage=leak(float("nan"), float("nan"), blank=0.8, num=0))
-    assert [caveat.level for title, caveat in found.items() if "nothing into" in title] == ["bad"]
-    assert not any("other classes" in title for title in found)
+    points = said(leakage=leak(float("nan"), float("nan"), blank=0.8, num=0))
+    assert [caveat.level for title, caveat in points.items() if "nothing into" in title] == ["bad"]
+    assert not any("other classes" in title for title in points)
 
 
 def test_a_pathway_that_works_by_constants_is_told():
@@ -48,8 +48,8 @@ def test_a_pathway_that_works_by_constants_is_told():
 
 
 def test_a_pathway_of_another_class_does_not_carry_the_decision():
-    found = said(masked_predicted=0)["The pathway does not carry this decision"]
-    assert found.level == "bad" and "“dog”" in found.text
+    caveat = said(masked_predicted=0)["The pathway does not carry this decision"]
+    assert caveat.level == "bad" and "“dog”" in caveat.text
 
 
 def test_random_channels_that_do_as_well_and_decisions_that_stand_without_the_pathway_are_told():
@@ -101,10 +101,10 @@ def test_a_data_set_begins_with_the_figures_that_exist_and_says_what_they_mean()
 
 
 def test_a_data_set_that_leaks_and_collapses_is_told_so_and_a_good_one_is_not():
-    found = data_set(40)
-    assert [caveat.level for caveat in data_set_caveats(found)] == ["bad", "note", "note"]
-    fine = {**found.metrics, "leakage": 0.05, "iou_gap": 0.4, "collapsed_sites": []}
-    assert [caveat.level for caveat in data_set_caveats(found._replace(metrics=fine))] == ["good"]
+    pathways = data_set(40)
+    assert [caveat.level for caveat in data_set_caveats(pathways)] == ["bad", "note", "note"]
+    fine = {**pathways.metrics, "leakage": 0.05, "iou_gap": 0.4, "collapsed_sites": []}
+    assert [caveat.level for caveat in data_set_caveats(pathways._replace(metrics=fine))] == ["good"]
     poor = {**fine, "fidelity": 0.5, "leakage": float("nan")}
-    (caveat,) = data_set_caveats(found._replace(metrics=poor))
+    (caveat,) = data_set_caveats(pathways._replace(metrics=poor))
     assert caveat.title == "50 % of the pathways do not carry their decision"

@@ -19,9 +19,9 @@ def test_every_kind_of_exchange_is_found_with_its_size(eight_devices):
 
     program = jax.jit(jax.shard_map(f, mesh=eight_devices, in_specs=P(AXIS), out_specs=P(AXIS)))
     shapes = jax.ShapeDtypeStruct((24, 2), jnp.float32), jax.ShapeDtypeStruct((16,), jnp.int8)
-    found = read_program(program.lower(*shapes).compile()).collectives
+    exchanges = read_program(program.lower(*shapes).compile()).collectives
     # One device holds float32 [3, 2] and int8 [2].
-    assert sorted((name, size) for name, sizes in found for size in sizes) == [
+    assert sorted((name, size) for name, sizes in exchanges for size in sizes) == [
         ("all-gather", 16),
         ("all-reduce", 2),
         ("all-reduce", 24),
@@ -30,7 +30,6 @@ def test_every_kind_of_exchange_is_found_with_its_size(eight_devices):
 
 
 def test_without_a_second_device_nothing_is_exchanged(one_device):
-    program = jax.jit(jnp.sin).lower(jax.ShapeDtypeStruct((5,), jnp.float32)).compile()
-    found = read_program(program)
-    assert found.collectives == ()
-    assert (found.argument_bytes, found.scratch_bytes) == (20, 20)
+    program = read_program(jax.jit(jnp.sin).lower(jax.ShapeDtypeStruct((5,), jnp.float32)).compile())
+    assert program.collectives == ()
+    assert (program.argument_bytes, program.scratch_bytes) == (20, 20)
