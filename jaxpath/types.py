@@ -108,6 +108,11 @@ class Preprocessing(NamedTuple):
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of an input."""
+        return (*self.crop, len(self.mean))
+
 
 class Target(NamedTuple):
     """A classifier as pure functions. Parameters are always an argument, never held.
