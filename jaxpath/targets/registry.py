@@ -9,6 +9,7 @@ from jaxpath.targets.discover_cnn import DIGIT_CNN
 from jaxpath.targets.family import Family
 from jaxpath.targets.flint_lenet import LENET
 from jaxpath.targets.lwta import split_name
+from jaxpath.targets.mobilenet import MOBILENET
 from jaxpath.targets.normless import NORMLESS_RESNET
 from jaxpath.targets.resnet import CIFAR_RESNET, IMAGENET_RESNET
 from jaxpath.targets.vgg import VGG_NET
@@ -22,6 +23,7 @@ FAMILIES: tuple[Family, ...] = (
     NORMLESS_RESNET,
     DIGIT_CNN,
     DEIT,
+    MOBILENET,
 )
 
 
