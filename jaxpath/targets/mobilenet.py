@@ -1,8 +1,8 @@
 """MobileNetV2 (Sandler et al. 2018, arXiv 1801.04381) at width 1.0, in torchvision's layout.
 
 Blocks widen, convolve every channel on its own, and narrow again without an activation; narrow ends of the
-same shape are added. Every ReLU6 is a site. Strides are those for 224 pixels, whatever the images' size: of 32
-pixels they leave one before the average. Submodules carry torchvision's names, with ``_`` before an index.
+same shape are added. Every ReLU6 is a site. Strides are those for 224 pixels, whatever the images' size: of
+32 pixels they leave one before the average. Submodules carry torchvision's names, with ``_`` before an index.
 """
 
 import functools
