@@ -10,10 +10,10 @@ import jax
 import numpy as np
 from common import ClassifierOptions, check_data, eval_passes, say, target_options
 from discover_planted import planted_top1
+from jaxpath.cli.launching import as_json
 from outcome import write_results
 
 from jaxpath import data, devices, discover, metrics, targets
-from jaxpath.cli.launching import as_json
 from jaxpath.types import Params, Target
 
 _TOP_K = 100

@@ -13,8 +13,8 @@ from jaxpath.attributions.scores import (
 )
 from jaxpath.explainers import pixel_gradient
 from jaxpath.explainers.scoring import logit_of
-from jaxpath.targets.activations import ACTIVATIONS
-from jaxpath.targets.interpreter import evaluate
+from jaxpath.targets.activation_detection import ACTIVATIONS
+from jaxpath.targets.jaxpr_runner import evaluate
 from jaxpath.types import Attribution, Params, Target
 
 
@@ -43,7 +43,7 @@ def make_guided(target: Target, *, reduce: Reduce = magnitude) -> Attribution:
     """Guided backpropagation: activations let through positive gradients only (Springenberg et al. 2015).
 
     Activations are found in the target's trace, so that any target will do (see
-    :mod:`jaxpath.targets.interpreter`). arXiv 1412.6806.
+    :mod:`jaxpath.targets.jaxpr_runner`). arXiv 1412.6806.
     """
 
     def attribute(params: Params, images: Array, labels: Array, *, key: Array) -> Array:

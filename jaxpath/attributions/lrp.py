@@ -15,7 +15,7 @@ from jax import Array
 
 from jaxpath.attributions.scores import Reduce, as_pixels, total
 from jaxpath.attributions.tape import Block, Node, Tape
-from jaxpath.targets.activations import ACTIVATIONS
+from jaxpath.targets.activation_detection import ACTIVATIONS
 from jaxpath.targets.linen import normalize
 from jaxpath.types import Attribution, InputError, Params, Target
 

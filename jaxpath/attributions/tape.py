@@ -14,8 +14,8 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 from jax.extend.core.primitives import closed_call_p, custom_jvp_call_p, custom_vjp_call_p, jit_p, remat_p
 
 from jaxpath.layers import direct_sums
-from jaxpath.targets.activations import call_name, find_activations
-from jaxpath.targets.interpreter import execute
+from jaxpath.targets.activation_detection import call_name, find_activations
+from jaxpath.targets.jaxpr_runner import execute
 
 _STRUCTURAL = {
     "broadcast_in_dim",

@@ -40,18 +40,15 @@ from jaxpath.discover.similarities import (
     wpmi,
 )
 from jaxpath.targets.lwta import (
-    LWTA,
     LWTAOutput,
     lwta,
     lwta_argmax,
-    lwta_relaxed,
     win_rate,
     winner_mask,
 )
 
 __all__ = [
     "CLIP",
-    "LWTA",
     "OUTPUTS",
     "SIMILARITIES",
     "Activity",
@@ -79,7 +76,6 @@ __all__ = [
     "load_encoder",
     "lwta",
     "lwta_argmax",
-    "lwta_relaxed",
     "make_cosines",
     "name_recovery",
     "name_units",

@@ -1,7 +1,7 @@
 """A classifier that somebody else wrote as a :class:`~jaxpath.types.Target`, without touching its code.
 
-The function is traced, its activations are found in the trace (:mod:`jaxpath.targets.activations`), and the
-trace is run with a tap on each of them. Nothing is patched, and parameters stay an argument.
+The function is traced, its activations are found in the trace (:mod:`jaxpath.targets.activation_detection`),
+and the trace is run with a tap on each of them. Nothing is patched, and parameters stay an argument.
 """
 
 import itertools
@@ -16,8 +16,8 @@ from jax import Array
 
 from jaxpath.compiling import run_once
 from jaxpath.gating import Taps, check_gates
-from jaxpath.targets.activations import ACTIVATIONS
-from jaxpath.targets.interpreter import Visit, evaluate
+from jaxpath.targets.activation_detection import ACTIVATIONS
+from jaxpath.targets.jaxpr_runner import Visit, evaluate
 from jaxpath.targets.linen import as_input
 from jaxpath.types import Gates, InputError, Params, Preprocessing, Site, Target, TargetOutput
 
@@ -67,9 +67,9 @@ def adapt_function(
 
         images = as_input(images, preprocessing, name=name)
         logits = function(params, images, visit)
-        if (found := next(calls)) != survey.num_calls:
+        if (num_calls := next(calls)) != survey.num_calls:
             raise InputError(
-                f"{name} calls {found} activations on images of shape {images.shape}; expected the "
+                f"{name} calls {num_calls} activations on images of shape {images.shape}; expected the "
                 f"{survey.num_calls} of its own image size: give it images of {preprocessing.crop}"
             )
         return TargetOutput(logits.astype(jnp.float32), taps.features)
@@ -104,7 +104,7 @@ def adapt_linen(
         InputError: See :func:`adapt_function`; or the module wants to change its statistics or to draw
             random numbers.
     """
-    example = jnp.zeros((1, *preprocessing.crop, len(preprocessing.mean)))
+    example = jnp.zeros((1, *preprocessing.shape))
 
     def init(key: Array) -> Params:
         return run_once(lambda key: module.init(key, example, **options), key)
@@ -195,30 +195,29 @@ class _Survey(NamedTuple):
 
 def _survey(function: _Function, params: Params, preprocessing: Preprocessing, *, name: str) -> _Survey:
     """Traces two batch sizes, which tell the batch axis from all others."""
-    image = (*preprocessing.crop, len(preprocessing.mean))
-    two, three = (jax.ShapeDtypeStruct((batch, *image), jnp.float32) for batch in (2, 3))
+    two, three = (jax.ShapeDtypeStruct((batch, *preprocessing.shape), jnp.float32) for batch in (2, 3))
     num_classes = _count_classes(jax.eval_shape(function.forward, params, two), name=name)
     # What stays the same, such as a function of the weights, is none.
     calls = _calls(function, params, two)
     pairs = zip(calls, _calls(function, params, three), strict=True)
-    found = {number: call for number, (call, other) in enumerate(pairs) if call != other}
-    if not found:
+    activations = {number: call for number, (call, other) in enumerate(pairs) if call != other}
+    if not activations:
         raise InputError(
             f"no activation was found in {name}; expected one of {', '.join(sorted(function.activations))}: "
             "decorate your own with jax.jit and name it in activations, or write the target by hand "
             "(docs/own-models.md)"
         )
-    for place, shape in found.values():
+    for place, shape in activations.values():
         if len(shape) not in (2, 4) or shape[0] != 2:
             raise InputError(
                 f"the activation {place!r} of {name} has shape {shape} for 2 images; expected [B, H, W, C] "
                 "or [B, C]: leave its name out of activations, or write the target by hand "
                 "(docs/own-models.md)"
             )
-    places = dict(zip(found, _short([place for place, _ in found.values()]), strict=True))
+    places = dict(zip(activations, _short([place for place, _ in activations.values()]), strict=True))
     sites = tuple(
         Site(f"{position:03d}.{places[number]}", shape[-1], shape[1:3] if len(shape) == 4 else None)
-        for position, (number, (_, shape)) in enumerate(found.items())
+        for position, (number, (_, shape)) in enumerate(activations.items())
     )
     return _Survey(sites, len(calls), places, num_classes)
 
@@ -240,9 +239,9 @@ def _calls(
 def _count_classes(output: Any, *, name: str) -> int:
     shape = getattr(output, "shape", None)
     if shape is None or len(shape) != 2 or shape[0] != 2:
-        found = "no array" if shape is None else f"shape {shape}"
+        result = "no array" if shape is None else f"shape {shape}"
         raise InputError(
-            f"{name} returned {found} for 2 images; expected logits [B, K]: choose them from its results "
+            f"{name} returned {result} for 2 images; expected logits [B, K]: choose them from its results "
             "with adapt_function and a lambda"
         )
     return shape[1]

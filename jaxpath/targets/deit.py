@@ -17,8 +17,10 @@ from jax.typing import DTypeLike
 
 from jaxpath.gating import Taps
 from jaxpath.layers import Conv
+from jaxpath.targets.activation import Activation, Pointwise
+from jaxpath.targets.family import Family, Shapes
 from jaxpath.targets.linen import compute_dtype, from_linen, make_preprocessing
-from jaxpath.targets.lwta import TEMPERATURE, Activations, competing_name
+from jaxpath.targets.lwta import TEMPERATURE, Competing, competing_name
 from jaxpath.types import Competition, Gates, InputError, Target
 
 _dense = partial(nn.Dense, kernel_init=nn.initializers.truncated_normal(0.02))
@@ -54,7 +56,7 @@ class Mlp(nn.Module):
     dtype: Any
 
     @nn.compact
-    def __call__(self, x: Array, activate: Activations) -> Array:
+    def __call__(self, x: Array, activate: Activation) -> Array:
         width = x.shape[-1]
         h = _dense(4 * width, dtype=self.dtype, name="fc1")(x)
         y = activate(h[:, :, None], self.place)[:, :, 0]  # [B, T, 4 D]
@@ -69,7 +71,7 @@ class Block(nn.Module):
     dtype: Any
 
     @nn.compact
-    def __call__(self, x: Array, activate: Activations) -> Array:
+    def __call__(self, x: Array, activate: Activation) -> Array:
         norm = partial(_norm, dtype=self.dtype)
         x = x + Attention(self.heads, self.dtype, name="attn")(norm(name="norm1")(x))
         return x + Mlp(f"{self.place}.mlp", self.dtype, name="mlp")(norm(name="norm2")(x), activate)
@@ -103,9 +105,9 @@ class DeiT(nn.Module):
     ) -> tuple[Array, dict[str, Array], dict[str, Competition] | None]:
         del train  # no batch statistics, and all rates of dropout are 0 (official code)
         taps = Taps(gates)
-        activate = Activations(
-            taps, competitors=self.competitors, keys=keys, temperature=self.temperature, rectify=gelu
-        )
+        activate: Activation = Pointwise(taps, gelu)
+        if self.competitors > 1:
+            activate = Competing(taps, self.competitors, keys, temperature=self.temperature)
         x = _Patches(self.width, self.patch, self.dtype, name="patch_embed")(images)
         token = self.param("cls_token", nn.initializers.normal(1e-6), (1, 1, self.width))
         token = jnp.broadcast_to(token, (len(x), 1, self.width)).astype(self.dtype)
@@ -158,5 +160,18 @@ def _deit(
     )
 
 
-deit_tiny = partial(_deit, "deit_tiny", 192, 3)
-deit_small = partial(_deit, "deit_small", 384, 6)
+_SIZES = {"deit_tiny": (192, 3), "deit_small": (384, 6)}
+"""Name -> (width of a token, heads)."""
+
+
+def _recognise(shapes: Shapes) -> str | None:
+    width = shapes["cls_token"][-1] if "cls_token" in shapes else None
+    return next((name for name, size in _SIZES.items() if size[0] == width), None)
+
+
+DEIT = Family(
+    {name: partial(_deit, name, *size) for name, size in _SIZES.items()},
+    _recognise,
+    first="patch_embed.proj",
+    last="head",
+)

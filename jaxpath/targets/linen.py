@@ -1,5 +1,6 @@
 """A Linen classifier as a :class:`~jaxpath.types.Target`: pure functions around one module."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -59,12 +60,12 @@ def compute_dtype(dtype: DTypeLike) -> np.dtype:
     dtype(bfloat16)
     """
     try:
-        found = jnp.dtype(dtype)
+        resolved = jnp.dtype(dtype)
     except TypeError:
-        found = None
-    if found not in (jnp.float32, jnp.bfloat16):
+        resolved = None
+    if resolved not in (jnp.float32, jnp.bfloat16):
         raise InputError(f"the compute type is {dtype!r}; expected 'float32' or 'bfloat16'")
-    return found
+    return resolved
 
 
 def normalize(images: Array, preprocessing: Preprocessing) -> Array:
@@ -119,46 +120,71 @@ def from_linen(
         dropout: Site -> rate of the dropout that its units go through in training. Such a dropout is a
             gate of 0 or 1 / (1 - rate), drawn for each example, and needs nothing in the module.
     """
-    channels = len(preprocessing.mean)
-    example = jax.ShapeDtypeStruct((1, *preprocessing.crop, channels), jnp.float32)
+    sites = _find_sites(module, preprocessing)
+    rates = dropout or {}
+    dropped = {site: rates[site.name] for site in sites if site.name in rates}
+    calls = _Calls(module, name, preprocessing, sites, dropped)
+    return Target(
+        name,
+        sites,
+        num_classes,
+        preprocessing,
+        calls.init,
+        calls.apply,
+        calls.train_apply,
+        calls.sample_apply if calls.competes else None,
+    )
 
-    def init(key: Array) -> Params:
-        return run_once(module.init, key, jnp.zeros(example.shape, example.dtype))
 
+def _find_sites(module: nn.Module, preprocessing: Preprocessing) -> tuple[Site, ...]:
+    """The sites that a module taps on an image of its own size, in forward order."""
+    example = jax.ShapeDtypeStruct((1, *preprocessing.shape), jnp.float32)
     shapes = jax.eval_shape(lambda x: module.init_with_output(jax.random.key(0), x)[0][1], example)
-    sites = tuple(
+    return tuple(
         Site(site, feature.shape[-1], feature.shape[1:3] if feature.ndim == 4 else None)
         for site, feature in shapes.items()
     )
 
-    competes = getattr(module, "competitors", 1) > 1
-    dropped = {site: dropout[site.name] for site in sites if site.name in dropout} if dropout else {}
 
-    def prepared(images: Array) -> Array:
-        return as_input(images, preprocessing, name=name)
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Calls:
+    """The functions of a target around one module; see :class:`~jaxpath.types.Target`."""
 
-    def apply(params: Params, images: Array, gates: Gates | None = None) -> TargetOutput:
-        check_gates(gates, sites)
-        output, sown = module.apply(params, prepared(images), gates, mutable=[_RECORDS])
+    module: nn.Module
+    name: str
+    preprocessing: Preprocessing
+    sites: tuple[Site, ...]
+    dropped: Mapping[Site, float]
+
+    @property
+    def competes(self) -> bool:
+        return getattr(self.module, "competitors", 1) > 1
+
+    def init(self, key: Array) -> Params:
+        return run_once(self.module.init, key, jnp.zeros((1, *self.preprocessing.shape)))
+
+    def apply(self, params: Params, images: Array, gates: Gates | None = None) -> TargetOutput:
+        check_gates(gates, self.sites)
+        output, sown = self.module.apply(params, self._prepared(images), gates, mutable=[_RECORDS])
         return _as_output(output, sown)
 
     def sample_apply(
-        params: Params, images: Array, gates: Gates | None = None, *, key: Array
+        self, params: Params, images: Array, gates: Gates | None = None, *, key: Array
     ) -> TargetOutput:
-        check_gates(gates, sites)
+        check_gates(gates, self.sites)
         keys = _per_example(key, len(images))
-        output, sown = module.apply(params, prepared(images), gates, keys=keys, mutable=[_RECORDS])
+        output, sown = self.module.apply(params, self._prepared(images), gates, keys=keys, mutable=[_RECORDS])
         return _as_output(output, sown)
 
     def train_apply(
-        params: Params, images: Array, *, key: Array, axis_name: str | None = None
+        self, params: Params, images: Array, *, key: Array, axis_name: str | None = None
     ) -> tuple[TargetOutput, Params]:
-        synced = module.clone(axis_name=axis_name)
-        drawn: dict[str, Any] = {"keys": _per_example(key, len(images))} if competes else {}
+        synced = self.module.clone(axis_name=axis_name)
+        drawn: dict[str, Any] = {"keys": _per_example(key, len(images))} if self.competes else {}
         output, updates = synced.apply(
             params,
-            prepared(images),
-            _draw_dropout(key, len(images), dropped),
+            self._prepared(images),
+            _draw_dropout(key, len(images), self.dropped),
             train=True,
             rngs={"dropout": key if key.ndim == 0 else key[0]},
             mutable=["batch_stats", _RECORDS],
@@ -167,16 +193,8 @@ def from_linen(
         statistics = {name: value for name, value in updates.items() if name != _RECORDS}
         return _as_output(output, updates), {**params, **statistics}
 
-    return Target(
-        name,
-        sites,
-        num_classes,
-        preprocessing,
-        init,
-        apply,
-        train_apply,
-        sample_apply if competes else None,
-    )
+    def _prepared(self, images: Array) -> Array:
+        return as_input(images, self.preprocessing, name=self.name)
 
 
 def _per_example(key: Array, batch: int) -> Array:

@@ -7,22 +7,18 @@ last axis, so that one implementation serves [B, K], every token of [B, T, K] an
 """
 
 import re
-from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from flax import linen as nn
 from jax import Array
 
 from jaxpath.gating import Taps
-from jaxpath.layers import relu
+from jaxpath.targets.activation import join
 from jaxpath.types import Competition, InputError
 
 TEMPERATURE = 1.67
 """Of the straight-through samples while training (official code). The forward pass does not depend on it."""
-
-Mode = Literal["st", "relaxed", "argmax"]
 
 
 class LWTAOutput(NamedTuple):
@@ -67,19 +63,6 @@ def lwta(h: Array, *, block_size: int, key: Array, temperature: float = TEMPERAT
     return _output(h, blocks, hard + (soft - jax.lax.stop_gradient(soft)), winners)
 
 
-def lwta_relaxed(h: Array, *, block_size: int, key: Array, temperature: float = 0.67) -> LWTAOutput:
-    """Weighs the units of a block by the soft sample s: y = s h, and nobody is exactly 0.
-
-    As in the same author's Adversarial-LWTA (official code, with its temperatures of 0.67 in training and
-    0.01 in tests). Arguments and errors as for :func:`lwta`; ``winners`` holds argmax s.
-    """
-    _check_temperature(temperature)
-    if temperature == 0:
-        return lwta_argmax(h, block_size=block_size)
-    soft, blocks = _soft_sample(h, block_size, key, temperature)
-    return _output(h, blocks, soft, soft.argmax(axis=-1))
-
-
 def lwta_argmax(h: Array, *, block_size: int) -> LWTAOutput:
     """Lets the largest pre-activation of each block win, the first one where several are equal."""
     blocks = _split(h, block_size)
@@ -99,56 +82,8 @@ def win_rate(winners: Array, *, block_size: int) -> Array:
     return mask.mean(axis=tuple(range(1, mask.ndim - 1)))
 
 
-class LWTA(nn.Module):
-    """A layer of competing units for networks of your own; it has no parameters.
-
-    Draws by the random stream ``"lwta"``, one key for the whole batch, and sows ``kl`` and ``winners`` into
-    the collection ``"intermediates"``.
-
-    Attributes:
-        block_size: U.
-        mode: Straight-through samples, relaxed ones, or the largest pre-activation.
-        temperature: tau.
-    """
-
-    block_size: int
-    mode: Mode = "st"
-    temperature: float = TEMPERATURE
-
-    @nn.compact
-    def __call__(self, h: Array) -> Array:
-        key = None if self.mode == "argmax" else self.make_rng("lwta")
-        found = compete(h, block_size=self.block_size, mode=self.mode, key=key, temperature=self.temperature)
-        self.sow("intermediates", "kl", found.kl)
-        self.sow("intermediates", "winners", found.winners)
-        return found.y
-
-
-def compete(
-    h: Array,
-    *,
-    block_size: int,
-    mode: Mode = "st",
-    key: Array | None = None,
-    temperature: float = TEMPERATURE,
-) -> LWTAOutput:
-    """The competition that ``mode`` names; without a key the largest pre-activations win.
-
-    Raises:
-        InputError: There is no such mode; or as :func:`lwta`.
-    """
-    makers = {"st": lwta, "relaxed": lwta_relaxed}
-    if mode != "argmax" and mode not in makers:
-        raise InputError(f"the mode of the competition is {mode!r}; expected 'st', 'relaxed' or 'argmax'")
-    if key is None or mode == "argmax":
-        return lwta_argmax(h, block_size=block_size)
-    return makers[mode](h, block_size=block_size, key=key, temperature=temperature)
-
-
-class Activations:
-    """Every activation of one forward pass, tapped: rectified, or won in a competition.
-
-    A network makes one of these per call. With one competitor it rectifies, as the official code does.
+class Competing:
+    """An :class:`~jaxpath.targets.activation.Activation` that blocks of adjacent units compete for.
 
     Args:
         taps: Of the same call.
@@ -156,39 +91,33 @@ class Activations:
         keys: One random key per example [B], from which each activation draws its own; None draws nothing,
             and the largest pre-activations win.
         temperature: tau of the draws.
-        rectify: What a unit does that has no competitor.
     """
 
     def __init__(
-        self,
-        taps: Taps,
-        *,
-        competitors: int,
-        keys: Array | None = None,
-        temperature: float = TEMPERATURE,
-        rectify: Callable[[Array], Array] = relu,
+        self, taps: Taps, competitors: int, keys: Array | None = None, *, temperature: float = TEMPERATURE
     ) -> None:
-        self._taps, self._competitors, self._keys = taps, competitors, keys
-        self._temperature, self._rectify = temperature, rectify
+        self._taps, self._competitors = taps, competitors
+        self._keys, self._temperature = keys, temperature
         self._competition: dict[str, Competition] = {}
 
     def __call__(self, h: Array, place: str = "", number: int | str = "") -> Array:
-        """Passes ``h`` [B, ..., K] on; the site is called ``place.relu1``, or ``place.lwta1``."""
-        prefix = f"{place}." if place else ""
-        if self._competitors == 1:
-            return self._taps(f"{prefix}{self._rectify.__name__}{number}", self._rectify(h))
-        keys = self._keys
-        if keys is not None:
-            keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, len(self._competition))
-        found = compete(h, block_size=self._competitors, key=keys, temperature=self._temperature)
-        passed = self._taps(f"{prefix}lwta{number}", found.y)
-        self._competition[next(reversed(self._taps.features))] = Competition(found.winners, found.kl)
+        """Passes the winners of ``h`` [B, ..., K] on; the site is called ``place.lwta1``."""
+        result = self._compete(h)
+        passed = self._taps(join(place, f"lwta{number}"), result.y)
+        site = next(reversed(self._taps.features))
+        self._competition[site] = Competition(result.winners, result.kl)
         return passed
 
     @property
     def competition(self) -> dict[str, Competition]:
-        """Who won, by site; empty where nobody competes."""
+        """Who won, by site."""
         return self._competition
+
+    def _compete(self, h: Array) -> LWTAOutput:
+        if self._keys is None:
+            return lwta_argmax(h, block_size=self._competitors)
+        keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(self._keys, len(self._competition))
+        return lwta(h, block_size=self._competitors, key=keys, temperature=self._temperature)
 
 
 def competing_name(name: str, competitors: int) -> str:
@@ -211,8 +140,8 @@ def split_name(name: str) -> tuple[str, int]:
     >>> split_name("resnet18_lwta4"), split_name("resnet18")
     (('resnet18', 4), ('resnet18', 1))
     """
-    found = re.fullmatch(r"(.+)_lwta(\d+)", name)
-    return (found[1], int(found[2])) if found else (name, 1)
+    match = re.fullmatch(r"(.+)_lwta(\d+)", name)
+    return (match[1], int(match[2])) if match else (name, 1)
 
 
 def _soft_sample(h: Array, block_size: int, key: Array, temperature: float) -> tuple[Array, Array]:

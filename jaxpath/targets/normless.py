@@ -13,6 +13,7 @@ from jax.typing import DTypeLike
 
 from jaxpath.gating import Taps
 from jaxpath.layers import Conv, relu, uniform_init
+from jaxpath.targets.family import Family, Shapes
 from jaxpath.targets.linen import compute_dtype, from_linen
 from jaxpath.types import Gates, Preprocessing, Target
 
@@ -86,3 +87,10 @@ def resnet18_normless(
             std=_CIFAR_STD if colour else (1.0,) * channels,
         ),
     )
+
+
+def _recognise(shapes: Shapes) -> str | None:
+    return "resnet18_normless" if {"layer1_0_conv1.weight", "fc2.weight"} <= set(shapes) else None
+
+
+NORMLESS_RESNET = Family({"resnet18_normless": resnet18_normless}, _recognise, first="conv1", last="fc2")

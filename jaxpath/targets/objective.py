@@ -17,7 +17,7 @@ def competition_kl(competition: Mapping[str, Competition]) -> Array:
     The mean over blocks and positions is the official code's; an evidence bound would sum over them.
     """
     return sum(
-        (found.kl.mean(axis=tuple(range(1, found.kl.ndim))) for found in competition.values()), jnp.zeros(())
+        (site.kl.mean(axis=tuple(range(1, site.kl.ndim))) for site in competition.values()), jnp.zeros(())
     )
 
 

@@ -5,6 +5,7 @@ ImageNet ResNets (He et al. 2016, "Deep Residual Learning", v1 with torchvision'
 "option A" shortcuts). Submodules carry torchvision's names, with ``_`` before an index.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -15,9 +16,11 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from jaxpath.gating import Taps
-from jaxpath.layers import Conv, ConvReadOnce
+from jaxpath.layers import Conv, ConvReadOnce, relu
+from jaxpath.targets.activation import Activation, Pointwise
+from jaxpath.targets.family import Family, Shapes
 from jaxpath.targets.linen import batch_norm, compute_dtype, from_linen, make_preprocessing
-from jaxpath.targets.lwta import TEMPERATURE, Activations, competing_name
+from jaxpath.targets.lwta import TEMPERATURE, Competing, competing_name
 from jaxpath.targets.pooling import ORDINARY, Halve, Pooling
 from jaxpath.types import Competition, Gates, Target
 
@@ -77,7 +80,7 @@ class BasicBlock(_Block):
     """conv3x3, conv3x3: two sites."""
 
     @nn.compact
-    def __call__(self, x: Array, activate: Activations, halve: Halve | None = None) -> Array:
+    def __call__(self, x: Array, activate: Activation, halve: Halve | None = None) -> Array:
         y = self.conv_bn(x, self.width, 3, self.stride, ("conv1", "bn1"), halve)
         y = activate(y, self.place, 1)
         y = self.conv_bn(y, self.width, 3, 1, ("conv2", "bn2"))
@@ -88,7 +91,7 @@ class Bottleneck(_Block):
     """conv1x1, conv3x3 (strided), conv1x1 to four times the width: three sites."""
 
     @nn.compact
-    def __call__(self, x: Array, activate: Activations, halve: Halve | None = None) -> Array:
+    def __call__(self, x: Array, activate: Activation, halve: Halve | None = None) -> Array:
         y = self.conv_bn(x, self.width, 1, 1, ("conv1", "bn1"))
         y = activate(y, self.place, 1)
         y = self.conv_bn(y, self.width, 3, self.stride, ("conv2", "bn2"), halve)
@@ -131,7 +134,9 @@ class ResNet(nn.Module):
         self, images: Array, gates: Gates | None = None, *, train: bool = False, keys: Array | None = None
     ) -> tuple[Array, dict[str, Array], dict[str, Competition] | None]:
         taps = Taps(gates)
-        activate = Activations(taps, competitors=self.competitors, keys=keys, temperature=self.temperature)
+        activate: Activation = Pointwise(taps, relu)
+        if self.competitors > 1:
+            activate = Competing(taps, self.competitors, keys, temperature=self.temperature)
         kernel, stride = (7, 2) if self.imagenet_stem else (3, 1)
         # Statistics of a batch read a result more than once, and so do competitions.
         conv = ConvReadOnce if not train and self.competitors == 1 else Conv
@@ -223,15 +228,48 @@ def _cifar_resnet(
     return from_linen(module, name=name, num_classes=num_classes, preprocessing=preprocessing)
 
 
-resnet18 = partial(_imagenet_resnet, "resnet18", BasicBlock, (2, 2, 2, 2))
-resnet34 = partial(_imagenet_resnet, "resnet34", BasicBlock, (3, 4, 6, 3))
-resnet50 = partial(_imagenet_resnet, "resnet50", Bottleneck, (3, 4, 6, 3))
-resnet101 = partial(_imagenet_resnet, "resnet101", Bottleneck, (3, 4, 23, 3))
-resnet152 = partial(_imagenet_resnet, "resnet152", Bottleneck, (3, 8, 36, 3))
+_IMAGENET_SIZES: dict[str, tuple[type[_Block], tuple[int, ...]]] = {
+    "resnet18": (BasicBlock, (2, 2, 2, 2)),
+    "resnet34": (BasicBlock, (3, 4, 6, 3)),
+    "resnet50": (Bottleneck, (3, 4, 6, 3)),
+    "resnet101": (Bottleneck, (3, 4, 23, 3)),
+    "resnet152": (Bottleneck, (3, 8, 36, 3)),
+}
+"""Name -> (block, blocks per stage)."""
 
-resnet8 = partial(_cifar_resnet, "resnet8", 1)
-resnet20 = partial(_cifar_resnet, "resnet20", 3)
-resnet32 = partial(_cifar_resnet, "resnet32", 5)
-resnet44 = partial(_cifar_resnet, "resnet44", 7)
-resnet56 = partial(_cifar_resnet, "resnet56", 9)
-resnet110 = partial(_cifar_resnet, "resnet110", 18)
+_CIFAR_SIZES = {f"resnet{6 * blocks + 2}": blocks for blocks in (1, 3, 5, 7, 9, 18)}
+"""Name, which is the depth, -> blocks per stage, of three stages."""
+
+
+def _stage_sizes(shapes: Shapes) -> tuple[int, ...]:
+    """Blocks per stage, from names such as ``layer1.0.conv1.weight``."""
+    blocks = {match.groups() for key in shapes if (match := re.match(r"layer(\d+)\.(\d+)\.", key))}
+    stages = [stage for stage, _ in blocks]
+    return tuple(stages.count(stage) for stage in sorted(set(stages)))
+
+
+def _recognise_imagenet(shapes: Shapes) -> str | None:
+    size = (Bottleneck if "layer1.0.conv3.weight" in shapes else BasicBlock, _stage_sizes(shapes))
+    return next((name for name, known in _IMAGENET_SIZES.items() if known == size), None)
+
+
+def _recognise_cifar(shapes: Shapes) -> str | None:
+    sizes = _stage_sizes(shapes)
+    return next((name for name, blocks in _CIFAR_SIZES.items() if sizes == (blocks,) * 3), None)
+
+
+IMAGENET_RESNET = Family(
+    {name: partial(_imagenet_resnet, name, *size) for name, size in _IMAGENET_SIZES.items()},
+    _recognise_imagenet,
+    first="conv1",
+    last="fc",
+    aliases={"linear": "fc"},
+)
+
+CIFAR_RESNET = Family(
+    {name: partial(_cifar_resnet, name, blocks) for name, blocks in _CIFAR_SIZES.items()},
+    _recognise_cifar,
+    first="conv1",
+    last="linear",
+    aliases={"fc": "linear"},
+)

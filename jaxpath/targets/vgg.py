@@ -16,6 +16,7 @@ from jax.typing import DTypeLike
 
 from jaxpath.gating import Taps
 from jaxpath.layers import Conv, ConvReadOnce, adaptive_average_pool, relu
+from jaxpath.targets.family import Family, Shapes, count_features
 from jaxpath.targets.linen import batch_norm, compute_dtype, from_linen, make_preprocessing
 from jaxpath.targets.pooling import ORDINARY, Pooling
 from jaxpath.types import Gates, Target
@@ -116,7 +117,6 @@ def _vgg(
     pool_size: int | None = None,
     pooling: Pooling = ORDINARY,
 ) -> Target:
-    name = f"vgg{depth}_bn" if batch_norm else f"vgg{depth}"
     preprocessing = make_preprocessing(image_size, channels)
     usual_hidden, usual_pool = _SMALL_HEAD if min(preprocessing.crop) < _SMALL else _HEAD
     module = VGG(
@@ -128,14 +128,30 @@ def _vgg(
         pooling=pooling,
         dtype=compute_dtype(dtype),
     )
+    name = _name(depth, batch_norm)
     return from_linen(module, name=name, num_classes=num_classes, preprocessing=preprocessing)
 
 
-vgg11 = partial(_vgg, 11, False)
-vgg13 = partial(_vgg, 13, False)
-vgg16 = partial(_vgg, 16, False)
-vgg19 = partial(_vgg, 19, False)
-vgg11_bn = partial(_vgg, 11, True)
-vgg13_bn = partial(_vgg, 13, True)
-vgg16_bn = partial(_vgg, 16, True)
-vgg19_bn = partial(_vgg, 19, True)
+def _name(depth: int, batch_norm: bool) -> str:
+    return f"vgg{depth}_bn" if batch_norm else f"vgg{depth}"
+
+
+def _recognise(shapes: Shapes) -> str | None:
+    convolutions, norms = count_features(shapes)
+    depths = {sum(stages): depth for depth, stages in _CONVOLUTIONS.items()}
+    return _name(depths[convolutions], norms > 0) if convolutions in depths else None
+
+
+VGG_NET = Family(
+    {_name(depth, norm): partial(_vgg, depth, norm) for norm in (False, True) for depth in _CONVOLUTIONS},
+    _recognise,
+    first="features.0",
+    last="classifier.6",
+    # timm's names; its dense layers are convolutions over the whole grid.
+    aliases={
+        "pre_logits.fc1": "classifier.0",
+        "pre_logits.fc2": "classifier.3",
+        "head.fc": "classifier.6",
+    },
+    flattened="classifier.0",
+)

@@ -33,9 +33,9 @@ def local_file(path: str | Path) -> Path:
         return _download(*parse_hub_path(str(path)))
     file = Path(path).expanduser()
     if not file.is_file():
-        found = "is a folder" if file.is_dir() else "does not exist"
+        state = "is a folder" if file.is_dir() else "does not exist"
         raise InputError(
-            f"the weights file {str(path)!r} {found}; give a .safetensors or PyTorch file, or hf://owner/name"
+            f"the weights file {str(path)!r} {state}; give a .safetensors or PyTorch file, or hf://owner/name"
         )
     return file
 
@@ -113,9 +113,9 @@ def _read_torch(file: Path) -> dict[str, np.ndarray]:
         if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
             state = state[wrapper]
     if not isinstance(state, Mapping) or not any(torch.is_tensor(value) for value in state.values()):
-        found = f"the keys {list(state)[:8]}" if isinstance(state, Mapping) else f"a {type(state).__name__}"
+        content = f"the keys {list(state)[:8]}" if isinstance(state, Mapping) else f"a {type(state).__name__}"
         raise InputError(
-            f"{file} holds {found}; expected a state dict, alone or under 'state_dict' or 'model'"
+            f"{file} holds {content}; expected a state dict, alone or under 'state_dict' or 'model'"
         )
     return {str(key): _as_numpy(value) for key, value in state.items() if torch.is_tensor(value)}
 

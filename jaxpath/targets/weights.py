@@ -11,7 +11,9 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from safetensors.numpy import save_file
 
 from jaxpath.targets.lwta import split_name
-from jaxpath.targets.torch_names import Slot, canonical, parameter_slots, recognise
+from jaxpath.targets.recognition import recognise
+from jaxpath.targets.registry import families_of
+from jaxpath.targets.torch_names import Slot, canonical, parameter_slots
 from jaxpath.targets.weight_files import TARGET, local_file, read_target_name, read_tensors
 from jaxpath.types import InputError, Params, Target
 
@@ -41,7 +43,7 @@ def load_weights(target: Target, path: str | Path) -> Params:
     """
     slots = parameter_slots(target)
     file = local_file(path)
-    tensors = canonical(read_tensors(file), {slot.key for slot in slots})
+    tensors = canonical(read_tensors(file), {slot.key for slot in slots}, families_of(target.name))
     _check_tensors(tensors, slots, target=target, path=path)
     saved = read_target_name(file)
     if saved is not None and split_name(saved)[1] != split_name(target.name)[1]:
@@ -114,9 +116,10 @@ def _check_tensors(
         if name not in (None, target.name):
             hint = f"they look like the weights of {name}: make that target, or {hint}"
     elif len(classes := {_classes(tensors[slot.key], slot, target.num_classes) for slot in misfits}) == 1:
-        if (found := classes.pop()) is not None:
+        if (num_classes := classes.pop()) is not None:
             hint = (
-                f"they were trained for {found} classes: make the target with num_classes={found}, or {hint}"
+                f"they were trained for {num_classes} classes: make the target with "
+                f"num_classes={num_classes}, or {hint}"
             )
     raise InputError(
         f"the weights in {str(path)!r} do not fit {target.name} with {target.num_classes} classes: "

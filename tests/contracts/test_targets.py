@@ -12,6 +12,7 @@ from user_settings import jit_as_for_users
 
 from jaxpath import lap, targets
 from jaxpath.targets.deit import DeiT
+from jaxpath.targets.mobilenet import MobileNetV2
 from jaxpath.targets.normless import NormlessResNet
 from jaxpath.targets.resnet import BasicBlock, Bottleneck, ResNet
 from jaxpath.types import Competition, InputError, Params, Target
@@ -28,6 +29,14 @@ def make_normless(*, dtype="float32") -> Target:
     """A narrow ResNet-18 without norms, for grey images of an odd size."""
     module = NormlessResNet(3, widths=(4, 8, 8, 8), dtype=targets.compute_dtype(dtype))
     preprocessing = targets.make_preprocessing((14, 10), 1)
+    return targets.from_linen(module, name="small", num_classes=3, preprocessing=preprocessing)
+
+
+def make_mobilenet(*, dtype="float32") -> Target:
+    """A narrow MobileNetV2: a block that does not widen, one that halves, one that adds."""
+    stages = ((1, 4, 1, 1), (3, 6, 2, 2))
+    module = MobileNetV2(3, stages, stem=4, head=12, dtype=targets.compute_dtype(dtype))
+    preprocessing = targets.make_preprocessing((14, 10))
     return targets.from_linen(module, name="small", num_classes=3, preprocessing=preprocessing)
 
 
@@ -50,6 +59,7 @@ TRAINABLE = {
     "competing": partial(targets.resnet8, num_classes=3, image_size=8, channels=1, competitors=4),
     "digit_cnn": partial(targets.digit_cnn, num_classes=3, image_size=8, competitors=2),
     "deit": make_deit,
+    "mobilenet": make_mobilenet,
     "lap": partial(lap.extend, targets.resnet8, num_classes=3, image_size=8, channels=1, gate=0.0, alpha=2.0),
 }
 COMPETITORS = {"competing": 4, "digit_cnn": 2, "deit": 4}
@@ -81,7 +91,7 @@ def compiled(name: str):
 
 
 def make_images(target: Target, count: int = BATCH) -> np.ndarray:
-    shape = (count, *target.preprocessing.crop, len(target.preprocessing.mean))
+    shape = (count, *target.preprocessing.shape)
     return np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
 
 
@@ -323,6 +333,7 @@ def test_a_draw_belongs_to_its_key_and_image_and_passes_one_of_each_block(name):
         ("digit_cnn", 3 + 1),
         ("deit_tiny", 12),
         ("deit_small", 12),
+        ("mobilenet_v2", 1 + 1 + 2 * 16 + 1),
         ("resnet18_lwta8", 1 + 2 * 8),
         ("resnet34_lwta2", 1 + 2 * 16),
         ("resnet50_lwta4", 1 + 3 * 16),

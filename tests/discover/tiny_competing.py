@@ -4,7 +4,9 @@ import flax.linen as nn
 
 from jaxpath import targets
 from jaxpath.gating import Taps
-from jaxpath.targets.lwta import Activations
+from jaxpath.layers import relu
+from jaxpath.targets.activation import Pointwise
+from jaxpath.targets.lwta import Competing
 from jaxpath.types import Preprocessing
 
 
@@ -17,7 +19,8 @@ class TinyNet(nn.Module):
     @nn.compact
     def __call__(self, images, gates=None, *, train=False, keys=None):
         taps = Taps(gates)
-        activate = Activations(taps, competitors=self.competitors, keys=keys)
+        competes = self.competitors > 1
+        activate = Competing(taps, self.competitors, keys) if competes else Pointwise(taps, relu)
         x = activate(nn.Dense(6)(images), "pixels")
         x = activate(nn.Dense(4)(x.mean(axis=(1, 2))), "pooled")
         return nn.Dense(3)(x), taps.features, activate.competition

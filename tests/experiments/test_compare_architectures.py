@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from jaxpath import data, explainers, gencnp, metrics, targets
+from jaxpath.targets import registry
 from jaxpath.targets.resnet import BasicBlock, ResNet
 
 TINY = ["--data", "digits", "--images", 40, "--train-steps", 2, "--train-batch-size", 16, "--batch-size", 16]
@@ -25,7 +26,8 @@ def small(monkeypatch):
         preprocessing = targets.make_preprocessing(image_size, channels)
         return targets.from_linen(module, name="small", num_classes=num_classes, preprocessing=preprocessing)
 
-    monkeypatch.setitem(targets._MAKERS, "small", make_small)
+    family = targets.Family({"small": make_small}, lambda shapes: None, first="conv1", last="linear")
+    monkeypatch.setattr(registry, "FAMILIES", (*registry.FAMILIES, family))
 
 
 def results_in(folder):

@@ -2,9 +2,11 @@
 
 Run it where PyTorch is installed; the tests that read the files need none:
 
-    python tests/targets/make_parity_fixtures.py
+    python tests/targets/make_parity_fixtures.py            # all of them
+    python tests/targets/make_parity_fixtures.py resnet20   # one
 """
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ MODELS = {
     "vgg16": IMAGENET,
     "vgg11_bn": IMAGENET,
     "resnet20": CIFAR,
+    "mobilenet_v2": IMAGENET,
 }
 
 
@@ -59,5 +62,5 @@ def make_fixture(name: str, image_shape: tuple[int, ...]) -> dict[str, np.ndarra
 
 if __name__ == "__main__":
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for name, image_shape in MODELS.items():
-        np.savez_compressed(FOLDER / f"{name}.npz", **make_fixture(name, image_shape))
+    for name in sys.argv[1:] or MODELS:
+        np.savez_compressed(FOLDER / f"{name}.npz", **make_fixture(name, MODELS[name]))

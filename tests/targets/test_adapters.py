@@ -24,7 +24,7 @@ BATCH = 8
 
 
 def images(target, seed=0):
-    shape = (BATCH, *target.preprocessing.crop, len(target.preprocessing.mean))
+    shape = (BATCH, *target.preprocessing.shape)
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 

@@ -43,5 +43,5 @@ def test_the_logits_and_every_site_agree_with_pytorch(name, tmp_path):
 
 
 def test_there_is_a_fixture_for_every_family():
-    families = {"resnet18", "resnet50", "resnet20", "vgg11", "vgg16", "vgg11_bn"}
+    families = {"resnet18", "resnet50", "resnet20", "vgg11", "vgg16", "vgg11_bn", "mobilenet_v2"}
     assert families <= {path.stem for path in FOLDER.glob("*.npz")}

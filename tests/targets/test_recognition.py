@@ -3,6 +3,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from jaxpath import targets
+from jaxpath.targets import registry
 from jaxpath.targets.torch_names import parameter_slots
 
 
@@ -14,6 +15,9 @@ from jaxpath.targets.torch_names import parameter_slots
         ("vgg11_bn", {"num_classes": 4, "image_size": 32}),
         ("digit_cnn", {"num_classes": 5, "channels": 1}),
         ("deit_tiny", {"num_classes": 6, "image_size": 32}),
+        ("lenet", {"num_classes": 6, "channels": 1}),
+        ("resnet18_normless", {"num_classes": 6, "channels": 1}),
+        ("mobilenet_v2", {"num_classes": 6, "channels": 1}),
     ],
 )
 @pytest.mark.parametrize("prefix", ["", "module."])
@@ -28,3 +32,25 @@ def test_weights_tell_their_model_its_classes_and_its_channels(tmp_path, name, o
 def test_weights_of_something_else_tell_nothing(tmp_path):
     save_file({"a": np.zeros((2, 2), np.float32)}, tmp_path / "weights.safetensors")
     assert targets.describe_weights(tmp_path / "weights.safetensors") == (None, None, None)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("linear", "fc"), ("linear", "module.fc")])
+def test_another_name_of_the_last_layer_tells_the_classes_too(tmp_path, ours, theirs):
+    slots = parameter_slots(targets.resnet8(num_classes=7))
+    tensors = {slot.key.replace(ours, theirs): np.zeros(slot.torch_shape, np.float16) for slot in slots}
+    save_file(tensors, tmp_path / "weights.safetensors")
+    assert targets.describe_weights(tmp_path / "weights.safetensors").num_classes == 7
+
+
+def test_a_depth_that_is_none_of_the_librarys_is_not_recognised(tmp_path):
+    blocks = [f"layer{stage}.{block}.conv1.weight" for stage in (1, 2, 3) for block in range(2)]
+    tensors = {key: np.zeros((4, 4, 3, 3), np.float32) for key in blocks}
+    save_file(tensors, tmp_path / "weights.safetensors")
+    assert targets.describe_weights(tmp_path / "weights.safetensors").name is None
+
+
+def test_no_two_families_recognise_the_same_weights():
+    for name in targets.names():
+        shapes = {slot.key: slot.torch_shape for slot in parameter_slots(targets.make_target(name))}
+        recognised = [family.recognise(shapes) for family in registry.FAMILIES]
+        assert [other for other in recognised if other is not None] == [name]

@@ -11,7 +11,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from jaxpath import targets
-from jaxpath.targets.torch_names import parameter_slots, recognise
+from jaxpath.targets.recognition import recognise
+from jaxpath.targets.torch_names import parameter_slots
 from jaxpath.targets.weight_files import parse_hub_path
 from jaxpath.types import InputError
 

@@ -1,7 +1,8 @@
 """PyTorch models with torchvision's layers and names, written to be compared with, not to be used.
 
-ResNets and VGGs as torchvision builds them; the CIFAR ResNets as akamaster/pytorch_resnet_cifar10 does.
-Every call of an activation appends its value, [B, C, H, W] or [B, C], to the list ``taps``.
+ResNets, VGGs and MobileNetV2 as torchvision builds them; the CIFAR ResNets as
+akamaster/pytorch_resnet_cifar10 does. Every call of an activation appends its value, [B, C, H, W] or [B, C],
+to the list ``taps``.
 """
 
 import torch
@@ -20,6 +21,13 @@ class Tapped(nn.Module):
     def relu(self, x: Tensor) -> Tensor:
         self.taps.append(F.relu(x))
         return self.taps[-1]
+
+    def layer(self, layer: nn.Module, x: Tensor) -> Tensor:
+        """One layer of a ``Sequential``, or a triple of convolution, norm and activation."""
+        x = layer(x)
+        if isinstance(layer, nn.Sequential):
+            self.taps.append(x)
+        return x
 
 
 class Block(Tapped):
@@ -107,11 +115,57 @@ class VGG(Tapped):
         return x
 
 
+class InvertedResidual(Tapped):
+    """Convolution, norm and ReLU6 are a Sequential; the last convolution and its norm lie bare."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, expand: int, taps: list[Tensor]) -> None:
+        super().__init__()
+        self.taps, self.residual = taps, stride == 1 and inputs == outputs
+        hidden = inputs * expand
+        layers: list[nn.Module] = []
+        if expand != 1:
+            layers.append(nn.Sequential(*conv_bn(inputs, hidden, 1, 1), nn.ReLU6()))
+        separate = nn.Conv2d(hidden, hidden, 3, stride, padding=1, groups=hidden, bias=False)
+        layers.append(nn.Sequential(separate, nn.BatchNorm2d(hidden), nn.ReLU6()))
+        self.conv = nn.Sequential(*layers, *conv_bn(hidden, outputs, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x
+        for layer in self.conv:
+            y = self.layer(layer, y)
+        return x + y if self.residual else y
+
+
+class MobileNetV2(Tapped):
+    """The paper's table 2, block by block."""
+
+    WIDTHS = (16, *2 * (24,), *3 * (32,), *4 * (64,), *3 * (96,), *3 * (160,), 320)
+    STRIDED = (1, 3, 6, 13)
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.taps = []
+        layers: list[nn.Module] = [nn.Sequential(*conv_bn(3, 32, 3, 2), nn.ReLU6())]
+        inputs = 32
+        for index, width in enumerate(self.WIDTHS):
+            stride, expand = 2 if index in self.STRIDED else 1, 6 if index else 1
+            layers.append(InvertedResidual(inputs, width, stride, expand, self.taps))
+            inputs = width
+        layers.append(nn.Sequential(*conv_bn(inputs, 1280, 1, 1), nn.ReLU6()))
+        self.features = nn.Sequential(*layers)
+        self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(1280, num_classes))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.features:
+            x = self.layer(layer, x)
+        return self.classifier(F.adaptive_avg_pool2d(x, 1).flatten(1))
+
+
 VGG11 = "64 M 128 M 256 256 M 512 512 M 512 512 M"
 VGG16 = "64 64 M 128 128 M 256 256 256 M 512 512 512 M 512 512 512 M"
 
 
-def make_model(name: str, *, num_classes: int, hidden: int) -> ResNet | VGG:
+def make_model(name: str, *, num_classes: int, hidden: int) -> ResNet | VGG | MobileNetV2:
     """Makes the model called ``name``; ``hidden`` is the width of a VGG's dense layers."""
     resnets = {
         "resnet18": ("basic", (2, 2, 2, 2)),
@@ -121,5 +175,7 @@ def make_model(name: str, *, num_classes: int, hidden: int) -> ResNet | VGG:
     if name in resnets:
         kind, sizes = resnets[name]
         return ResNet(kind, sizes, num_classes)
+    if name == "mobilenet_v2":
+        return MobileNetV2(num_classes)
     plan = {"vgg11": VGG11, "vgg16": VGG16}[name.removesuffix("_bn")]
     return VGG(plan, name.endswith("_bn"), num_classes, hidden)

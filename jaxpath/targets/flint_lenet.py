@@ -1,4 +1,4 @@
-"""A small convolutional classifier for handwritten digits and clothes: the one that FLINT explains.
+"""``lenet``: a small classifier of handwritten digits and clothes, the one that FLINT explains.
 
 conv3x3 - ReLU - conv3x3 - max pool - dropout - ReLU - dense - ReLU - dropout - dense, 809,034 parameters
 at 28 x 28 (official code of Parekh et al. 2021, arXiv 2010.09345). Numbered as in PyTorch's ``Sequential``.
@@ -13,6 +13,7 @@ from jax.typing import DTypeLike
 
 from jaxpath.gating import Taps
 from jaxpath.layers import Conv, max_pool, relu, uniform_init
+from jaxpath.targets.family import Family, Shapes, count_features
 from jaxpath.targets.linen import compute_dtype, from_linen
 from jaxpath.types import Gates, Preprocessing, Target
 
@@ -65,3 +66,12 @@ def lenet(
         preprocessing=Preprocessing(None, size, mean=(0.0,) * channels, std=(1.0,) * channels),
         dropout={_CONVOLUTION: 0.5, _DENSE: 0.5},
     )
+
+
+def _recognise(shapes: Shapes) -> str | None:
+    return "lenet" if count_features(shapes) == (2, 0) else None
+
+
+LENET = Family(
+    {"lenet": lenet}, _recognise, first="features.0", last="classifier.3", flattened="classifier.0"
+)

@@ -1,4 +1,4 @@
-"""A small convolutional classifier of digits whose units may compete: DISCOVER's test bench.
+"""``digit_cnn``: a small convolutional classifier of digits whose units may compete, DISCOVER's test bench.
 
 conv3x3/2 to 16, conv3x3/2 to 32, conv3x3 to 64, dense 128, dense K, an activation after every layer but the
 last. Our choice. Numbered as in PyTorch's ``Sequential``.
@@ -12,9 +12,11 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from jaxpath.gating import Taps
-from jaxpath.layers import Conv, uniform_init
+from jaxpath.layers import Conv, relu, uniform_init
+from jaxpath.targets.activation import Activation, Pointwise
+from jaxpath.targets.family import Family, Shapes, count_features
 from jaxpath.targets.linen import compute_dtype, from_linen
-from jaxpath.targets.lwta import TEMPERATURE, Activations, competing_name
+from jaxpath.targets.lwta import TEMPERATURE, Competing, competing_name
 from jaxpath.types import Competition, Gates, Preprocessing, Target
 
 _CONVOLUTIONS = ((16, 2), (32, 2), (64, 1))
@@ -41,7 +43,9 @@ class DigitCNN(nn.Module):
     ) -> tuple[Array, dict[str, Array], dict[str, Competition] | None]:
         del train  # neither norms nor dropout
         taps = Taps(gates)
-        activate = Activations(taps, competitors=self.competitors, keys=keys, temperature=self.temperature)
+        activate: Activation = Pointwise(taps, relu)
+        if self.competitors > 1:
+            activate = Competing(taps, self.competitors, keys, temperature=self.temperature)
         x = images.astype(self.dtype)
         for number, (width, stride) in enumerate(_CONVOLUTIONS):
             x = Conv(
@@ -88,3 +92,12 @@ def digit_cnn(
         num_classes=num_classes,
         preprocessing=Preprocessing(None, size, mean=(0.0,) * channels, std=(1.0,) * channels),
     )
+
+
+def _recognise(shapes: Shapes) -> str | None:
+    return "digit_cnn" if count_features(shapes) == (3, 0) else None
+
+
+DIGIT_CNN = Family(
+    {"digit_cnn": digit_cnn}, _recognise, first="features.0", last="classifier.2", flattened="classifier.0"
+)

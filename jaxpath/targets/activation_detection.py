@@ -55,7 +55,7 @@ def find_activations(jaxpr: Jaxpr, names: Collection[str]) -> dict[Var, str]:
     ``jax.custom_jvp`` keep it), and without a name: max(x, 0) as ``"relu"``, x * f(x) with a logistic f as
     ``"silu"``, and with tanh or erf as ``"gelu"``.
     """
-    found: dict[Var, str] = {}
+    activations: dict[Var, str] = {}
     constants: dict[Var, Literal] = {}
     makers: dict[Var, _Operation] = {}
     origins: dict[Var, _Origin] = {}
@@ -67,13 +67,13 @@ def find_activations(jaxpr: Jaxpr, names: Collection[str]) -> dict[Var, str]:
         operation = _Operation(eqn.primitive.name, operands)
         name = call_name(eqn) or _rectifier(operation, makers) or _self_gated(operation, origins)
         if name is not None and name in names:
-            found[result] = name
+            activations[result] = name
         elif operation.primitive in _SPREAD and isinstance(operands[0], Literal):
             constants[result] = operands[0]
         elif origin := _origin(operation, origins):
             origins[result] = origin
         makers[result] = operation
-    return found
+    return activations
 
 
 def call_name(eqn: JaxprEqn) -> str | None:

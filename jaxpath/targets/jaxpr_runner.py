@@ -6,7 +6,7 @@ from jax import Array
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var, jaxpr_as_fun, jaxprs_in_params
 from jax.extend.core.primitives import closed_call_p, jit_p, remat_p
 
-from jaxpath.targets.activations import call_name, find_activations
+from jaxpath.targets.activation_detection import call_name, find_activations
 from jaxpath.types import InputError
 
 Visit = Callable[[str, Array], Array]
@@ -27,7 +27,7 @@ def evaluate(
     Args:
         closed: From ``jax.make_jaxpr``.
         inputs: Its flat arguments.
-        names: See :func:`~jaxpath.targets.activations.find_activations`.
+        names: See :func:`~jaxpath.targets.activation_detection.find_activations`.
         visit: Gets each activation's place, such as ``"CNN/Block_0/relu"``: the named scopes around
             it and its own name.
         scope: Named scopes around the whole.
@@ -39,7 +39,7 @@ def evaluate(
         InputError: An activation lies in a loop, in a branch or in a function with a derivative of its own.
     """
     jaxpr = closed.jaxpr
-    found = find_activations(jaxpr, names)
+    activations = find_activations(jaxpr, names)
     values: dict[Var, Array] = dict(zip(jaxpr.constvars, closed.consts, strict=True))
     values.update(zip(jaxpr.invars, inputs, strict=True))
 
@@ -49,7 +49,7 @@ def evaluate(
     for eqn in jaxpr.eqns:
         place = _join(scope, str(eqn.source_info.name_stack))
         operands = [read(atom) for atom in eqn.invars]
-        if eqn.outvars and (name := found.get(eqn.outvars[0])):
+        if eqn.outvars and (name := activations.get(eqn.outvars[0])):
             (activation,) = execute(jaxpr, eqn, operands)
             results = [visit(_join(place, name), activation)]
         elif any(_has_activations(callee, names) for callee in _callees(eqn)):
