@@ -63,12 +63,13 @@ def _compare() -> Command:
 def _train(name: str) -> Command:
     from jaxpath import runs
 
-    run, options = {
+    started: dict[str, tuple[Callable[[Any], Any], type[runs.Launch]]] = {
         "imagenet": (runs.run_generator, runs.Imagenet),
         "cifar10": (runs.run_generator, runs.Cifar10),
         "digits": (runs.run_digits, runs.Digits),
         "target": (runs.run_target, runs.TargetRun),
-    }[name]
+    }
+    run, options = started[name]
     return experiment(run, options, _about(options))
 
 

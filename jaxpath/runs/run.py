@@ -61,7 +61,7 @@ def begin(options: Any, **more: Any) -> Run:
 
 
 def as_config(options: Any, **more: Any) -> dict[str, Any]:
-    """What decides a run's result, as JSON's types: ``options``, a dataclass, without what is free to change."""
+    """What decides a run's result, as JSON's types: ``options``, a dataclass, but for what may change."""
 
     def deciding(values: Mapping[str, Any]) -> dict[str, Any]:
         return {

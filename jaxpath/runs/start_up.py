@@ -59,7 +59,7 @@ class Command(NamedTuple):
     description: str
 
 
-def experiment(run: Callable[[Any], None], options: type[Launch], description: str | None) -> Command:
+def experiment(run: Callable[[Any], Any], options: type[Launch], description: str | None) -> Command:
     """An experiment as something to start: its processes find each other first."""
 
     def start(parsed: Launch) -> None:
@@ -69,7 +69,7 @@ def experiment(run: Callable[[Any], None], options: type[Launch], description: s
     return Command(options, start, description or "")
 
 
-def main(run: Callable[[Any], None], options: type[Launch], description: str | None) -> None:
+def main(run: Callable[[Any], Any], options: type[Launch], description: str | None) -> None:
     """Reads the command line and runs; a user's mistake is one line on stderr and exit status 2.
 
     Args:
