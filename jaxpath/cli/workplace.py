@@ -1,7 +1,6 @@
 """What a command works with, made alike for all: session, method, and what was made with them."""
 
 import dataclasses
-import hashlib
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +13,7 @@ from jaxpath import explainers, gencnp, report, runs, targets
 from jaxpath.cli.opening import prepare_folder
 from jaxpath.cli.options import DENSITY, MethodOptions, TargetOptions
 from jaxpath.devices import check_batch_size, make_mesh
+from jaxpath.files import sha256_of
 from jaxpath.metrics import Method, Session
 from jaxpath.runs.manifest import report_details, write_manifest
 from jaxpath.types import Explainer, InputError, Params, Target
@@ -147,8 +147,7 @@ def make_method(target: Target, options: MethodOptions, classifier: TargetOption
         return gencnp.make_gencnp(target, generator, params, density=options.density)
 
     cut = "with each picture's own density" if options.density is None else f"at density {options.density:g}"
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Method(f"GEN-CNP generator {digest[:12]} {cut}", make, params, options.seed)
+    return Method(f"GEN-CNP generator {sha256_of(path)[:12]} {cut}", make, params, options.seed)
 
 
 def _training(

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from jaxpath.files import replacing
 from jaxpath.types import InputError, Params, Target
 
 
@@ -32,11 +32,9 @@ def save_module(path: str | Path, kind: str, header: Mapping[str, Any], params: 
         header: How to build the module, and for which target.
         params: Nested dicts of arrays.
     """
-    path = Path(path)
     arrays = {"/".join(key): np.asarray(value) for key, value in flatten_dict(params).items()}
-    partial = path.with_suffix(".partial")
-    save_file(arrays, partial, metadata={f"jaxpath.{kind}": json.dumps(header)})
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        save_file(arrays, partial, metadata={f"jaxpath.{kind}": json.dumps(header)})
 
 
 def read_module(path: str | Path, kind: str) -> tuple[dict[str, Any], Params]:

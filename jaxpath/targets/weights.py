@@ -1,7 +1,5 @@
 """Trained weights: from PyTorch's files into a target's parameters and back."""
 
-import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +8,7 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 from safetensors.numpy import save_file
 
+from jaxpath.files import replacing, sha256_of
 from jaxpath.targets.lwta import split_name
 from jaxpath.targets.recognition import recognise
 from jaxpath.targets.registry import families_of
@@ -75,15 +74,9 @@ def save_weights(target: Target, params: Params, path: str | Path) -> None:
             f"the parameters to be written are not those of {target.name} with {target.num_classes} classes; "
             "give what its init, train_apply or load_weights returned"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Renamed when complete: a run that is killed here leaves no half a file.
-    partial = path.with_suffix(".partial")
-    save_file(
-        {slot.key: slot.to_torch(np.asarray(arrays[slot.path])) for slot in slots},
-        partial,
-        {TARGET: target.name},
-    )
-    os.replace(partial, path)
+    tensors = {slot.key: slot.to_torch(np.asarray(arrays[slot.path])) for slot in slots}
+    with replacing(path) as partial:
+        save_file(tensors, partial, {TARGET: target.name})
 
 
 def weights_hash(path: str | Path) -> str:
@@ -92,8 +85,7 @@ def weights_hash(path: str | Path) -> str:
     Raises:
         InputError: There is no such file.
     """
-    with local_file(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(local_file(path))
 
 
 def _check_tensors(
