@@ -129,3 +129,10 @@ def test_an_entry_has_its_weights_recognised_and_loaded_in_their_layout(toy_is_e
 def test_without_an_entry_the_weights_are_not_recognised(tmp_path):
     save_file(make_weights(), tmp_path / "toy.safetensors")
     assert targets.describe_weights(tmp_path / "toy.safetensors").name is None
+
+
+def test_a_metric_is_known_to_three_files_of_the_library_at_most_and_the_page_lists_them():
+    files = listed_files("A metric")
+    assert library_files_that_say("worst_class") == files and 1 <= len(files) <= 3
+    (row,) = re.findall(r"^```text\n(.*?)^```", section("A metric"), flags=re.MULTILINE | re.DOTALL)
+    assert row in (ROOT / "jaxpath" / "metrics" / "metric.py").read_text(encoding="utf-8")

@@ -42,6 +42,18 @@ def agreement(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.mean(np.asarray(first) == np.asarray(second)))
 
 
+def worst_class_agreement(classes: np.ndarray, reference: np.ndarray) -> float:
+    """Smallest share of agreement over the classes of ``reference`` that occur, [N] and [N].
+
+    The mean over all images hides a class that fails, if it is one of many.
+
+    >>> worst_class_agreement(np.array([0, 0, 1, 2]), np.array([0, 0, 1, 1]))
+    0.5
+    """
+    agree = np.asarray(classes) == np.asarray(reference)
+    return min(float(agree[reference == label].mean()) for label in np.unique(reference))
+
+
 def mean_drop(clean: np.ndarray, masked: np.ndarray) -> float:
     """mDC: mean of max(0, p - o) / p over confidences [N]; 0 is best.
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from jaxpath.metrics.evidence import Evidence, gather_evidence
-from jaxpath.metrics.faithfulness import agreement, mean_drop, mean_increase
+from jaxpath.metrics.faithfulness import agreement, mean_drop, mean_increase, worst_class_agreement
 from jaxpath.metrics.records import Records
 from jaxpath.metrics.session import Passes, Session
 from jaxpath.metrics.similarity import random_aciou
@@ -48,6 +48,11 @@ def _target_accuracy(evidence: Evidence) -> float:
 
 def _fidelity(evidence: Evidence) -> float:
     return agreement(evidence.records.masked_predicted, evidence.records.predicted)
+
+
+def _worst_class_fidelity(evidence: Evidence) -> float:
+    records = evidence.records
+    return worst_class_agreement(records.masked_predicted, records.predicted)
 
 
 def _accuracy(evidence: Evidence) -> float:
@@ -101,6 +106,27 @@ METRICS = (
         interval=True,
         panel=True,
         fact="keep their class with the pathway alone (fidelity)",
+    ),
+    Metric("worst_class_fidelity", "fidelity of the worst class", _worst_class_fidelity, better="high"),
+    Metric(
+        "leakage",
+        "leakage",
+        _leakage,
+        better="low",
+        headline=True,
+        at_densities=True,
+        interval=True,
+        panel=True,
+        fact="of pathways turn a picture of another class into their own (leakage)",
+    ),
+    Metric(
+        "retention",
+        "retention",
+        _retention,
+        better="high",
+        headline=True,
+        at_densities=True,
+        interval=True,
     ),
     Metric(
         "accuracy", "accuracy under the pathway", _accuracy, better="high", at_densities=True, interval=True
@@ -167,26 +193,6 @@ METRICS = (
         lambda evidence: random_aciou(_density(evidence)),
         at_densities=True,
     ),
-    Metric(
-        "leakage",
-        "leakage",
-        _leakage,
-        better="low",
-        headline=True,
-        at_densities=True,
-        interval=True,
-        panel=True,
-        fact="of pathways turn a picture of another class into their own (leakage)",
-    ),
-    Metric(
-        "retention",
-        "retention",
-        _retention,
-        better="high",
-        headline=True,
-        at_densities=True,
-        interval=True,
-    ),
 )
 """Every metric, in the order of ``results.json``."""
 
@@ -232,7 +238,7 @@ def metric_names(keep: Callable[[Metric], bool]) -> tuple[str, ...]:
     """Names of the metrics for which ``keep`` is true, in the order of :data:`METRICS`.
 
     >>> metric_names(lambda metric: metric.panel)
-    ('fidelity', 'mdc', 'leakage')
+    ('fidelity', 'leakage', 'mdc')
     """
     return tuple(metric.name for metric in METRICS if keep(metric))
 

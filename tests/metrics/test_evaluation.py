@@ -131,6 +131,7 @@ def test_every_metric_is_the_plain_mean_of_its_definition():
     expected = {
         "target_accuracy": np.mean(predicted == labels),
         "fidelity": np.mean(masked == predicted),
+        "worst_class_fidelity": min(np.mean(masked[predicted == c] == c) for c in set(predicted)),
         "accuracy": np.mean(masked == labels),
         "mdc": np.mean([max(0, a - b) / a for a, b in zip(p, o, strict=True)]),
         "mic": np.mean(o > p),
