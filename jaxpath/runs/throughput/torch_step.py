@@ -4,8 +4,8 @@ r"""The training step of a generator in plain PyTorch, a program of its own.
 
 ``TorchProcess`` starts it, hands over the weights, the generator's start and a batch of images, and asks for
 one call at a time, so that both take turns on the machine. It needs PyTorch and NumPy only, and imports
-nothing of jaxpath. Written as a PyTorch user would for speed: channels-last memory, fused AdamW, frozen weights without
-gradients, the clean forward without a graph and shared by teacher and generator.
+nothing of jaxpath. Written as a PyTorch user would for speed: channels-last memory, fused AdamW, frozen
+weights without gradients, the clean forward without a graph and shared by teacher and generator.
 
 Requests are lines on stdin, answers lines on stdout: ``step``, ``floor`` or ``forward`` gives the
 milliseconds of one call, ``check`` takes a step and gives its loss and the norm of its gradient.
