@@ -1,11 +1,11 @@
-r"""The training step of experiments/throughput.py in plain PyTorch, in a process of its own.
+r"""The training step of a generator in plain PyTorch, a program of its own.
 
-    python experiments/torch_step.py --arrays arrays.npz --settings '{"dtype": "float32", ...}'
+    python jaxpath/runs/throughput/torch_step.py --arrays arrays.npz --settings '{"dtype": "float32", ...}'
 
-throughput.py starts it with ``--against-torch``, hands over the weights, the generator's start and a batch of
-images, and asks for one call at a time, so that both take turns on the machine. It needs PyTorch and NumPy
-only. Written as a PyTorch user would for speed: channels-last memory, fused AdamW, frozen weights without
-gradients, the clean forward without a graph and shared by teacher and generator.
+``TorchProcess`` starts it, hands over the weights, the generator's start and a batch of images, and asks for
+one call at a time, so that both take turns on the machine. It needs PyTorch and NumPy only, and imports
+nothing of jaxpath. Written as a PyTorch user would for speed: channels-last memory, fused AdamW, frozen
+weights without gradients, the clean forward without a graph and shared by teacher and generator.
 
 Requests are lines on stdin, answers lines on stdout: ``step``, ``floor`` or ``forward`` gives the
 milliseconds of one call, ``check`` takes a step and gives its loss and the norm of its gradient.
@@ -151,7 +151,7 @@ def pool(feature: Tensor, grid: int) -> Tensor:
     return F.adaptive_avg_pool2d(feature, min(grid, feature.shape[2]))
 
 
-def by_site(made: Weights, features: Sequence[Tensor], grid: int) -> Weights:
+def by_site(stacked: Weights, features: Sequence[Tensor], grid: int) -> Weights:
     """The generator's weights with a layer for every site, where jaxpath stacks those of sites alike."""
     weights: Weights = {}
     alike: dict[str, int] = {}
@@ -159,7 +159,7 @@ def by_site(made: Weights, features: Sequence[Tensor], grid: int) -> Weights:
         channels, *places = pool(feature, grid).shape[1:] if feature.ndim == 4 else feature.shape[1:]
         group = "x".join(map(str, [*places, channels]))
         k = alike[group] = alike.get(group, -1) + 1
-        for name, value in made.items():
+        for name, value in stacked.items():
             layer, _, leaf = name.partition("/")
             if layer in ("embed_recursion", "decode_recursion"):
                 weights[f"{layer}/{i}/{leaf}"] = value[i]
@@ -203,7 +203,7 @@ def divergence(teacher: Tensor, student: Tensor) -> Tensor:
     return (p.exp() * (p - F.log_softmax(student, dim=1))).sum(dim=1)
 
 
-class Bench:
+class Trainer:
     """The frozen classifier, the generator, its optimizer and a batch of images."""
 
     def __init__(self, arrays: dict[str, np.ndarray], settings: dict) -> None:
@@ -223,8 +223,8 @@ class Bench:
         with torch.no_grad():
             _, features = self.network(self.weights, self.images)
         self.open = [torch.ones(f.shape[:2], device=self.device) for f in features]
-        made = by_site(_under(arrays, "generator/", self.device), features, settings["grid"])
-        self.params = {name: _channels_last(value).requires_grad_() for name, value in made.items()}
+        generator = by_site(_under(arrays, "generator/", self.device), features, settings["grid"])
+        self.params = {name: _channels_last(value).requires_grad_() for name, value in generator.items()}
         self.optimizer = torch.optim.AdamW(
             list(self.params.values()), lr=1e-3, weight_decay=1e-4, eps=1e-8, fused=True
         )
@@ -318,10 +318,10 @@ def main() -> None:
     options = parser.parse_args()
     torch.manual_seed(0)
     with np.load(options.arrays) as file:
-        bench = Bench(dict(file), json.loads(options.settings))
+        trainer = Trainer(dict(file), json.loads(options.settings))
     for line in sys.stdin:
         request = line.strip()
-        answer = [*map(float, bench.step())] if request == "check" else bench.milliseconds(request)
+        answer = [*map(float, trainer.step())] if request == "check" else trainer.milliseconds(request)
         print(json.dumps(answer), flush=True)
 
 

@@ -1,0 +1,100 @@
+"""The two classifiers, trained or loaded, and how each is explained."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jaxpath import data, explainers, targets
+from jaxpath.metrics import Method
+from jaxpath.runs.architectures.options import TRAINED, ArchitectureComparison
+from jaxpath.runs.classifiers import train_classifier
+from jaxpath.runs.generators import train_generator
+from jaxpath.runs.run import Run, as_config, say
+from jaxpath.runs.study import Study, target_options
+from jaxpath.types import InputError, Params, Target
+
+_BASELINE_DENSITY = 0.1
+
+
+class Model(NamedTuple):
+    """One of the two.
+
+    Attributes:
+        name: In results and figures; the target's, with a number if both are the same.
+        target: The classifier.
+        weights: Where its weights are; None if it is trained here.
+        out: Its folder.
+        seed: Of its training and its generator's.
+    """
+
+    name: str
+    target: Target
+    weights: str | None
+    out: Path
+    seed: int
+
+
+def make_models(options: ArchitectureComparison, source: data.Source) -> list[Model]:
+    """The two targets for these data; what is wrong with the options is said before anything is trained.
+
+    Raises:
+        InputError: The explainer is unknown, the density is no share, or the targets take different images.
+    """
+    known = (TRAINED, *explainers.names())
+    if options.explainer not in known:
+        raise InputError(f"--explainer is {options.explainer!r}; choose one of {', '.join(known)}")
+    if options.density is not None and not 0 < options.density <= 1:
+        raise InputError(f"--density is {options.density}; expected a share above 0 and up to 1")
+    shape = target_options(source, image_size=options.image_size)
+    models = []
+    for place, name in enumerate(options.models):
+        target = targets.make_target(name, dtype=options.generator.precision, **shape)
+        label = f"{name}-{place + 1}" if len(set(options.models)) == 1 else name
+        weights = None if options.weights is None else options.weights[place]
+        models.append(Model(label, target, weights, options.out / label, options.seed + place))
+    sizes = [model.target.preprocessing.crop for model in models]
+    if sizes[0] != sizes[1]:
+        raise InputError(
+            f"{options.models[0]} takes images of {sizes[0]} pixels and {options.models[1]} of {sizes[1]}; "
+            "expected the same for both: set --image-size"
+        )
+    return models
+
+
+def make_params(model: Model, train: data.Source, options: ArchitectureComparison) -> Params:
+    """The model's parameters, from its weights or trained on ``train``."""
+    if model.weights is not None:
+        return targets.load_weights(model.target, model.weights)
+    say(f"{model.name}: trained on {len(train)} images")
+    run = Run(model.out / "target", model.seed, _training_config(model, options, "classifier"))
+    return train_classifier(model.target, train, options.classifier, run=run)
+
+
+def make_method(model: Model, study: Study, options: ArchitectureComparison) -> Method:
+    """The explainer of a model: a generator that is trained here, or a baseline."""
+    settings = options.generator
+    if options.explainer != TRAINED:
+        density = _BASELINE_DENSITY if options.density is None else options.density
+        explain = explainers.make_explainer(
+            options.explainer, model.target, density=density, granularity=settings.granularity
+        )
+        return Method.of(options.explainer, explain, seed=options.seed)
+    say(f"{model.name}: generator of its pathways")
+    if settings.checkpoints is not None:
+        settings = dataclasses.replace(settings, checkpoints=f"{settings.checkpoints}/{model.name}")
+    run = Run(model.out, model.seed, _training_config(model, options, "classifier", "generator"))
+    trained = train_generator(model.target, study.params, study.train, settings, run=run)
+    return trained.method(model.target, density=options.density, seed=options.seed)
+
+
+def _training_config(model: Model, options: ArchitectureComparison, *parts: str) -> dict[str, Any]:
+    """What decides the result of a training: how pathways are explained and scored is no part of it."""
+    everything = as_config(options)
+    sources = ("data", "train_split", "train_images", "eval_split", "eval_fraction", "image_size")
+    weights = {} if model.weights is None else {"weights": targets.weights_hash(model.weights)}
+    return {
+        **{name: everything[name] for name in (*parts, *sources)},
+        **weights,
+        "model": model.target.name,
+        "seed": model.seed,
+    }

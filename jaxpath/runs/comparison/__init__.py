@@ -1,0 +1,30 @@
+"""Explainers of one classifier on the same images at the same densities."""
+
+from jaxpath.runs.comparison.averaging import merge
+from jaxpath.runs.comparison.comparing import compare_explainers, open_classifier, run_comparison
+from jaxpath.runs.comparison.entries import Entry, make_entries
+from jaxpath.runs.comparison.images import Images, ImageSets, open_images
+from jaxpath.runs.comparison.options import Comparison
+from jaxpath.runs.comparison.scoring import Row, score
+from jaxpath.runs.comparison.tables import markdown, print_curves, write_csv
+from jaxpath.runs.comparison.timing import measure_times, time_calls
+
+__all__ = [
+    "Comparison",
+    "Entry",
+    "ImageSets",
+    "Images",
+    "Row",
+    "compare_explainers",
+    "make_entries",
+    "markdown",
+    "measure_times",
+    "merge",
+    "open_classifier",
+    "open_images",
+    "print_curves",
+    "run_comparison",
+    "score",
+    "time_calls",
+    "write_csv",
+]

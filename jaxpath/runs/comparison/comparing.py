@@ -1,0 +1,129 @@
+"""From options to ``results.json``, tables and figures of a comparison."""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import jax
+from tqdm import tqdm
+
+from jaxpath import data, metrics, report, targets
+from jaxpath.metrics import Session, Watch
+from jaxpath.runs.comparison.averaging import merge
+from jaxpath.runs.comparison.entries import Entry, make_entries
+from jaxpath.runs.comparison.images import make_image_sets, open_images
+from jaxpath.runs.comparison.options import Comparison
+from jaxpath.runs.comparison.scoring import Row, score
+from jaxpath.runs.comparison.tables import markdown, print_curves, write_csv
+from jaxpath.runs.comparison.timing import measure_times
+from jaxpath.runs.results import write_results
+from jaxpath.runs.run import Run, begin, say
+from jaxpath.runs.study import check_data, open_session, target_options
+from jaxpath.types import Params, Target
+
+
+def run_comparison(options: Comparison) -> dict[str, Row]:
+    """Opens classifier and images, scores and times all explainers, and writes everything.
+
+    Returns:
+        Explainer -> its row of ``results.json``.
+
+    Raises:
+        InputError: Data, weights or an explainer cannot be opened, or do not fit each other.
+    """
+    run = begin(options, weights=targets.weights_hash(options.weights))
+    source = open_images(options)
+    target, params = open_classifier(options, source)
+    return compare_explainers(target, params, source, options, run=run)
+
+
+def open_classifier(options: Comparison, source: data.Source) -> tuple[Target, Params]:
+    """The target for these images, and its parameters.
+
+    Raises:
+        InputError: The model or the weights cannot be opened, or do not fit each other.
+    """
+    shape = target_options(source, image_size=options.image_size)
+    if options.num_classes is not None:
+        shape["num_classes"] = options.num_classes
+    target = targets.make_target(options.model, **shape)
+    return target, targets.load_weights(target, options.weights)
+
+
+def compare_explainers(
+    target: Target, params: Params, source: data.Source, options: Comparison, *, run: Run
+) -> dict[str, Row]:
+    """Scores and times the explainers of ``options`` and writes everything into the run's folder.
+
+    Left are ``results.json``, ``curves.csv``, ``table.md``, ``curves.png`` and, if times were measured,
+    ``times.png``.
+
+    Args:
+        target: The classifier.
+        params: Its parameters.
+        source: The images to score.
+        options: Which explainers, at which densities.
+        run: The run.
+
+    Returns:
+        Explainer -> its row of ``results.json``: runs of one name are one row.
+
+    Raises:
+        InputError: An explainer cannot be opened, or a label is no class of the target.
+    """
+    entries = make_entries(target, options)
+    check_data(target, source)
+    batch_size = metrics.fitting_batch_size(target, budget=options.memory) * jax.device_count()
+    session = open_session(target, params, batch_size=batch_size)
+    say(f"{len(source)} images, {batch_size} at a time, {len(entries)} explainers")
+    scores = _score_all(session, entries, source, options)
+    if options.timed_batches:
+        times = measure_times(session, entries, source, batch_sizes=options.timed_batches)
+        scores = [
+            {**row, "milliseconds_per_image": by_size} for row, by_size in zip(scores, times, strict=True)
+        ]
+    rows = merge(zip((entry.name for entry in entries), scores, strict=True))
+    print_curves(rows)
+    write_results({"explainers": rows, "num_images": len(source)}, run=run)
+    if jax.process_index() == 0:
+        write_tables(run.out, rows)
+    return rows
+
+
+def write_tables(out: Path, rows: dict[str, Row]) -> None:
+    """Writes ``curves.csv``, ``table.md``, ``curves.png``, and ``times.png`` if times were measured."""
+    write_csv(out / "curves.csv", rows)
+    (out / "table.md").write_text(markdown(rows))
+    figure = report.plot_curves({name: row["curve"] for name, row in rows.items()})
+    report.save_figure(figure, out / "curves.png")
+    timed = "milliseconds_per_image"
+    times = {name: row[timed] for name, row in rows.items() if timed in row}
+    if times:
+        report.save_figure(report.plot_times(times), out / "times.png")
+
+
+def _score_all(session: Session, entries: list[Entry], source: data.Source, options: Comparison) -> list[Row]:
+    """One row per entry, under one progress bar."""
+    with tqdm(unit="batch", disable=None) as bar:
+        sets = make_image_sets(session._replace(watch=_counting(bar)), source, options)
+        bar.reset(total=sum(sets.num_batches(entry, len(options.densities)) for entry in entries))
+        rows = []
+        for entry in entries:
+            bar.set_description(entry.name)
+            rows.append(score(entry, sets, options))
+            if jax.process_index() == 0:
+                bar.write(f"{entry.name}: scored on {rows[-1]['num_images']} images", file=sys.stderr)
+    return rows
+
+
+def _counting(bar: tqdm) -> Watch:
+    """Tells ``bar`` about every batch."""
+
+    def watch(title: str, total: int, batches: Iterable[Any]) -> Iterable[Any]:
+        del title, total
+        for batch in batches:
+            yield batch
+            bar.update()
+
+    return watch

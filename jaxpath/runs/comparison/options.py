@@ -1,0 +1,58 @@
+"""What a comparison of explainers is asked for."""
+
+import dataclasses
+from pathlib import Path
+from typing import Literal
+
+from jaxpath import explainers, metrics
+from jaxpath.runs.options import Launch
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison(Launch):
+    """Compares explainers of one classifier on the same images at the same densities.
+
+    Attributes:
+        data: digits, npz:FILE, folder:PATH, tar:FILE, tfds:NAME, or a path alone.
+        weights: The target's weights: .safetensors, .pth, or hf://owner/name.
+        out: Folder of the results.
+        model: Name of the target.
+        num_classes: Classes of the target; None takes those of the data.
+        image_size: Side of the square images that the target takes; None keeps its own.
+        data_dir: Where TFDS data sets are prepared.
+        eval_split: Split that is scored; None takes everything.
+        eval_fraction: Scores only the share that a training with the same seed holds out; None takes all.
+        images: Scores the first so many images; None takes all.
+        search_images: Of these, how many the slow explainers take.
+        explainers: Names of the baselines.
+        generators: Trained generators as NAME:FILE; files of one name are runs with different seeds.
+        refine_steps: Steps of per-image search from the scores of the first generator of each name; 0 leaves
+            it out.
+        densities: Fractions of neurons to open.
+        granularity: One gate per channel or per unit; generators must have been trained for it.
+        ablation: What a closed neuron is set to: 0, or its mean over the images.
+        timed_batches: Batch sizes at which the time per image is measured; none leaves it out.
+        memory: Bytes of activations per device that one batch may take.
+        seed: Of explainers that draw, of the images of other classes, and of the held-out share.
+    """
+
+    data: str
+    weights: str
+    out: Path = Path("runs/compare")
+    model: str = "resnet18"
+    num_classes: int | None = None
+    image_size: int | None = None
+    data_dir: str | None = None
+    eval_split: str | None = None
+    eval_fraction: float | None = None
+    images: int | None = None
+    search_images: int = 100
+    explainers: tuple[str, ...] = explainers.names()
+    generators: tuple[str, ...] = ()
+    refine_steps: int = 30
+    densities: tuple[float, ...] = metrics.DENSITIES
+    granularity: Literal["channel", "unit"] = "channel"
+    ablation: Literal["zero", "mean"] = "zero"
+    timed_batches: tuple[int, ...] = (1, 64)
+    memory: int = 2**30
+    seed: int = 0
