@@ -10,7 +10,7 @@ import jax
 from jaxpath import targets
 from jaxpath.metrics import METRICS
 from jaxpath.runs.comparison import Comparison, Row, compare_explainers, open_classifier
-from jaxpath.runs.epochs import with_epochs
+from jaxpath.runs.fitting import with_epochs
 from jaxpath.runs.generators import GENERATOR, train_generator
 from jaxpath.runs.options import GeneratorOptions
 from jaxpath.runs.presets import Cifar10, open_study

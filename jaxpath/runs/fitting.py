@@ -6,6 +6,7 @@ import jax
 import optax
 
 from jaxpath import data, training
+from jaxpath.runs.options import GeneratorOptions
 from jaxpath.runs.run import Run
 from jaxpath.training.checkpoints import Checkpoints
 from jaxpath.types import Params
@@ -86,3 +87,10 @@ def warmup_cosine(peak: float, num_steps: int, *, warmup: float = 0.1) -> optax.
 def steps_of(epochs: float, source: data.Source, batch_size: int) -> int:
     """Steps that ``epochs`` passes over ``source`` take, at least one."""
     return max(1, round(epochs * len(source) / batch_size))
+
+
+def with_epochs(options: GeneratorOptions, epochs: float | None, source: data.Source) -> GeneratorOptions:
+    """``options`` with the steps that ``epochs`` passes over ``source`` take; None leaves their number."""
+    if epochs is None:
+        return options
+    return dataclasses.replace(options, steps=steps_of(epochs, source, options.batch_size))

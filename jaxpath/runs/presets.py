@@ -6,7 +6,7 @@ from pathlib import Path
 from jaxpath import data, targets
 from jaxpath.runs.classifiers import WEIGHTS, classifier_accuracy, train_classifier
 from jaxpath.runs.evaluation import Evaluation
-from jaxpath.runs.fitting import steps_of
+from jaxpath.runs.fitting import steps_of, with_epochs
 from jaxpath.runs.generators import train_generator
 from jaxpath.runs.options import ClassifierOptions, DataOptions, GeneratorOptions, Launch
 from jaxpath.runs.results import report_generator, write_results
@@ -133,10 +133,7 @@ def run_generator(options: GeneratorRun) -> Evaluation:
     """Opens classifier and data, trains a generator, scores it on held-out images, writes everything."""
     run = begin(options, weights=targets.weights_hash(options.weights))
     study = open_study(options)
-    generator = options.generator
-    if options.epochs is not None:
-        steps = steps_of(options.epochs, study.train, generator.batch_size)
-        generator = dataclasses.replace(generator, steps=steps)
+    generator = with_epochs(options.generator, options.epochs, study.train)
     say(f"generator: pathways of the frozen {study.target.name}, {len(study.train)} training images")
     trained = train_generator(study.target, study.params, study.train, generator, run=run)
     return report_generator(study, trained, generator, run=run)

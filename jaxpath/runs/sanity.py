@@ -10,8 +10,8 @@ import numpy as np
 
 from jaxpath import data, explainers, gencnp, metrics, report, targets
 from jaxpath.metrics import Method, Passes, Session
-from jaxpath.runs.epochs import with_epochs
 from jaxpath.runs.evaluation import passes_over
+from jaxpath.runs.fitting import with_epochs
 from jaxpath.runs.generators import train_generator
 from jaxpath.runs.options import GeneratorOptions
 from jaxpath.runs.presets import Cifar10, open_study
