@@ -1,5 +1,6 @@
 """One training in the folder of its run: checkpoints, logs, schedule."""
 
+import dataclasses
 from typing import NamedTuple
 
 import jax
