@@ -1,4 +1,4 @@
-r"""How fast a training step of the generator is, and how far from what it cannot do without.
+r"""How fast a training step of the generator is, and how far above its unavoidable cost.
 
     python experiments/throughput.py --model resnet18 --image-size 64 --batch-size 32 --out runs/throughput
 
@@ -11,13 +11,10 @@ are random, which changes no time. ``--data`` reads real images besides, to time
 'jaxpath[bench]'``), eager or compiled, in the same turns. Written is ``results.json``.
 """
 
-import contextlib
-import ctypes
 import dataclasses
 import functools
 import json
 import random
-import resource
 import statistics
 import subprocess
 import sys
@@ -37,6 +34,7 @@ from common import GeneratorOptions
 from flax.traverse_util import flatten_dict
 
 from jaxpath import compiling, data, explainers, gencnp, losses, targets, training
+from jaxpath.cpu.memory import peak_memory, start_peak
 from jaxpath.targets.torch_names import parameter_slots
 from jaxpath.types import InputError, Params, Target
 
@@ -198,23 +196,6 @@ def prepare_step(bench: Bench, options: Options) -> tuple[dict[str, Callable[[],
         call()
     found["peak_memory_mb"] = peak_memory() / 1e6
     return {"step": call}, found
-
-
-def start_peak() -> None:
-    """Hands back what the compiler freed and lets :func:`peak_memory` begin anew; Linux with glibc only."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def peak_memory() -> float:
-    """Bytes: the device's peak where it counts them, else this process's since :func:`start_peak`."""
-    statistics_of = jax.devices()[0].memory_stats()
-    if statistics_of:
-        return float(statistics_of["peak_bytes_in_use"])
-    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * (
-        1 if sys.platform == "darwin" else 1024
-    )
 
 
 def prepare_floor(bench: Bench) -> tuple[Callable[[], float], float]:

@@ -11,7 +11,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-BASE = {"markup", "types", "compiling", "gating", "layers", "pathways", "losses", "training.sharding"}
+BASE = {
+    *("markup", "types", "compiling", "gating", "windows", "layers", "pathways", "losses"),
+    "training.sharding",
+}
 
 SYSTEMS = {"gencnp", "flint", "lap", "discover"}
 EVERYTHING = (
@@ -23,9 +26,12 @@ EVERYTHING = (
 MAY_IMPORT = {
     "markup": set(),
     "types": {"markup"},
-    "compiling": set(),
+    "windows": set(),
+    # Compiling and layers choose what a CPU needs; nobody else knows of it but who starts a process.
+    "cpu": {"windows"},
+    "compiling": {"cpu"},
     "gating": {"types", "compiling"},
-    "layers": {"types", "compiling"},
+    "layers": {"types", "compiling", "cpu", "windows"},
     "pathways": {"types"},
     "losses": {"types"},
     "training.sharding": {"types"},
@@ -49,7 +55,7 @@ MAY_IMPORT = {
     # A page shows what was found.
     "report": BASE | {"findings"},
     # The command line sets everything up, as an experiment does, and starts experiments.
-    "cli": EVERYTHING,
+    "cli": EVERYTHING | {"cpu"},
     "__main__": {"cli"},
 }
 """Room -> rooms that it may import, besides itself. A room is a module or a package of jaxpath."""

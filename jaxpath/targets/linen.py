@@ -11,7 +11,7 @@ from flax.traverse_util import flatten_dict
 from jax import Array
 from jax.typing import DTypeLike
 
-from jaxpath.compiling import run_once
+from jaxpath.compiling import read_once, run_once
 from jaxpath.gating import check_gates
 from jaxpath.types import Gates, InputError, Params, Preprocessing, Site, Target, TargetOutput
 
@@ -139,7 +139,9 @@ def from_linen(
 
     def apply(params: Params, images: Array, gates: Gates | None = None) -> TargetOutput:
         check_gates(gates, sites)
-        output, sown = module.apply(params, prepared(images), gates, mutable=[_RECORDS])
+        # Competing units read a result more than once, and so do the statistics of a batch in training.
+        with read_once(not competes):
+            output, sown = module.apply(params, prepared(images), gates, mutable=[_RECORDS])
         return _as_output(output, sown)
 
     def sample_apply(
