@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import jax
 from jax import Array, lax
-from jax.sharding import Mesh
+from jax.sharding import AbstractMesh, Mesh
 
 from jaxpath.cpu import compiler
 from jaxpath.cpu.hints import Hints
@@ -69,8 +69,10 @@ def traced_for(platform: str) -> AbstractContextManager[None]:
     return _PROGRAM(_Program(platform))
 
 
-def platform_of(mesh: Mesh) -> str:
-    """The kind of devices in a mesh."""
+def platform_of(mesh: Mesh | AbstractMesh) -> str:
+    """The kind of devices in a mesh; an abstract one has to be made with ``abstract_device``."""
+    if isinstance(mesh, AbstractMesh):
+        return mesh.abstract_device.platform
     return mesh.devices.flat[0].platform
 
 

@@ -52,19 +52,15 @@ def settings() -> Settings:
 
     They are tried once per process, in a program that compiles in a twentieth of a second.
     """
-    return PLAIN if plain_xla() else _usable_settings()
+    return PLAIN if plain_xla() else usable_settings()
 
 
 @functools.cache
-def _usable_settings() -> Settings:
-    return checked(SETTINGS)
-
-
-def checked(wanted: Settings) -> Settings:
-    """``wanted`` if XLA knows all of it, else a warning and :data:`PLAIN`."""
-    reason = what_fails({**wanted.quick, **wanted.fast})
+def usable_settings() -> Settings:
+    """:data:`SETTINGS` if XLA takes all of them; else :data:`PLAIN`, with a warning."""
+    reason = what_fails({**SETTINGS.quick, **SETTINGS.fast})
     if reason is None:
-        return wanted
+        return SETTINGS
     warnings.warn(
         f"jax {jax.__version__} does not take jaxpath's settings for CPUs ({reason}); programs are compiled "
         "as plain JAX compiles them, which is slower and as exact: install a release of jax that jaxpath was "

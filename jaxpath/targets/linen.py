@@ -139,7 +139,7 @@ def from_linen(
 
     def apply(params: Params, images: Array, gates: Gates | None = None) -> TargetOutput:
         check_gates(gates, sites)
-        # Competing units read a result more than once, and so do the statistics of a batch in training.
+        # LWTA reads a convolution twice, and so do the statistics of a batch: it cannot be fused with them.
         with read_once(not competes):
             output, sown = module.apply(params, prepared(images), gates, mutable=[_RECORDS])
         return _as_output(output, sown)
