@@ -1,76 +1,133 @@
-"""What XLA is told beyond the program itself: what to compute once, on what vectors, how hard to optimise."""
+"""What XLA is told beyond a program: for which devices it is, what to compute once, how hard to optimise."""
 
-import contextlib
 import functools
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, TypeVar
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 from jax import Array, lax
+from jax.sharding import AbstractMesh, Mesh
+
+from jaxpath.cpu import compiler
+from jaxpath.cpu.hints import Hints
+from jaxpath.cpu.switch import plain_xla
 
 T = TypeVar("T")
 
-_OPTIONS = {
-    # The first drops all barriers before operations are fused. The second turns a sum into a tree of sums of
-    # 32, which rounds less (the variance of 10^5 numbers is right to 1e-5 with it, to 1e-4 without) and takes
-    # four times as long.
-    "xla_disable_hlo_passes": "cse_barrier_expander,tree_reduction_rewriter",
-    # Bits. XLA takes half of what AVX-512 has, unless it is told so.
-    "xla_cpu_prefer_vector_width": 512,
-    # Products go to the library YNNPACK; convolutions do not, as up to 64 outputs would run on one thread.
-    "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT",
-}
 
-_COMPILED_HERE = jax.make_user_context(default_value=False)
+class _Program(NamedTuple):
+    """What is known, while a program is traced, of how it will be compiled."""
+
+    platform: str
+    barriers: bool = False
 
 
-def jit(function: Callable[..., Any], **options: Any) -> Any:
+_PROGRAM = jax.make_user_context(default_value=None)
+_HINTS = jax.make_user_context(default_value=Hints())
+
+
+def jit(function: Callable[..., Any], *, platform: str | None = None, **options: Any) -> Any:
     """``jax.jit`` for programs whose speed matters.
 
     On a CPU, :func:`computed_once` takes effect in them, and they use the widest vectors. It is for outermost
     programs: JAX refuses one of these that is called while another is traced.
+
+    Args:
+        function: As ``jax.jit`` takes it.
+        platform: Kind of the devices that it is compiled for: :func:`platform_of` its mesh. None: that of
+            JAX's default device.
+        **options: Keywords of ``jax.jit``.
     """
-    if not _on_cpu():
-        return jax.jit(function, **options)
+    platform = platform or _default_platform()
+    settings = compiler.settings().fast if platform == "cpu" else {}
+    program = _Program(platform, barriers=bool(settings))
 
     @functools.wraps(function)
     def traced(*args: Any, **kwargs: Any) -> Any:
-        with _COMPILED_HERE(True):
+        with _PROGRAM(program):
             return function(*args, **kwargs)
 
-    return jax.jit(traced, compiler_options=_OPTIONS, **options)
+    return jax.jit(traced, compiler_options=dict(settings) or None, **options)
+
+
+def platform() -> str:
+    """The kind of device for which what is traced here will be compiled: ``"cpu"``, ``"tpu"``, ``"gpu"``.
+
+    It is that of :func:`jit` or :func:`traced_for` where one of them is at work, else that of JAX's default
+    device.
+    """
+    program = _PROGRAM.value
+    return _default_platform() if program is None else program.platform
+
+
+def traced_for(platform: str) -> AbstractContextManager[None]:
+    """What is traced within is compiled for ``platform``, whatever devices this host has.
+
+    For programs that :func:`jit` does not compile.
+    """
+    return _PROGRAM(_Program(platform))
+
+
+def platform_of(mesh: Mesh | AbstractMesh) -> str:
+    """The kind of devices in a mesh; an abstract one has to be made with ``abstract_device``."""
+    if isinstance(mesh, AbstractMesh):
+        return mesh.abstract_device.platform
+    return mesh.devices.flat[0].platform
+
+
+def for_cpu() -> bool:
+    """Whether what is traced here may take the forms of :mod:`jaxpath.cpu`."""
+    return platform() == "cpu" and not plain_xla()
 
 
 def barriers_hold() -> bool:
-    """Whether what is traced now is compiled by :func:`jit`, on a CPU."""
-    return bool(_COMPILED_HERE.value)
-
-
-@functools.cache
-def has_wide_vectors() -> bool:
-    """Whether this CPU computes on 16 float32 numbers at once (AVX-512); known under Linux only."""
-    with contextlib.suppress(OSError):
-        return "avx512f" in Path("/proc/cpuinfo").read_text()
-    return False
+    """Whether what is traced here is compiled by :func:`jit`, on a CPU that takes its settings."""
+    return _PROGRAM.value is not None and _PROGRAM.value.barriers
 
 
 def computed_once(x: T) -> T:
     """``x``, whose arrays are computed once and read from memory where :func:`jit` compiles for a CPU.
 
     XLA would fuse their computation into each reader: the gradient of one residual block's activation then
-    computes those of all blocks before it anew. Elsewhere it says nothing: accelerators decide well.
+    computes those of all blocks before it anew. A no-op on accelerators, which decide well.
     """
-    return lax.optimization_barrier(x) if _on_cpu() else x
+    return lax.optimization_barrier(x) if for_cpu() else x
+
+
+def read_once(holds: bool = True) -> AbstractContextManager[None]:
+    """Each convolution that is traced within is read by one short operation and, in reverse, by one gradient.
+
+    Such as a normalisation with constants, and the rectifier after it. A CPU may then compute them in the
+    same loop as the convolution; with more readers, each would compute the convolution anew.
+    """
+    return _HINTS(_HINTS.value._replace(read_once=holds))
+
+
+def direct_sums() -> AbstractContextManager[None]:
+    """Each convolution that is traced within is sums of products of value and weight, in JAX's operations.
+
+    For code that reads the jaxpr, such as LRP: the products of Winograd's form are not those of the
+    convolution.
+    """
+    return _HINTS(_HINTS.value._replace(direct=True))
+
+
+def hints() -> Hints:
+    """What is known here about the convolutions that are traced."""
+    return _HINTS.value._replace(barriers=barriers_hold())
 
 
 def run_once(function: Callable[..., Any], key: Array, *arguments: Any) -> Any:
     """Calls ``function``, such as one that makes parameters, as one program instead of op by op."""
-    # Optimising it costs a CPU four times what it saves. Options are for outermost programs.
+    # Options are for outermost programs.
     outermost = not isinstance(key, jax.core.Tracer)
-    options = {"xla_backend_optimization_level": 0} if outermost and _on_cpu() else None
-    return jax.jit(function, compiler_options=options)(key, *arguments)
+    options = dict(compiler.settings().quick) if outermost and platform() == "cpu" else {}
+    return jax.jit(function, compiler_options=options or None)(key, *arguments)
 
 
-def _on_cpu() -> bool:
-    return jax.default_backend() == "cpu"
+def _default_platform() -> str:
+    device = jax.config.jax_default_device  # type: ignore[attr-defined]
+    if device is None:
+        return jax.default_backend()
+    return device if isinstance(device, str) else device.platform

@@ -50,7 +50,7 @@ def _fill_closed(activation: Array, gate: FilledMask, site: str) -> Array:
 
 def _spread(activation: Array, mask: Array, site: str) -> Array:
     """The mask in the activation's rank and type."""
-    # For its gradient: XLA would keep those of all activations, and add them up over their places at the end.
+    # Forces the mask's gradient to be summed over space at once; XLA would keep those of all activations.
     mask = computed_once(mask)
     batch, channels = activation.shape[0], activation.shape[-1]
     if mask.ndim == 2 and mask.shape[1] == channels and mask.shape[0] in (1, batch):
@@ -91,6 +91,6 @@ class Taps:
         name = f"{len(self.features):03d}.{place}"
         if name in self._gates:
             activation = gate(activation, self._gates[name], site=name)
-        # The name is what rematerialisation chooses by; it computes nothing.
+        # Named so that jax.checkpoint can select it.
         self.features[name] = activation = computed_once(checkpoint_name(activation, name))
         return activation

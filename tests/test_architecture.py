@@ -12,7 +12,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-BASE = {"markup", "types", "files", "compiling", "gating", "layers", "pathways", "losses", "devices"}
+BASE = {
+    *("markup", "types", "files", "compiling", "gating", "windows", "layers", "pathways", "losses"),
+    "devices",
+}
 
 SYSTEMS = {"gencnp", "flint", "lap", "discover"}
 EVERYTHING = (
@@ -25,9 +28,12 @@ MAY_IMPORT = {
     "markup": set(),
     "types": {"markup"},
     "files": set(),
-    "compiling": set(),
+    "windows": set(),
+    # Compiling and layers choose what a CPU needs; nobody else knows of it but who starts a process.
+    "cpu": {"windows"},
+    "compiling": {"cpu"},
     "gating": {"types", "compiling"},
-    "layers": {"types", "compiling"},
+    "layers": {"types", "compiling", "cpu", "windows"},
     "pathways": {"types"},
     "losses": {"types"},
     # Passes over a data set are compiled for the mesh that they run on.
@@ -52,7 +58,7 @@ MAY_IMPORT = {
     # A page shows what was measured, and the table of metrics says which figures.
     "report": BASE | {"findings", "metrics"},
     # A run puts everything together, for an experiment, a command or a program.
-    "runs": EVERYTHING,
+    "runs": EVERYTHING | {"cpu"},
     "cli": EVERYTHING | {"runs"},
     "__main__": {"cli"},
 }

@@ -1,10 +1,14 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
+from jax.sharding import AbstractDevice, AbstractMesh
 
 from jaxpath import compiling, targets
-from jaxpath.devices import make_mesh
+from jaxpath.devices import make_eval_step, make_mesh
+from jaxpath.targets.resnet import BasicBlock, ResNet
+from jaxpath.training import TrainState, make_train_step
 
 
 def chained(x):
@@ -36,16 +40,16 @@ def test_values_and_gradients_stay_the_same():
 
 
 def test_a_trace_knows_whether_its_barriers_will_hold():
-    seen = []
+    answers = []
 
     def note(x):
-        seen.append(compiling.barriers_hold())
+        answers.append(compiling.barriers_hold())
         return x
 
     program = jax.jit(note)
     compiling.jit(program)(1.0)
     program(1.0)
-    assert seen == [True, False]  # a trace of the one is not taken for the other
+    assert answers == [True, False]  # a trace of the one is not taken for the other
     with pytest.raises(ZeroDivisionError):
         compiling.jit(lambda x: x / (1 // 0))(1.0)
     assert not compiling.barriers_hold()
@@ -74,3 +78,81 @@ def test_the_option_travels_into_sharded_programs():
     assert mesh.axis_names == ("data",)
     sharded = jax.shard_map(chained, mesh=mesh, in_specs=spec, out_specs=spec)
     assert barriers(compiling.jit(sharded)) == 1
+
+
+def pooled_resnet():
+    """A target with pools and with convolutions that a CPU computes by forms of its own."""
+    preprocessing = targets.make_preprocessing((32, 24))
+    module = ResNet(BasicBlock, (1, 1), 3, width=8)
+    return targets.from_linen(module, name="small", num_classes=3, preprocessing=preprocessing)
+
+
+def traced_steps(mesh):
+    """A training step and an evaluation step for a mesh, traced for its devices and not run."""
+    target = pooled_resnet()
+    variables = jax.eval_shape(target.init, jax.random.key(0))
+    params, statistics = variables["params"], {"batch_stats": variables["batch_stats"]}
+
+    def objective(params, extra, frozen, batch, keys):
+        output, updated = target.train_apply(
+            {"params": params, **extra}, batch["image"], key=keys, axis_name="data"
+        )
+        losses = optax.softmax_cross_entropy_with_integer_labels(output.logits, batch["label"])
+        return losses, ({"batch_stats": updated["batch_stats"]}, {})
+
+    def evaluate(params, frozen, batch):
+        return {"logits": target.apply(params, batch["image"]).logits}
+
+    count = 8 * mesh.size
+    batch = {"label": jax.ShapeDtypeStruct((count,), jnp.int32)}
+    batch |= {"position": batch["label"], "image": jax.ShapeDtypeStruct((count, 32, 24, 3), jnp.uint8)}
+    optimizer = optax.sgd(0.1)
+    state = TrainState(
+        step=jax.ShapeDtypeStruct((), jnp.int32),
+        params=params,
+        opt_state=jax.eval_shape(optimizer.init, params),
+        extra=statistics,
+        key=jax.eval_shape(lambda: jax.random.key(0)),
+    )
+    return (
+        make_train_step(objective, optimizer, mesh).trace(state, {}, batch),
+        make_eval_step(evaluate, mesh).trace(variables, {}, batch),
+    )
+
+
+@pytest.mark.parametrize("platform", ["tpu", "cuda"])
+def test_steps_for_an_accelerators_mesh_hold_xlas_own_operations_on_a_host_without_one(platform):
+    device = AbstractDevice("of any kind", None, platform)
+    for traced in traced_steps(AbstractMesh((2,), ("data",), abstract_device=device)):
+        listing, program = str(traced.jaxpr), traced.lower(lowering_platforms=(platform,)).as_text()
+        assert listing.count("conv_general_dilated[") == program.count("stablehlo.convolution") > 0
+        assert "reduce_window" in listing
+        for special in ("optimization_barrier", "convolution_by_shape"):
+            assert special not in listing and special not in program
+
+
+def test_steps_for_a_cpus_mesh_hold_its_forms():
+    for traced in traced_steps(make_mesh(jax.devices()[:2])):
+        listing = str(traced.jaxpr)
+        assert "optimization_barrier" in listing and "convolution_by_shape" in listing
+        assert "reduce_window" not in listing
+
+
+def test_a_trace_for_a_cpu_that_is_lowered_for_another_device_convolves_by_xla():
+    target = pooled_resnet()
+    params = jax.eval_shape(target.init, jax.random.key(0))
+    traced = jax.jit(target.apply).trace(params, jax.ShapeDtypeStruct((8, 32, 24, 3), jnp.uint8))
+    count = str(traced.jaxpr).count("convolution_by_shape")
+    program = traced.lower(lowering_platforms=("tpu",)).as_text()
+    assert program.count("stablehlo.convolution") == count > 0
+
+
+def test_the_default_device_decides_where_no_mesh_does():
+    assert compiling.platform() == "cpu"
+    with compiling.traced_for("tpu"):
+        assert compiling.platform() == "tpu"
+        with jax.default_device(jax.devices("cpu")[0]):
+            assert compiling.platform() == "tpu"
+        assert compiling.jit(lambda: compiling.platform() == "cpu", platform="cpu")()
+    with jax.default_device("cpu"):
+        assert compiling.platform() == "cpu"

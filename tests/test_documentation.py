@@ -127,6 +127,8 @@ def commands(code: str) -> Iterator[str]:
 
 def check_command(command: str) -> None:
     words = shlex.split(command, comments=True)
+    while re.match(r"[A-Z_]+=", words[0]):  # a variable of the environment
+        words = words[1:]
     if words[0] == "make":
         assert words[1] in re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
     elif words[:2] == ["pip", "install"] or words[:3] == ["python", "-m", "venv"]:

@@ -13,7 +13,7 @@ from jax import Array
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 from jax.extend.core.primitives import closed_call_p, custom_jvp_call_p, custom_vjp_call_p, jit_p, remat_p
 
-from jaxpath.layers import direct_sums
+from jaxpath.compiling import direct_sums
 from jaxpath.targets.activation_detection import call_name, find_activations
 from jaxpath.targets.jaxpr_runner import execute
 
@@ -43,7 +43,7 @@ _INDICES = {"dynamic_slice": 1, "gather": 1}
 
 _SUMS = {"add", "add_any", "sub", "neg"}
 
-_PRODUCTS = {"mul", "div", "dot_general", "conv_general_dilated", "_cpu_convolution"}
+_PRODUCTS = {"mul", "div", "dot_general", "conv_general_dilated"}
 """Operations that are linear in either operand (a quotient in the first one)."""
 
 _MAXIMA = {"max", "reduce_max", "reduce_window_max"}
@@ -169,19 +169,19 @@ class Block:
 
     def __init__(self, node: Node, order: Sequence[Node]):
         self.node = node
-        inner: set[int] = set()
-        found: set[int] = set()
+        affine: set[int] = set()
+        others: set[int] = set()
         waiting = [node]
         while waiting:
-            here = waiting.pop()
-            seen = inner if here.kind == "affine" else found
-            if id(here) in seen:
+            latest = waiting.pop()
+            known = affine if latest.kind == "affine" else others
+            if id(latest) in known:
                 continue
-            seen.add(id(here))
-            if here.kind == "affine":
-                waiting += [parent for parent in here.parents if isinstance(parent, Node)]
-        self.leaves = [other for other in order if id(other) in found]
-        self._inner = [other for other in order if id(other) in inner]
+            known.add(id(latest))
+            if latest.kind == "affine":
+                waiting += [parent for parent in latest.parents if isinstance(parent, Node)]
+        self.leaves = [other for other in order if id(other) in others]
+        self._inner = [other for other in order if id(other) in affine]
 
     def values(self) -> list[Array]:
         """The values of the leaves."""
@@ -198,7 +198,7 @@ class Block:
     def signed(self, leaves: Sequence[Array]) -> tuple[Array, Array]:
         """Sums of the products of weight and leaf that are above and below 0, without the bias.
 
-        Two sums of the shape of the result; they add up to it less its value at leaves of 0.
+        Two sums of the shape of the result: positive + negative = result - bias.
         """
         known = {
             id(leaf): Pair(value, None) if leaf.is_nonnegative() else split(value)
@@ -244,19 +244,19 @@ def _signed_operation(node: Node, parents: Sequence[Any]) -> Pair:
 
 def _move(node: Node, parents: Sequence[Any], part: int) -> Array | None:
     """A structural operation on the parts above (0) or below (1) 0; fixed values among them are biases."""
-    given = [parent[part] if isinstance(parent, Pair) else parent for parent in parents]
-    if all(value is None for parent, value in zip(parents, given, strict=True) if isinstance(parent, Pair)):
+    parts = [parent[part] if isinstance(parent, Pair) else parent for parent in parents]
+    if all(value is None for parent, value in zip(parents, parts, strict=True) if isinstance(parent, Pair)):
         return None
     data = (
-        range(1, len(given))
+        range(1, len(parts))
         if node.primitive == "select_n"
-        else range(_INDICES.get(node.primitive, len(given)))
+        else range(_INDICES.get(node.primitive, len(parts)))
     )
     filled = [
         jnp.zeros_like(_shape_of(original))
         if place in data and (value is None or not isinstance(parents[place], Pair))
         else value
-        for place, (value, original) in enumerate(zip(given, node.parents, strict=True))
+        for place, (value, original) in enumerate(zip(parts, node.parents, strict=True))
     ]
     return node.run(*filled)
 

@@ -9,7 +9,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from jaxpath.compiling import jit
+from jaxpath.compiling import jit, platform_of
 from jaxpath.devices.mesh import AXIS, POSITION, serial_dispatch, shard_batch
 from jaxpath.types import EvalStep, HostBatch, Params
 
@@ -21,7 +21,7 @@ def make_eval_step(fn: EvalStep, mesh: Mesh) -> EvalStep:
     :func:`collect` drops the padding and fetches it.
     """
     sharded = jax.shard_map(fn, mesh=mesh, in_specs=(P(), P(), P(AXIS)), out_specs=P(AXIS), check_vma=False)
-    return jit(sharded)
+    return jit(sharded, platform=platform_of(mesh))
 
 
 def collect(

@@ -9,6 +9,7 @@ import numpy as np
 from flax import linen as nn
 from jax import Array
 
+from jaxpath.compiling import computed_once
 from jaxpath.lap import pooling
 from jaxpath.layers import Conv
 from jaxpath.targets import Pooling
@@ -197,7 +198,8 @@ class AttentionPooling(Pooling):
         if place not in self.sites:
             return None
         p, alpha, gate = self._attention(place, _HALF)(x)
-        return lambda full: pooling.subsample_or_attend(full, p, alpha, gate)
+        # Strides and attention both read what the convolution gives.
+        return lambda full: pooling.subsample_or_attend(computed_once(full), p, alpha, gate)
 
     def max_pool(
         self,

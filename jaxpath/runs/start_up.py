@@ -1,7 +1,5 @@
 """From a command line to a run: what every command, and every experiment, starts with."""
 
-import contextlib
-import ctypes
 import dataclasses
 import math
 import os
@@ -13,6 +11,7 @@ import jax
 import tyro
 
 from jaxpath import data, training
+from jaxpath.cpu.memory import keep_freed_memory
 from jaxpath.devices import end_process, start_processes
 from jaxpath.runs.options import Launch
 from jaxpath.types import InputError
@@ -29,18 +28,12 @@ _SMALLEST = {
     **dict.fromkeys(("faithfulness", "sparsity_weight", "class_weight", "leakage_weight", "dual_rate"), 0.0),
     **dict.fromkeys(("learning_rate", "train_learning_rate", "weight_decay", "train_weight_decay"), 0.0),
     **dict.fromkeys(("epochs", "random_density_share", "label_smoothing"), 0.0),
-    **dict.fromkeys(("temperature", "min_density"), 1e-4),  # one divides, of the other a logarithm is taken
+    **dict.fromkeys(
+        ("temperature", "min_density"), 1e-4
+    ),  # temperature is a divisor; min_density is passed to log
     "details": 1,
 }
 """The smallest value that makes sense, for every option that is a number."""
-
-_MALLOPT = {
-    -1: 2**31 - 1,  # M_TRIM_THRESHOLD, bytes
-    -2: 2**26,  # M_TOP_PAD, bytes that are asked for at once
-    -4: 0,  # M_MMAP_MAX, blocks outside the heap
-    -8: 1,  # M_ARENA_MAX, heaps
-}
-"""Parameters of glibc's allocator, by their numbers in malloc.h."""
 
 CONFIG = (tyro.conf.OmitArgPrefixes,)
 
@@ -109,22 +102,6 @@ def keep_compiled_programs() -> None:
     """Lets a second start reuse compiled programs; ``JAX_COMPILATION_CACHE_DIR`` names another folder."""
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         jax.config.update("jax_compilation_cache_dir", str(data.cache_folder("compiled")))
-
-
-def keep_freed_memory() -> None:
-    """Lets glibc reuse what is freed instead of handing it back to the kernel, which would clear it anew.
-
-    A step on a CPU asks for hundreds of megabytes at once and frees them at its end: without this, a
-    quarter of its time goes into page faults. Call it before JAX starts, whose threads would otherwise
-    have heaps of their own. Other C libraries are left alone; whoever sets glibc's ``MALLOC_`` variables
-    or ``GLIBC_TUNABLES`` keeps them.
-    """
-    if any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ):
-        return
-    with contextlib.suppress(OSError, AttributeError):
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-        for parameter, value in _MALLOPT.items():
-            mallopt(parameter, value)
 
 
 def check_options(options: Any) -> None:

@@ -12,7 +12,7 @@ from flax.traverse_util import flatten_dict
 from jax import Array
 from jax.typing import DTypeLike
 
-from jaxpath.compiling import run_once
+from jaxpath.compiling import read_once, run_once
 from jaxpath.gating import check_gates
 from jaxpath.types import Gates, InputError, Params, Preprocessing, Site, Target, TargetOutput
 
@@ -165,7 +165,9 @@ class _Calls:
 
     def apply(self, params: Params, images: Array, gates: Gates | None = None) -> TargetOutput:
         check_gates(gates, self.sites)
-        output, sown = self.module.apply(params, self._prepared(images), gates, mutable=[_RECORDS])
+        # LWTA reads a convolution twice, and so do the statistics of a batch: it cannot be fused with them.
+        with read_once(not self.competes):
+            output, sown = self.module.apply(params, self._prepared(images), gates, mutable=[_RECORDS])
         return _as_output(output, sown)
 
     def sample_apply(

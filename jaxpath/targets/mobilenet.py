@@ -5,17 +5,15 @@ same shape are added. Every ReLU6 is a site. Strides are those for 224 pixels, w
 32 pixels they leave one before the average. Submodules carry torchvision's names, with ``_`` before an index.
 """
 
-import functools
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
 from flax import linen as nn
-from jax import Array, lax
+from jax import Array
 from jax.typing import DTypeLike
 
-from jaxpath.compiling import computed_once
 from jaxpath.gating import Taps
 from jaxpath.layers import Conv
 from jaxpath.targets.family import Family, Shapes
@@ -34,29 +32,6 @@ _STAGES = (
 """(widening t, channels c, blocks n, stride s of the first block): the paper's table 2."""
 
 _kaiming = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
-
-
-def depthwise(
-    x: Array, kernel: Array, strides: Sequence[int], padding: Sequence[tuple[int, int]], **_: Any
-) -> Array:
-    """Convolves every channel on its own: x [B, H, W, C] and kernel [h, w, 1, C] -> [B, H', W', C].
-
-    The sum over the kernel's places of shifted pixels times a weight per channel, which XLA makes one loop.
-    Its own grouped convolution takes ten times as long on a CPU. Takes what :class:`flax.linen.Conv` passes.
-    """
-    x = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *((*pair, 0) for pair in padding), (0, 0, 0)))
-    batch, height, width, channels = x.shape
-    # From the first output pixel's view of a place to the last one's.
-    tall = (height - kernel.shape[0]) // strides[0] * strides[0] + 1
-    wide = (width - kernel.shape[1]) // strides[1] * strides[1] + 1
-    products = [
-        lax.slice(x, (0, i, j, 0), (batch, i + tall, j + wide, channels), (1, *strides, 1))
-        * kernel[None, i : i + 1, j]
-        for i in range(kernel.shape[0])
-        for j in range(kernel.shape[1])
-    ]
-    # Statistics of a batch and ReLU6's gradient read the sum as well, and would compute it again.
-    return computed_once(functools.reduce(jnp.add, products))
 
 
 class InvertedResidual(nn.Module):
@@ -143,8 +118,7 @@ def _conv_norm(
     dtype: Any,
 ) -> Array:
     """A convolution without a bias and its BatchNorm, called by their ``names`` in the module at work."""
-    conv = partial(nn.Conv, conv_general_dilated=depthwise) if each_channel else Conv
-    x = conv(
+    x = Conv(
         channels,
         (kernel, kernel),
         (stride, stride),

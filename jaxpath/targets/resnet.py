@@ -16,7 +16,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from jaxpath.gating import Taps
-from jaxpath.layers import Conv, ConvReadOnce, relu
+from jaxpath.layers import Conv, relu
 from jaxpath.targets.activation import Activation, Pointwise
 from jaxpath.targets.family import Family, Shapes
 from jaxpath.targets.linen import batch_norm, compute_dtype, from_linen, make_preprocessing
@@ -34,7 +34,6 @@ class _Block(nn.Module):
     width: int
     stride: int
     option_a: bool
-    conv: Callable[..., nn.Module]
     train: bool
     axis_name: str | None
     dtype: Any
@@ -48,7 +47,7 @@ class _Block(nn.Module):
         names: tuple[str, str],
         halve: Halve | None = None,
     ) -> Array:
-        conv = (self.conv if halve is None else Conv)(
+        conv = Conv(
             features,
             (kernel, kernel),
             (stride, stride) if halve is None else (1, 1),
@@ -138,9 +137,7 @@ class ResNet(nn.Module):
         if self.competitors > 1:
             activate = Competing(taps, self.competitors, keys, temperature=self.temperature)
         kernel, stride = (7, 2) if self.imagenet_stem else (3, 1)
-        # Statistics of a batch read a result more than once, and so do competitions.
-        conv = ConvReadOnce if not train and self.competitors == 1 else Conv
-        x = conv(
+        x = Conv(
             self.width,
             (kernel, kernel),
             (stride, stride),
@@ -163,7 +160,6 @@ class ResNet(nn.Module):
                     width=self.width * 2**stage,
                     stride=stride,
                     option_a=self.option_a,
-                    conv=conv,
                     train=train,
                     axis_name=self.axis_name,
                     dtype=self.dtype,

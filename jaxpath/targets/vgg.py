@@ -15,7 +15,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from jaxpath.gating import Taps
-from jaxpath.layers import Conv, ConvReadOnce, adaptive_average_pool, relu
+from jaxpath.layers import Conv, adaptive_average_pool, relu
 from jaxpath.targets.family import Family, Shapes, count_features
 from jaxpath.targets.linen import batch_norm, compute_dtype, from_linen, make_preprocessing
 from jaxpath.targets.pooling import ORDINARY, Pooling
@@ -65,7 +65,7 @@ class VGG(nn.Module):
         index = 0  # of torchvision's features.N: convolutions, norms, relus and pools all count
         for width, count in zip(_WIDTHS, self.stages, strict=True):
             for _ in range(count):
-                x = (Conv if train else ConvReadOnce)(
+                x = Conv(
                     width,
                     (3, 3),
                     padding=1,

@@ -50,7 +50,7 @@ def read_program(compiled: jax.stages.Compiled) -> Program:
     """
     memory = compiled.memory_analysis()
     if memory is None:
-        raise RuntimeError(f"XLA gives no memory plan for {jax.default_backend()}")
+        raise RuntimeError("XLA gives no memory plan for the devices of this program")
     results = memory.output_size_in_bytes - memory.alias_size_in_bytes
     return Program(
         collectives=_collectives(compiled.as_text() or ""),

@@ -10,7 +10,7 @@ from jax import Array, lax
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from jaxpath.compiling import jit
+from jaxpath.compiling import jit, platform_of
 from jaxpath.devices.mesh import AXIS, POSITION
 from jaxpath.training.state import TrainState
 from jaxpath.types import Batch, Mean, Objective
@@ -57,7 +57,7 @@ def make_train_step(objective: Objective, optimizer: optax.GradientTransformatio
         # Gradients are added up here and only here, hence check_vma=False below: with it, JAX adds
         # up the gradients of replicated parameters by itself, and they would be counted twice.
         parts = grads, Mean.of(losses, weight), means
-        # One device has the sums already, and would copy them.
+        # On one device psum would only add a copy.
         grads, loss, means = lax.psum(parts, AXIS) if mesh.size > 1 else parts
         # A factor goes into what reads the gradients; a division would be a pass over all of them.
         grads = optax.tree.scale(1 / loss.count, grads)
@@ -79,7 +79,7 @@ def make_train_step(objective: Objective, optimizer: optax.GradientTransformatio
     sharded = jax.shard_map(
         step, mesh=mesh, in_specs=(P(), P(), P(AXIS)), out_specs=(P(), P()), check_vma=False
     )
-    return jit(sharded, donate_argnums=0)
+    return jit(sharded, platform=platform_of(mesh), donate_argnums=0)
 
 
 def _example_keys(state: TrainState, batch: Batch) -> Array:

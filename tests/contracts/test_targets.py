@@ -241,6 +241,43 @@ def test_gradients_reach_the_gates_of_every_site(name):
 
 
 @each_target
+def test_derivatives_forward_in_reverse_and_twice_agree(name):
+    """With u, v and w any directions: <u, J v> = <J' u, v>, and <w, H v> = <v, H w>."""
+    target, params = make(name)
+    random = np.random.default_rng(2)
+
+    def direction(values):
+        return jax.tree.map(lambda leaf: random.normal(size=leaf.shape).astype(np.float32), values)
+
+    def dot(a, b):
+        return sum(jnp.vdot(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
+
+    def logits(variables):
+        return target.apply(*variables).logits
+
+    def loss(variables):
+        return jax.nn.log_softmax(logits(variables))[:, 0].sum()
+
+    @jax.jit
+    def derivatives(variables, u, v, w):
+        y, forward = jax.jvp(logits, (variables,), (v,))
+        linear = jax.linearize(logits, variables)[1](v)
+        (back,) = jax.vjp(logits, variables)[1](u.astype(y.dtype))
+        hessian = jax.linearize(jax.grad(loss), variables)[1]
+        slopes, curvatures = (dot(u, forward), dot(back, v)), (dot(w, hessian(v)), dot(v, hessian(w)))
+        return forward, linear, slopes, curvatures
+
+    variables = params, make_floats(target)
+    u = direction(np.zeros((BATCH, target.num_classes)))
+    v, w = direction(variables), direction(variables)
+    forward, linear, slopes, curvatures = derivatives(variables, u, v, w)
+    assert_close(linear, np.asarray(forward))
+    np.testing.assert_allclose(*slopes, rtol=1e-3)
+    np.testing.assert_allclose(*curvatures, rtol=1e-2)
+    assert abs(slopes[0]) > 0 and abs(curvatures[0]) > 0
+
+
+@each_target
 def test_bfloat16_computes_in_bfloat16_and_returns_float32_logits(name):
     target, params = make(name)
     half = TARGETS[name](dtype="bfloat16")
