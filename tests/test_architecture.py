@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-BASE = {"markup", "types", "compiling", "gating", "layers", "pathways", "losses", "devices"}
+BASE = {"markup", "types", "files", "compiling", "gating", "layers", "pathways", "losses", "devices"}
 
 SYSTEMS = {"gencnp", "flint", "lap", "discover"}
 EVERYTHING = (
@@ -23,6 +23,7 @@ EVERYTHING = (
 MAY_IMPORT = {
     "markup": set(),
     "types": {"markup"},
+    "files": set(),
     "compiling": set(),
     "gating": {"types", "compiling"},
     "layers": {"types", "compiling"},

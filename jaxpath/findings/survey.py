@@ -1,10 +1,9 @@
 """One pass over pictures that keeps what a report needs of each: pathway, scores, strongest responses."""
 
+import contextlib
 import functools
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -14,6 +13,7 @@ from jax.sharding import Mesh
 
 from jaxpath import data
 from jaxpath.devices import collect, make_eval_step, replicate
+from jaxpath.files import replacing
 from jaxpath.findings.pictures import Pictures
 from jaxpath.gating import fill_closed
 from jaxpath.metrics import (
@@ -122,17 +122,8 @@ def kept_survey(
             records = Records(**{name: arrays[name] for name in Records._fields})
             return Survey(records, **{name: arrays[name] for name in Survey._fields[1:]})
     made = survey(session, method, pictures, title=title)
-    _keep(path, {**made.records._asdict(), **{name: getattr(made, name) for name in Survey._fields[1:]}})
+    arrays = {**made.records._asdict(), **{name: getattr(made, name) for name in Survey._fields[1:]}}
+    # A home that cannot be written to costs time at the next start, nothing else.
+    with contextlib.suppress(OSError), replacing(path) as partial:
+        np.savez(partial, **arrays)
     return made
-
-
-def _keep(path: Path, arrays: Mapping[str, Any]) -> None:
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            np.savez(file, **arrays)
-        os.replace(partial, path)
-    except OSError:
-        # A home that cannot be written to costs time at the next start, nothing else.
-        partial.unlink(missing_ok=True)

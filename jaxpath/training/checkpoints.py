@@ -2,11 +2,10 @@
 
 import base64
 import contextlib
-import math
 import os
 import sys
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
@@ -15,7 +14,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
 from jax.experimental import multihost_utils
-from orbax.checkpoint.checkpoint_managers import PreservationContext, PreservationPolicy
+from orbax.checkpoint.checkpoint_managers import LatestN
 
 from jaxpath.training.run_config import check_config, write_config
 from jaxpath.training.state import TrainState
@@ -39,13 +38,12 @@ class Restored(NamedTuple):
 
 
 class Checkpoints:
-    """The newest checkpoints of one run, and its best, in one folder.
+    """The newest checkpoints of one run, in one folder.
 
     A checkpoint holds the train state, the data iterator's state and, as JSON, the configuration,
     the versions of the packages and a checksum per array. Weights that a run does not change are
-    not in it: put :func:`~jaxpath.training.run_config.file_hash` of their file into the
-    configuration. Writing goes on in the background; a checkpoint that was not finished when the
-    program died does not count.
+    not in it: put :func:`~jaxpath.targets.weights_hash` of their file into the configuration. Writing
+    goes on in the background; a checkpoint that was not finished when the program died does not count.
 
     Every process of a run makes one, with the same arguments, on a folder that all of them see.
 
@@ -55,8 +53,6 @@ class Checkpoints:
             continued, such as the place of the logs.
         save_every: Steps between two checkpoints.
         max_to_keep: How many of the newest stay.
-        best_metric: Metric whose best checkpoint stays too, among those saved with it.
-        best_is_high: Whether high values of ``best_metric`` are good.
 
     Raises:
         InputError: The folder holds a run of another configuration; the message names every field
@@ -70,18 +66,14 @@ class Checkpoints:
         config: Mapping[str, Any],
         save_every: int,
         max_to_keep: int = 3,
-        best_metric: str | None = None,
-        best_is_high: bool = True,
     ):
         self.directory = _absolute(directory)
         self._config, self._save_every = dict(config), save_every
-        self._best_metric, self._sign = best_metric, 1 if best_is_high else -1
-        self._keep = _NewestAndBest(max_to_keep)
         self._claim()
         self._manager = ocp.CheckpointManager(
             self.directory,
             options=ocp.CheckpointManagerOptions(
-                preservation_policy=self._keep,
+                preservation_policy=LatestN(max_to_keep),
                 cleanup_tmp_directories=True,
                 enable_async_checkpointing=True,
             ),
@@ -93,37 +85,27 @@ class Checkpoints:
         """Step of the newest finished checkpoint, None if there is none."""
         return self._manager.latest_step()
 
-    @property
-    def best_step(self) -> int | None:
-        """Step of the best checkpoint so far by ``best_metric``, None if there is none."""
-        return None if self._keep.best is None else self._keep.best[0]
-
     def due(self, step: int) -> bool:
         """Whether a checkpoint is written after ``step``."""
         return step % self._save_every == 0
 
-    def save(
-        self, step: int, state: TrainState, *, data: Any = None, metrics: Mapping[str, float] | None = None
-    ) -> None:
+    def save(self, step: int, state: TrainState, *, data: Any = None) -> None:
         """Starts writing a checkpoint; returns as soon as ``state`` may be donated or changed.
 
         Args:
             step: Number of steps done. A checkpoint of this step that exists already stays.
             state: What to save.
             data: The data iterator's state, JSON's types or bytes; the same on every process.
-            metrics: May hold ``best_metric``.
 
         Raises:
             InputError: This checkpoint or the one before could not be written.
         """
         if step in self._manager.all_steps():
             return
-        self._note_best(step, metrics or {})
         meta = {
             "config": self._config,
             "versions": {name: version(name) for name in _PACKAGES},
             "checksums": _checksums(state),
-            "best": self._keep.best,
         }
         items = ocp.args.Composite(
             state=ocp.args.StandardSave(state),
@@ -161,11 +143,6 @@ class Checkpoints:
                 "to start again"
             )
         return None
-
-    def restore_best(self, abstract_state: TrainState) -> Restored | None:
-        """Returns the best checkpoint by ``best_metric``, None if there is none."""
-        step = self.best_step
-        return None if step is None else self._read(step, abstract_state)
 
     def wait(self) -> None:
         """Returns when everything is on the disk.
@@ -217,20 +194,11 @@ class Checkpoints:
         )
         with _Reading():
             items = self._manager.restore(step, args=parts)
-            found, expected = _checksums(items["state"]), items["meta"]["checksums"]
-            changed = [name for name in expected if found[name] != expected[name]]
+            written, read = items["meta"]["checksums"], _checksums(items["state"])
+            changed = [name for name in written if read[name] != written[name]]
         if changed:
             raise _UnreadableError(f"the contents of {', '.join(changed)} changed after they were written")
-        best = items["meta"]["best"]
-        self._keep.best = None if best is None else (int(best[0]), float(best[1]))
         return Restored(step, items["state"], _decode(items["data"]))
-
-    def _note_best(self, step: int, metrics: Mapping[str, float]) -> None:
-        if self._best_metric is None or self._best_metric not in metrics:
-            return
-        score = self._sign * float(metrics[self._best_metric])
-        if math.isfinite(score) and (self._keep.best is None or score > self._keep.best[1]):
-            self._keep.best = (step, score)
 
     def _set_aside(self, step: int) -> None:
         _barrier(f"gave up checkpoint {step}")
@@ -242,21 +210,6 @@ class Checkpoints:
         _barrier(f"set checkpoint {step} aside")
         # Otherwise Orbax would take the step for a finished one and save nothing up to it.
         self._manager.reload()
-
-
-class _NewestAndBest(PreservationPolicy):
-    """Keeps the newest checkpoints and the best one, whose (step, score) is ``best``."""
-
-    def __init__(self, num_newest: int):
-        self._num_newest = num_newest
-        self.best: tuple[int, float] | None = None
-
-    def should_preserve(self, checkpoints: Sequence[Any], *, context: PreservationContext) -> list[bool]:
-        del context
-        kept = set(sorted(info.step for info in checkpoints)[-self._num_newest :])
-        if self.best is not None:
-            kept.add(self.best[0])
-        return [info.step in kept for info in checkpoints]
 
 
 class _UnreadableError(ValueError):
@@ -298,6 +251,8 @@ def _barrier(name: str) -> None:
         multihost_utils.sync_global_devices(name)
 
 
+# Orbax 0.12 notices a truncated file, but stores arrays without checksums: a flipped bit comes back as
+# another number. Nor does it go back to an older checkpoint. Hence these, and Checkpoints.restore.
 def _checksums(state: Any) -> dict[str, int]:
     """CRC-32 of every array that is whole on this process, by its path in the tree."""
     leaves = jax.tree.leaves_with_path(state)

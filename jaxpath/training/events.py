@@ -2,6 +2,10 @@
 
 An event file is a sequence of TFRecords, each an ``Event`` protocol buffer
 (tensorflow/core/util/event.proto and tensorflow/core/framework/summary.proto).
+
+Our choice, instead of the package tensorboardX: a scalar's format does not change, every point is in the
+file at once, and a run that is resumed within a second gets a file of its own. tensorboardX 2.6.5 queues
+points for a thread, so that a killed run loses some, and names files by the second.
 """
 
 import os

@@ -12,6 +12,7 @@ from typing import TextIO
 import jax
 from tqdm import tqdm
 
+from jaxpath.files import replacing
 from jaxpath.training.events import EventWriter
 
 _SECONDS_BETWEEN_LINES = 10.0
@@ -36,12 +37,10 @@ class MetricLog:
         self.close()
         if not self._writes:
             return
-        self._directory.mkdir(parents=True, exist_ok=True)
         kept = _lines_up_to(step, self._path)
-        # Replaced in one move: a run that is killed here loses no line.
-        temporary = self._path.with_suffix(".tmp")
-        temporary.write_text("".join(kept))
-        temporary.replace(self._path)
+        # A run that is killed here loses no line.
+        with replacing(self._path) as partial:
+            partial.write_text("".join(kept))
         self._lines = self._path.open("a")
         self._events = EventWriter(self._directory, first_step=step + 1)
 

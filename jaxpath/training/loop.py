@@ -1,8 +1,8 @@
-"""The training loop: steps, logs, evaluation, checkpoints, and stopping well."""
+"""The training loop: steps, logs, checkpoints, and stopping well."""
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -16,8 +16,6 @@ from jaxpath.training.state import TrainState
 from jaxpath.training.step import RESERVED, Metrics, Step
 from jaxpath.training.watchdog import Watchdog
 from jaxpath.types import Batch, InputError
-
-Evaluate = Callable[[TrainState], Mapping[str, float]]
 
 
 class BatchIterator(Protocol):
@@ -38,11 +36,26 @@ class Saver(Protocol):
     @property
     def latest_step(self) -> int | None: ...
     def due(self, step: int) -> bool: ...
-    def save(
-        self, step: int, state: TrainState, *, data: Any, metrics: Mapping[str, float] | None
-    ) -> None: ...
+    def save(self, step: int, state: TrainState, *, data: Any) -> None: ...
     def restore(self, abstract_state: TrainState) -> Any: ...
     def wait(self) -> None: ...
+
+
+class Storage(NamedTuple):
+    """Where a run is kept: what it continues from, and what it writes.
+
+    Attributes:
+        checkpoints: Where to continue from and save to; nothing is saved without.
+        log: Gets the metrics of every ``log_every``-th step and of the last one.
+        log_every: Steps between two logged ones, in the terminal as well.
+    """
+
+    checkpoints: Saver | None = None
+    log: MetricLog | None = None
+    log_every: int = 10
+
+
+NOWHERE = Storage()
 
 
 class FitResult(NamedTuple):
@@ -52,11 +65,11 @@ class FitResult(NamedTuple):
         state: After the last step.
         metrics: Of the last step; empty if none was left to do.
         first_step: Step that this call continued after, 0 for a fresh run.
-        seconds: Wall time of this call's steps, with evaluation and saving, without compilation.
+        seconds: Wall time of this call's steps, with saving, without compilation.
         compile_seconds: Tracing and compiling the step.
         images_per_second: Global batch size times this call's steps over ``seconds``.
-        input_seconds: Part of ``seconds`` in which batches were read that came when the step before had
-            ended: at most this long did steps wait for their input.
+        input_seconds: Upper bound on the seconds that steps waited for input: reading times of the batches
+            that came after the step before had ended.
     """
 
     state: TrainState
@@ -80,11 +93,7 @@ def fit(
     *,
     num_steps: int,
     mesh: Mesh,
-    checkpoints: Saver | None = None,
-    log: MetricLog | None = None,
-    log_every: int = 10,
-    evaluate: Evaluate | None = None,
-    eval_every: int | None = None,
+    storage: Storage = NOWHERE,
     title: str = "train",
 ) -> FitResult:
     """Trains until ``num_steps`` steps are done, continuing after the newest checkpoint.
@@ -104,11 +113,7 @@ def fit(
         frozen: Second argument of ``step``.
         num_steps: Number of steps of the whole run, those before a restart included.
         mesh: The devices of ``step``.
-        checkpoints: Where to continue from and save to; nothing is saved without.
-        log: Gets the metrics of every ``log_every``-th step, and of each evaluation.
-        log_every: Steps between two logged ones. The last step is logged as well.
-        evaluate: Returns further metrics of a state. It must keep no reference to the state.
-        eval_every: Steps between two evaluations; after the last step as well. None: never.
+        storage: Checkpoints and logs; by default nothing is kept.
         title: Name of the run in the terminal.
 
     Raises:
@@ -116,8 +121,9 @@ def fit(
         InputError: The data ended, or the newest checkpoint is past ``num_steps``.
     """
     state, frozen = replicate((state, frozen), mesh)
+    checkpoints = storage.checkpoints
     first, state = _resume(state, batches, checkpoints, num_steps)
-    run = _Run(first, num_steps, checkpoints, log, log_every, title)
+    run = _Run(first, num_steps, storage, title)
     feed = _Feed(batches, mesh)
     try:
         with StopSignals() as stop:
@@ -129,8 +135,6 @@ def fit(
                     feed.load(k + 1, during=metrics)
                 run.done(k, metrics)
                 status = stop.exit_status(k)
-                if evaluate and eval_every and (k % eval_every == 0 or k == num_steps):
-                    run.evaluate(k, evaluate, state)
                 if checkpoints and (checkpoints.due(k) or k == num_steps or status is not None):
                     run.save(k, state, feed.state)
                 if status is not None:
@@ -199,26 +203,17 @@ class _Feed:
 class _Run:
     """The numbers of a run: times, the metrics under way, what was logged."""
 
-    def __init__(
-        self,
-        first: int,
-        num_steps: int,
-        checkpoints: Saver | None,
-        log: MetricLog | None,
-        log_every: int,
-        title: str,
-    ):
-        self._first, self._num_steps, self._checkpoints = first, num_steps, checkpoints
-        self._log, self._log_every = log, log_every
+    def __init__(self, first: int, num_steps: int, storage: Storage, title: str):
+        self._first, self._num_steps = first, num_steps
+        self._checkpoints, self._log, self._log_every = storage
         self._progress = Progress(num_steps, start=first, title=title)
         self._pending: tuple[int, Metrics] | None = None
         self._metrics: dict[str, float] = {}
-        self._evaluation: dict[int, dict[str, float]] = {}
         self._began, self._compile_seconds = time.perf_counter(), 0.0
         self._seconds = 0.0
         self._watchdog = Watchdog(self._progress.say)
-        if log is not None:
-            log.start(first)
+        if self._log is not None:
+            self._log.start(first)
         if first:
             self._progress.say(f"continues after step {first}")
 
@@ -252,20 +247,15 @@ class _Run:
         self._watchdog.done(k)
         self._progress.step()
         if k % self._log_every == 0 or k == self._num_steps:
-            self._write(k, self._metrics)
-
-    def evaluate(self, k: int, evaluate: Evaluate, state: TrainState) -> None:
-        self.catch_up()
-        self._watchdog.pause()
-        metrics = {name: float(value) for name, value in evaluate(state).items()}
-        self._evaluation = {k: metrics}
-        self._write(k, metrics)
+            self._progress.show(k, self._metrics)
+            if self._log is not None:
+                self._log.write(k, self._metrics)
 
     def save(self, k: int, state: TrainState, data: Any) -> None:
         """Saves what is known to be good: the metrics of step ``k`` are looked at first."""
         self.catch_up()
         if self._checkpoints is not None:
-            self._checkpoints.save(k, state, data=data, metrics=self._evaluation.get(k))
+            self._checkpoints.save(k, state, data=data)
 
     def stopped(self, k: int) -> None:
         """Tells how to go on after step ``k``, once everything is on the disk."""
@@ -299,8 +289,3 @@ class _Run:
         if self._checkpoints is None or self._checkpoints.latest_step is None:
             return "no checkpoint was written before"
         return f"the last good checkpoint, of step {self._checkpoints.latest_step}, stays"
-
-    def _write(self, k: int, metrics: Mapping[str, float]) -> None:
-        self._progress.show(k, metrics)
-        if self._log is not None:
-            self._log.write(k, metrics)

@@ -1,22 +1,15 @@
 """Which run a folder belongs to: its configuration, compared before anything is overwritten."""
 
-import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jaxpath.files import replacing
 from jaxpath.types import InputError
 
 FILE = "config.json"
 _MISSING = "nothing"
-
-
-def file_hash(path: str | os.PathLike) -> str:
-    """Returns ``"sha256:..."`` of a file: what a configuration holds in place of a target's weights."""
-    with open(path, "rb") as file:
-        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_config(directory: Path, config: Mapping[str, Any]) -> None:
@@ -33,11 +26,11 @@ def check_config(directory: Path, config: Mapping[str, Any]) -> None:
     file = directory / FILE
     if not file.exists():
         return
-    found, expected = _flat(json.loads(file.read_text())), _flat(_as_json(config))
+    stored, asked = _flat(json.loads(file.read_text())), _flat(_as_json(config))
     differing = [
-        f"{name} is {found.get(name, _MISSING)} there and {expected.get(name, _MISSING)} here"
-        for name in sorted(found.keys() | expected.keys())
-        if found.get(name, _MISSING) != expected.get(name, _MISSING)
+        f"{name} is {stored.get(name, _MISSING)} there and {asked.get(name, _MISSING)} here"
+        for name in sorted(stored.keys() | asked.keys())
+        if stored.get(name, _MISSING) != asked.get(name, _MISSING)
     ]
     if differing:
         raise InputError(
@@ -48,10 +41,8 @@ def check_config(directory: Path, config: Mapping[str, Any]) -> None:
 
 def write_config(directory: Path, config: Mapping[str, Any]) -> None:
     """Makes ``directory`` the folder of the run with ``config``."""
-    directory.mkdir(parents=True, exist_ok=True)
-    temporary = directory / (FILE + ".tmp")
-    temporary.write_text(json.dumps(_as_json(config), indent=2) + "\n")
-    temporary.replace(directory / FILE)
+    with replacing(directory / FILE) as partial:
+        partial.write_text(json.dumps(_as_json(config), indent=2) + "\n")
 
 
 def _as_json(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -42,12 +42,6 @@ class Watchdog:
             self._last, self._step = now, step
             self._changed.notify()
 
-    def pause(self) -> None:
-        """Forgets when the last step ended: what comes now, such as an evaluation, takes its own time."""
-        with self._changed:
-            self._last = None
-            self._changed.notify()
-
     def close(self) -> None:
         """Ends the thread."""
         with self._changed:

@@ -67,9 +67,9 @@ def run(folder: Path, *, kills: int, seed: int) -> None:
     for number, batches, delay in lives:
         stop(folder / "run", num_steps, number, batches=batches, delay=delay)
         assert not (folder / "run" / "final.npz").exists(), "it ended before it was stopped"
-    found = finish(folder / "run", num_steps)
+    resumed = finish(folder / "run", num_steps)
     for name, values in expected.items():
-        np.testing.assert_array_equal(found[name], values)
+        np.testing.assert_array_equal(resumed[name], values)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import tiny_training as tiny
 
 from jaxpath import data
 from jaxpath.devices import end_process, make_mesh, start_processes
-from jaxpath.training import MetricLog, fit
+from jaxpath.training import MetricLog, Storage, fit
 from jaxpath.training.checkpoints import Checkpoints
 from jaxpath.types import Preprocessing
 
@@ -58,8 +58,7 @@ def main():
         {"projection": projection},
         num_steps=num_steps,
         mesh=mesh,
-        checkpoints=checkpoints,
-        log=MetricLog(folder),
+        storage=Storage(checkpoints, MetricLog(folder)),
     )
     checkpoints.close()
     if jax.process_index() == 0:

@@ -1,7 +1,9 @@
 import json
 import math
+import struct
 
 import pytest
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from jaxpath.training.events import EventWriter, crc32c
 from jaxpath.training.logs import MetricLog, Progress
@@ -31,6 +33,78 @@ def test_resuming_drops_later_lines_and_a_torn_last_one(tmp_path):
     log.write(3, {"loss": 30.0})
     log.close()
     assert [(line["step"], line["loss"]) for line in lines(tmp_path)] == [(1, 1.0), (2, 2.0), (3, 30.0)]
+
+
+FIELD = descriptor_pb2.FieldDescriptorProto
+
+
+def event_class():
+    """The parts of TensorFlow's event.proto and summary.proto that we write, as Protobuf's own message."""
+    file = descriptor_pb2.FileDescriptorProto(name="event.proto", package="test", syntax="proto3")
+    messages = {
+        "Value": [("tag", 1, FIELD.TYPE_STRING), ("simple_value", 2, FIELD.TYPE_FLOAT)],
+        "Summary": [("value", 1, "Value")],
+        "SessionLog": [("status", 1, FIELD.TYPE_INT32)],
+        "Event": [
+            ("wall_time", 1, FIELD.TYPE_DOUBLE),
+            ("step", 2, FIELD.TYPE_INT64),
+            ("file_version", 3, FIELD.TYPE_STRING),
+            ("summary", 5, "Summary"),
+            ("session_log", 7, "SessionLog"),
+        ],
+    }
+    for message, fields in messages.items():
+        described = file.message_type.add(name=message)
+        for name, number, kind in fields:
+            field = described.field.add(name=name, number=number, label=FIELD.LABEL_OPTIONAL)
+            if isinstance(kind, str):
+                field.type, field.type_name = FIELD.TYPE_MESSAGE, f".test.{kind}"
+            else:
+                field.type = kind
+            if kind == "Value":
+                field.label = FIELD.LABEL_REPEATED
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("test.Event"))
+
+
+def slow_crc32c(data):
+    """RFC 3720's polynomial, bit by bit."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        for bit in range(8):
+            mixed = (crc ^ (byte >> bit)) & 1
+            crc = (crc >> 1) ^ (0x82F63B78 * mixed)
+    return crc ^ 0xFFFFFFFF
+
+
+def records(content):
+    """The records of a TFRecord file: length, its masked checksum, the bytes, theirs."""
+    while content:
+        (length,) = struct.unpack("<Q", content[:8])
+        body = content[12 : 12 + length]
+        for data, stored in ((content[:8], content[8:12]), (body, content[12 + length : 16 + length])):
+            crc = slow_crc32c(data)
+            rotated = (crc >> 15) | (crc << 17) % 2**32
+            assert struct.unpack("<I", stored) == ((rotated + 0xA282EAD8) % 2**32,)
+        yield body
+        content = content[16 + length :]
+
+
+def test_protobuf_reads_every_event_while_the_file_is_still_open(tmp_path):
+    writer = EventWriter(tmp_path, first_step=7)
+    writer.scalars(300, {"loss": 0.5, "eval/accuracy": -math.inf})
+    (path,) = tmp_path.iterdir()
+    assert path.name.startswith("events.out.tfevents.")
+    version, start, point = map(event_class().FromString, records(path.read_bytes()))
+    writer.close()
+    assert (version.file_version, version.step) == ("brain.Event:2", 0)
+    assert (start.session_log.status, start.step) == (1, 7)
+    assert point.step == 300 and 0 <= point.wall_time - start.wall_time < 60
+    assert {value.tag: value.simple_value for value in point.summary.value} == {
+        "loss": 0.5,
+        "eval/accuracy": -math.inf,
+    }
 
 
 def test_tensorboard_reads_the_curves_of_a_resumed_run(tmp_path):

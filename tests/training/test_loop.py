@@ -13,7 +13,7 @@ import optax
 import pytest
 import tiny_training as tiny
 
-from jaxpath.training import MetricLog, TrainingDiverged, create_state, fit, make_train_step
+from jaxpath.training import MetricLog, Storage, TrainingDiverged, create_state, fit, make_train_step
 from jaxpath.training.checkpoints import Checkpoints
 from jaxpath.types import InputError
 
@@ -22,10 +22,8 @@ from jaxpath.types import InputError
 def run(one_device, tmp_path):
     """Runs the tiny training in ``folder``, as a program that is started anew would."""
 
-    def start(num_steps, *, folder="run", batches=None, mesh=one_device, save_every=4, **kwargs):
-        checkpoints = Checkpoints(
-            tmp_path / folder / "checkpoints", config={"seed": 0}, save_every=save_every
-        )
+    def start(num_steps, *, folder="run", batches=None, mesh=one_device):
+        checkpoints = Checkpoints(tmp_path / folder / "checkpoints", config={"seed": 0}, save_every=4)
         try:
             return fit(
                 tiny.state(jax.random.key(0)),
@@ -34,9 +32,7 @@ def run(one_device, tmp_path):
                 tiny.frozen(),
                 num_steps=num_steps,
                 mesh=mesh,
-                checkpoints=checkpoints,
-                log=MetricLog(tmp_path / folder),
-                **{"log_every": 2, **kwargs},
+                storage=Storage(checkpoints, MetricLog(tmp_path / folder), log_every=2),
             )
         finally:
             checkpoints.close()
@@ -148,33 +144,6 @@ def test_a_signal_saves_and_ends_the_run_after_the_step(run, number, status, cap
     chex.assert_trees_all_equal(raw(resumed.state), raw(straight.state))
 
 
-def test_evaluations_are_logged_beside_the_metrics_and_rank_the_checkpoints(one_device, tmp_path):
-    scores = {3: 0.25, 6: 0.75, 9: 0.5, 12: 0.5}
-    checkpoints = Checkpoints(
-        tmp_path / "checkpoints", config={}, save_every=3, max_to_keep=1, best_metric="fidelity"
-    )
-    state = fit(
-        tiny.state(jax.random.key(0)),
-        tiny.step(one_device),
-        tiny.Batches(),
-        tiny.frozen(),
-        num_steps=12,
-        mesh=one_device,
-        checkpoints=checkpoints,
-        log=MetricLog(tmp_path),
-        log_every=12,
-        evaluate=lambda state: {"fidelity": scores[int(state.step)]},
-        eval_every=3,
-    ).state
-    logged = {line["step"]: line["fidelity"] for line in lines(tmp_path) if "fidelity" in line}
-    assert logged == scores
-    assert (checkpoints.best_step, checkpoints.latest_step) == (6, 12)
-    best = checkpoints.restore_best(state)
-    assert best is not None
-    assert best.step == best.state.step == 6
-    checkpoints.close()
-
-
 def test_data_that_end_are_an_error_that_names_the_step(one_device):
     class Short(tiny.Batches):
         def __next__(self):
@@ -219,9 +188,9 @@ def test_reading_that_outlasts_a_step_is_counted(run):
 def test_steps_and_logs_move_nothing_between_host_and_device_but_what_the_loop_names(one_device, tmp_path):
     """Batches are sent and metrics fetched by name; anything else would wait for the device."""
     state, step, frozen = tiny.state(jax.random.key(0)), tiny.step(one_device), tiny.frozen()
-    log = MetricLog(tmp_path)
+    storage = Storage(log=MetricLog(tmp_path), log_every=2)
     with jax.transfer_guard("disallow"):
-        fit(state, step, tiny.Batches(), frozen, num_steps=6, mesh=one_device, log=log, log_every=2)
+        fit(state, step, tiny.Batches(), frozen, num_steps=6, mesh=one_device, storage=storage)
     assert [line["step"] for line in lines(tmp_path)] == [2, 4, 6]
     leaking = functools.partial(leak, step)
     with (

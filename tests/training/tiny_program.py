@@ -9,7 +9,7 @@ import numpy as np
 import tiny_training as tiny
 
 from jaxpath.devices import make_mesh
-from jaxpath.training import MetricLog, fit
+from jaxpath.training import MetricLog, Storage, fit
 from jaxpath.training.checkpoints import Checkpoints
 
 
@@ -33,9 +33,7 @@ def main():
         tiny.frozen(),
         num_steps=num_steps,
         mesh=mesh,
-        checkpoints=checkpoints,
-        log=MetricLog(folder),
-        log_every=1,
+        storage=Storage(checkpoints, MetricLog(folder), log_every=1),
     )
     checkpoints.close()
     np.savez(folder / "final.npz", **result.state.params, dual=result.state.extra["dual"])
