@@ -99,10 +99,8 @@ def run(options: Dissect) -> None:
     reading = data.Reading(skip_unreadable=options.skip_unreadable)
     passes = source_passes(session, source, title="activations", reading=reading)
     activity = discover.record_activity(
-        target,
-        params,
+        session,
         passes,
-        mesh=session.mesh,
         sites=options.sites or None,
         reduce=options.reduce,
         key=key if options.sampled else None,

@@ -1,0 +1,85 @@
+"""Whole runs from Python: data, training, evaluation and results, as the experiments and commands do them."""
+
+from jaxpath.runs import discover, flint, lap
+from jaxpath.runs.classifiers import WEIGHTS, classifier_accuracy, train_classifier
+from jaxpath.runs.evaluation import Evaluation, evaluate_generator, evaluate_method
+from jaxpath.runs.fitting import Pace, Problem, fit, steps_of, warmup_cosine
+from jaxpath.runs.frozen import Net, load_study, read_pictures
+from jaxpath.runs.generators import (
+    GENERATOR,
+    TrainedGenerator,
+    init_generator,
+    make_generator,
+    make_generator_step,
+    train_generator,
+)
+from jaxpath.runs.manifest import as_json, environment
+from jaxpath.runs.options import ClassifierOptions, DataOptions, GeneratorOptions, Launch
+from jaxpath.runs.presets import (
+    Cifar10,
+    Digits,
+    GeneratorRun,
+    Imagenet,
+    TargetRun,
+    open_study,
+    run_digits,
+    run_generator,
+    run_target,
+)
+from jaxpath.runs.results import report_generator, write_results
+from jaxpath.runs.run import Run, as_config, begin, say
+from jaxpath.runs.start_up import main
+from jaxpath.runs.study import Study, check_data, open_data, open_session, target_options
+
+__all__ = [
+    "GENERATOR",
+    "WEIGHTS",
+    "Cifar10",
+    "ClassifierOptions",
+    "DataOptions",
+    "Digits",
+    "Evaluation",
+    "GeneratorOptions",
+    "GeneratorRun",
+    "Imagenet",
+    "Launch",
+    "Net",
+    "Pace",
+    "Problem",
+    "Run",
+    "Study",
+    "TargetRun",
+    "TrainedGenerator",
+    "as_config",
+    "as_json",
+    "begin",
+    "check_data",
+    "classifier_accuracy",
+    "discover",
+    "environment",
+    "evaluate_generator",
+    "evaluate_method",
+    "fit",
+    "flint",
+    "init_generator",
+    "lap",
+    "load_study",
+    "main",
+    "make_generator",
+    "make_generator_step",
+    "open_data",
+    "open_session",
+    "open_study",
+    "read_pictures",
+    "report_generator",
+    "run_digits",
+    "run_generator",
+    "run_target",
+    "say",
+    "steps_of",
+    "target_options",
+    "train_classifier",
+    "train_generator",
+    "warmup_cosine",
+    "write_results",
+]
