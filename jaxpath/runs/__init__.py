@@ -4,7 +4,7 @@ from jaxpath.runs import discover, flint, lap
 from jaxpath.runs.classifiers import WEIGHTS, classifier_accuracy, train_classifier
 from jaxpath.runs.evaluation import Evaluation, evaluate_generator, evaluate_method
 from jaxpath.runs.fitting import Pace, Problem, fit, steps_of, warmup_cosine
-from jaxpath.runs.frozen import Net, load_study, read_pictures
+from jaxpath.runs.frozen import Net, load_study
 from jaxpath.runs.generators import (
     GENERATOR,
     TrainedGenerator,
@@ -15,6 +15,7 @@ from jaxpath.runs.generators import (
 )
 from jaxpath.runs.manifest import as_json, environment
 from jaxpath.runs.options import ClassifierOptions, DataOptions, GeneratorOptions, Launch
+from jaxpath.runs.pictures import read_pictures, save_figures
 from jaxpath.runs.presets import (
     Cifar10,
     Digits,
@@ -75,6 +76,7 @@ __all__ = [
     "run_digits",
     "run_generator",
     "run_target",
+    "save_figures",
     "say",
     "steps_of",
     "target_options",

@@ -2,8 +2,8 @@
 
 from jaxpath.runs.flint.attribute_pathways import PATHWAY_DENSITY, AttributePathways, attribute_pathways
 from jaxpath.runs.flint.evaluation import InterpreterEvaluation, evaluate_interpreter
-from jaxpath.runs.flint.figures import decisions_to_show, draw_decisions, draw_interpreter
-from jaxpath.runs.flint.maximised import as_pictures, draw_attributes, strongest_pairs
+from jaxpath.runs.flint.figures import decisions_to_show, plot_decisions, plot_interpreter
+from jaxpath.runs.flint.maximised import as_pictures, plot_maximised, strongest_pairs
 from jaxpath.runs.flint.options import FlintOptions, apply_options
 from jaxpath.runs.flint.recipes import (
     CIFAR10,
@@ -35,13 +35,13 @@ __all__ = [
     "as_pictures",
     "attribute_pathways",
     "decisions_to_show",
-    "draw_attributes",
-    "draw_decisions",
-    "draw_interpreter",
     "draw_sample",
     "evaluate_interpreter",
     "interpret_source",
     "make_optimizer",
+    "plot_decisions",
+    "plot_interpreter",
+    "plot_maximised",
     "post_hoc_recipe",
     "recipe_steps",
     "report_interpreter",

@@ -1,57 +1,57 @@
 """Figures of an interpreter: decisions, relevance, conciseness, and the pathways of attributes."""
 
-from pathlib import Path
-
 import numpy as np
 
 from jaxpath import data, flint, report
+from jaxpath.report.figures import Figure
 from jaxpath.runs.flint.attribute_pathways import PATHWAY_DENSITY
 from jaxpath.runs.flint.evaluation import InterpreterEvaluation
 from jaxpath.runs.flint.training import TrainedInterpreter
-from jaxpath.runs.frozen import read_pictures
+from jaxpath.runs.pictures import read_pictures
 from jaxpath.runs.study import Study
 
 _LOCAL = 12
 """Images that the figure of decisions shows."""
 
 
-def draw_interpreter(
-    out: Path, study: Study, trained: TrainedInterpreter, evaluation: InterpreterEvaluation
-) -> None:
-    """Draws every figure that needs no maximisation.
-
-    Left are ``local_relevance.png``, ``conciseness.png``, ``global_relevance.png`` and, unless all attributes
-    are dead, ``attribute_pathways.png``.
+def plot_interpreter(
+    study: Study, trained: TrainedInterpreter, evaluation: InterpreterEvaluation
+) -> dict[str, Figure]:
+    """Every figure that needs no maximisation.
 
     Args:
-        out: Folder of the run.
         study: The classifier and its images.
         trained: The interpreter.
         evaluation: From :func:`evaluate_interpreter`.
+
+    Returns:
+        File name -> figure; ``attribute_pathways.png`` is missing if all attributes are dead.
     """
     names = study.held_out.class_names
-    draw_decisions(out / "local_relevance.png", study, evaluation)
     curve = {tau: evaluation.figures[f"cns_{tau:g}"] for tau in flint.TAUS}
-    report.save_figure(report.plot_conciseness({study.target.name: curve}), out / "conciseness.png")
     relevance = evaluation.sample.relevance
     predicted = np.flatnonzero(np.isfinite(relevance).all(axis=1))
-    figure = report.plot_global_relevance(relevance[predicted], [names[label] for label in predicted])
-    report.save_figure(figure, out / "global_relevance.png")
+    figures = {
+        "local_relevance.png": plot_decisions(study, evaluation),
+        "conciseness.png": report.plot_conciseness({study.target.name: curve}),
+        "global_relevance.png": report.plot_global_relevance(
+            relevance[predicted], [names[label] for label in predicted]
+        ),
+    }
     if evaluation.pathways.frequencies:
-        figure = report.plot_class_pathways(
+        figures["attribute_pathways.png"] = report.plot_class_pathways(
             evaluation.pathways.frequencies,
             trained.interpreter.sites,
             [f"attribute {j}" for j in range(trained.interpreter.num_attributes)],
             title=f"Pathways of attributes: {PATHWAY_DENSITY:.0%} of the channels of each map",
         )
-        report.save_figure(figure, out / "attribute_pathways.png")
+    return figures
 
 
-def draw_decisions(path: Path, study: Study, evaluation: InterpreterEvaluation) -> None:
-    """Draws one held-out image per class with its most relevant attributes, and two flagged ones.
+def plot_decisions(study: Study, evaluation: InterpreterEvaluation) -> Figure:
+    """One held-out image per class with its most relevant attributes, and two flagged ones.
 
     Args:
-        path: The file.
         study: The classifier and its images.
         evaluation: From :func:`evaluate_interpreter`.
     """
@@ -60,7 +60,7 @@ def draw_decisions(path: Path, study: Study, evaluation: InterpreterEvaluation) 
     part = data.Subset(study.held_out, interpretations.indices[rows])
     guessed = interpretations.guessed[rows]
     alpha = flint.contributions(interpretations.attributes[rows], evaluation.kernel, guessed)
-    figure = report.plot_local_relevance(
+    return report.plot_local_relevance(
         read_pictures(part, study.target.preprocessing)["image"],
         flint.local_relevance(alpha),
         labels=interpretations.labels[rows],
@@ -68,7 +68,6 @@ def draw_decisions(path: Path, study: Study, evaluation: InterpreterEvaluation) 
         guessed=guessed,
         class_names=study.held_out.class_names,
     )
-    report.save_figure(figure, path)
 
 
 def decisions_to_show(interpretations: flint.Interpretations, *, most: int = _LOCAL) -> np.ndarray:

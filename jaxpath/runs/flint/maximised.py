@@ -1,11 +1,10 @@
 """The figure of attributes: images that raise each, and the pictures that maximise it."""
 
-from pathlib import Path
-
 import jax.numpy as jnp
 import numpy as np
 
 from jaxpath import flint, report, targets
+from jaxpath.report.figures import Figure
 from jaxpath.runs.flint.evaluation import InterpreterEvaluation
 from jaxpath.runs.flint.sample import TrainingSample
 from jaxpath.runs.flint.training import TrainedInterpreter
@@ -20,19 +19,17 @@ _SAMPLES = 3
 """Images of each attribute."""
 
 
-def draw_attributes(
-    path: Path,
+def plot_maximised(
     study: Study,
     trained: TrainedInterpreter,
     evaluation: InterpreterEvaluation,
     *,
     most: int,
     maximisation: flint.Maximisation = flint.MNIST_MAXIMISATION,
-) -> None:
-    """Draws the pairs of class and attribute that matter most, all attributes first; none if none matters.
+) -> Figure | None:
+    """The pairs of class and attribute that matter most, all attributes first; None if none matters.
 
     Args:
-        path: The file.
         study: The classifier, with the parameters of ``trained``, and its images.
         trained: The interpreter.
         evaluation: From :func:`evaluate_interpreter`.
@@ -47,7 +44,7 @@ def draw_attributes(
     pairs = [(c, j) for c, j in strongest_pairs(sample.relevance) if (rows[c, j] >= 0).all()][:most]
     if not pairs:
         say(f"no attribute is drawn: none has a global relevance above {_SHOWN} and {_SAMPLES} images")
-        return
+        return None
     say(f"activation maximisation of {len(pairs)} attributes from {_SAMPLES} images each")
     places = np.concatenate([rows[c, j] for c, j in pairs])
     raised = flint.maximise_attributes(
@@ -61,7 +58,7 @@ def draw_attributes(
     )
     pictures = as_pictures(np.asarray(raised), study.target.preprocessing)
     views = _views(pairs, sample, places, pictures)
-    report.save_figure(report.plot_attributes(views, study.held_out.class_names), path)
+    return report.plot_attributes(views, study.held_out.class_names)
 
 
 def _views(

@@ -7,14 +7,16 @@ import jax
 import numpy as np
 
 from jaxpath import data, flint, targets
+from jaxpath.report.figures import Figure
 from jaxpath.runs.classifiers import WEIGHTS
 from jaxpath.runs.flint.evaluation import InterpreterEvaluation, evaluate_interpreter
-from jaxpath.runs.flint.figures import draw_interpreter
-from jaxpath.runs.flint.maximised import draw_attributes
+from jaxpath.runs.flint.figures import plot_interpreter
+from jaxpath.runs.flint.maximised import plot_maximised
 from jaxpath.runs.flint.options import FlintOptions
 from jaxpath.runs.flint.recipes import Published
 from jaxpath.runs.flint.training import TrainedInterpreter, train_joint
 from jaxpath.runs.options import Launch
+from jaxpath.runs.pictures import save_figures
 from jaxpath.runs.results import SPEED, write_results
 from jaxpath.runs.run import Run, say
 from jaxpath.runs.study import Study, check_data, target_options
@@ -89,18 +91,14 @@ def report_interpreter(
         run.out.mkdir(parents=True, exist_ok=True)
         flint.save_interpreter(trained.interpreter, trained.params, study.target, run.out / INTERPRETER)
         _write_attributes(run.out / "attributes.npz", evaluation)
-    draw_interpreter(run.out, study, trained, evaluation)
+    pictures: dict[str, Figure | None] = {**plot_interpreter(study, trained, evaluation)}
     if options.maximised_pairs:
         if options.maximised_variation is not None:
             maximisation = maximisation._replace(variation=options.maximised_variation)
-        draw_attributes(
-            run.out / "attributes.png",
-            study,
-            trained,
-            evaluation,
-            most=options.maximised_pairs,
-            maximisation=maximisation,
+        pictures["attributes.png"] = plot_maximised(
+            study, trained, evaluation, most=options.maximised_pairs, maximisation=maximisation
         )
+    save_figures(pictures, run=run)
     figures = {**evaluation.figures, **{name: getattr(trained.fit, name) for name in SPEED}}
     write_results(figures, run=run)
     for name in _PRINTED:

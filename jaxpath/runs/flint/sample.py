@@ -8,7 +8,7 @@ import numpy as np
 from jaxpath import data, flint, metrics
 from jaxpath.runs.flint.options import FlintOptions
 from jaxpath.runs.flint.training import TrainedInterpreter
-from jaxpath.runs.frozen import read_pictures
+from jaxpath.runs.pictures import read_pictures
 from jaxpath.runs.study import Study, open_session
 
 _AT_ONCE = 32

@@ -2,7 +2,7 @@
 
 from jaxpath.runs.lap.canvases import make_nets, run_on_canvases
 from jaxpath.runs.lap.explanations import Explained, attending_sites, explanations, site_attention
-from jaxpath.runs.lap.figures import draw_maps
+from jaxpath.runs.lap.figures import plot_explanations
 from jaxpath.runs.lap.options import LapOptions, LossOptions, PlugInOptions, ScoreOptions
 from jaxpath.runs.lap.plugging import PlugInRun, extend_model, run_plug_in
 from jaxpath.runs.lap.reporting import report_lap
@@ -18,11 +18,11 @@ __all__ = [
     "PlugInRun",
     "ScoreOptions",
     "attending_sites",
-    "draw_maps",
     "evaluate_lap",
     "explanations",
     "extend_model",
     "make_nets",
+    "plot_explanations",
     "plug_in",
     "report_lap",
     "run_on_canvases",

@@ -1,13 +1,13 @@
 """The figure of maps: attention level by level, and what white-box explainers say beside it."""
 
-from pathlib import Path
-
 import jax
 import numpy as np
 from jax import Array
 
 from jaxpath import attributions, data, lap, report
-from jaxpath.runs.frozen import Net, read_pictures
+from jaxpath.report.figures import Figure
+from jaxpath.runs.frozen import Net
+from jaxpath.runs.pictures import read_pictures
 from jaxpath.types import Params
 
 _SHOWN = 6
@@ -15,11 +15,10 @@ _COMPARED = ("gradcam", "lrp_composite")
 """Explainers that are drawn beside the attention, on the plain net."""
 
 
-def draw_maps(path: Path, plain: Net, trained: Net, source: data.Source, *, seed: int = 0) -> None:
-    """Draws a few images with the attention of each level and of all, and the plain net's explainers.
+def plot_explanations(plain: Net, trained: Net, source: data.Source, *, seed: int = 0) -> Figure:
+    """A few images with the attention of each level and of all, and the plain net's explainers.
 
     Args:
-        path: The file.
         plain: The net with ordinary pooling.
         trained: The LAP net.
         source: The images; their ``boxes``, if it has any, are drawn as well.
@@ -39,7 +38,7 @@ def draw_maps(path: Path, plain: Net, trained: Net, source: data.Source, *, seed
     ]
     boxes = getattr(source, "boxes", None)
     boxes = None if boxes is None else boxes[part.indices]
-    report.save_figure(report.plot_maps(images, maps, boxes=boxes, captions=captions), path)
+    return report.plot_maps(images, maps, boxes=boxes, captions=captions)
 
 
 def _attention(trained: Net, images: np.ndarray) -> tuple[dict[str, Array], Array]:

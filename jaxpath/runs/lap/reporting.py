@@ -5,9 +5,10 @@ from typing import Any
 
 from jaxpath import data
 from jaxpath.runs.frozen import Net
-from jaxpath.runs.lap.figures import draw_maps
+from jaxpath.runs.lap.figures import plot_explanations
 from jaxpath.runs.lap.options import ScoreOptions
 from jaxpath.runs.lap.scoring import evaluate_lap
+from jaxpath.runs.pictures import save_figures
 from jaxpath.runs.results import write_results
 from jaxpath.runs.run import Run, say
 
@@ -41,7 +42,7 @@ def report_lap(
     """
     say(f"evaluation: {len(held_out)} held-out images")
     figures = {**evaluate_lap(plain, trained, held_out, options, seed=run.seed), **(facts or {})}
-    draw_maps(run.out / "maps.png", plain, trained, held_out, seed=run.seed)
+    save_figures({"maps.png": plot_explanations(plain, trained, held_out, seed=run.seed)}, run=run)
     write_results(figures, run=run)
     for name in _PRINTED:
         if name in figures:
