@@ -67,8 +67,8 @@ def extend_model(model: str, sites: tuple[str, ...] = (), **shape: Any) -> Targe
     Raises:
         InputError: The network has no pooling that could attend, or a site is no place of it.
     """
-    make = getattr(targets, model)
-    if "pooling" not in inspect.signature(make).parameters:
+    make = getattr(targets, model, None)
+    if make is None or "pooling" not in inspect.signature(make).parameters:
         raise InputError(
             f"{model} has no pooling that could attend; expected a ResNet or a VGG: choose another --model"
         )
