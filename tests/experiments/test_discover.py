@@ -172,5 +172,5 @@ def test_the_larger_networks_run_and_take_embeddings(start, tmp_path, name, opti
     assert status == 0, error
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     assert set(KEYS) <= results.keys() and results["active_share"] == pytest.approx(0.25, abs=1e-6)
-    found = json.loads((tmp_path / "out" / "words.json").read_text())
-    assert {word for site in found.values() for word in site.values()} <= set("abcd")
+    words = json.loads((tmp_path / "out" / "words.json").read_text())
+    assert {word for site in words.values() for word in site.values()} <= set("abcd")
