@@ -160,8 +160,8 @@ def test_the_larger_networks_run_and_take_embeddings(start, tmp_path, name, opti
     splits = {f"{split}_{part}": values for split in ("train", "test") for part, values in arrays.items()}
     np.savez(tmp_path / "two.npz", **splits)
     rng = np.random.default_rng(0)
-    words = discover.Embeddings(rng.normal(size=(40, 5)), rng.normal(size=(4, 5)), tuple("abcd"))
-    discover.save_embeddings(words, tmp_path / "e.npz")
+    embeddings = discover.Embeddings(rng.normal(size=(40, 5)), rng.normal(size=(4, 5)), tuple("abcd"))
+    discover.save_embeddings(embeddings, tmp_path / "e.npz")
     # Photographs can be scored in a file of their own.
     files = ["--data", tmp_path / "two.npz"]
     if name == "discover_imagenet":
