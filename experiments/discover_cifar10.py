@@ -11,35 +11,22 @@ order, text_embeddings and concepts; without it, units are named after the ten c
 """
 
 import dataclasses
-import time
 from pathlib import Path
 
-import common
-import discover_outcome
-from common import ClassifierOptions
-from discover_outcome import Comparison
+from jaxpath import runs
 
 
-@dataclasses.dataclass(frozen=True)
-class Options(common.Launch):
-    """A run on CIFAR-10.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options(runs.discover.PairRun):
+    """A run on CIFAR-10."""
 
-    Attributes:
-        data: .npz file with training and test images, or another form that jaxpath.data.open_source takes.
-        out: Folder of the run; the same command continues a run that was stopped.
-        train_images: Further training images: a folder or a tar file of class folders.
-        eval_split: Split that is scored.
-        seed: Of initialisation, order and draws.
-    """
-
-    data: str
+    eval_split: str | None = "test"
     out: Path = Path("runs/discover_cifar10")
-    train_images: str | None = None
-    eval_split: str = "test"
-    seed: int = 0
-    comparison: Comparison = dataclasses.field(default_factory=lambda: Comparison("resnet20", epochs=30))
-    classifier: ClassifierOptions = dataclasses.field(
-        default_factory=lambda: ClassifierOptions(
+    comparison: runs.discover.PairOptions = dataclasses.field(
+        default_factory=lambda: runs.discover.PairOptions("resnet20", epochs=30)
+    )
+    classifier: runs.ClassifierOptions = dataclasses.field(
+        default_factory=lambda: runs.ClassifierOptions(
             optimizer="sgd",
             train_learning_rate=0.1,
             train_weight_decay=5e-4,
@@ -48,23 +35,5 @@ class Options(common.Launch):
     )
 
 
-def run(options: Options) -> None:
-    """Both networks, their words, the results."""
-    began = time.perf_counter()
-    train, held_out = common.open_data(
-        options.data, eval_split=options.eval_split, seed=options.seed, train_images=options.train_images
-    )
-    discover_outcome.compare(
-        options.comparison,
-        options.classifier,
-        train,
-        held_out,
-        out=options.out,
-        seed=options.seed,
-        config=common.as_config(options),
-        began=began,
-    )
-
-
 if __name__ == "__main__":
-    common.main(run, Options, __doc__)
+    runs.main(runs.discover.run_pair, Options, __doc__)

@@ -12,53 +12,31 @@ Runs with other numbers of competitors share the twin: ``--twin runs/discover_u4
 """
 
 import dataclasses
-import time
 from pathlib import Path
 
-import common
-import discover_outcome
-from common import ClassifierOptions
-from discover_outcome import Comparison
-
-from jaxpath import data
+from jaxpath import runs
 
 
-@dataclasses.dataclass(frozen=True)
-class Options(common.Launch):
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options(runs.discover.PairRun):
     """A run on digits.
 
     Attributes:
         data: .npz file with training and test images, or digits.
-        out: Folder of the run; the same command continues a run that was stopped.
-        seed: Of initialisation, order and draws.
     """
 
     data: str = "digits"
+    eval_split: str | None = "test"
     out: Path = Path("runs/discover_digits")
-    seed: int = 0
-    comparison: Comparison = dataclasses.field(default_factory=lambda: Comparison("digit_cnn", epochs=3))
-    classifier: ClassifierOptions = dataclasses.field(
-        default_factory=lambda: ClassifierOptions(
+    comparison: runs.discover.PairOptions = dataclasses.field(
+        default_factory=lambda: runs.discover.PairOptions("digit_cnn", epochs=3)
+    )
+    classifier: runs.ClassifierOptions = dataclasses.field(
+        default_factory=lambda: runs.ClassifierOptions(
             train_learning_rate=2e-3, train_weight_decay=0.0, train_augment="none"
         )
     )
 
 
-def run(options: Options) -> None:
-    """Both networks, their words, the results."""
-    began = time.perf_counter()
-    train, held_out = (data.open_source(options.data, split=split) for split in ("train", "test"))
-    discover_outcome.compare(
-        options.comparison,
-        options.classifier,
-        train,
-        held_out,
-        out=options.out,
-        seed=options.seed,
-        config=common.as_config(options),
-        began=began,
-    )
-
-
 if __name__ == "__main__":
-    common.main(run, Options, __doc__)
+    runs.main(runs.discover.run_pair, Options, __doc__)

@@ -13,43 +13,28 @@ erasing or average of weights. Several GPUs or a TPU pod are needed.
 """
 
 import dataclasses
-import time
 from pathlib import Path
 
-import common
-import discover_outcome
-from common import ClassifierOptions
-from discover_outcome import Comparison
-
-from jaxpath import data
+from jaxpath import data, runs
 
 
-@dataclasses.dataclass(frozen=True)
-class Options(common.Launch):
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options(runs.discover.PairRun):
     """A run on photographs.
 
     Attributes:
-        data: folder:PATH, tar:FILE, tfds:NAME, or another form that jaxpath.data.open_source takes.
-        eval_data: Photographs that are scored, in such a form; None takes a split of the others.
-        eval_split: That split; None holds out a tenth.
-        out: Folder of the run; the same command continues a run that was stopped.
-        data_dir: Where TFDS data sets are prepared.
-        image_size: Side of the square images that the networks take; None keeps their own.
-        seed: Of initialisation, order, draws and the held-out share.
+        eval_data: Photographs that are scored, in the same form as data; None takes a split or a share of
+            those.
     """
 
-    data: str
     eval_data: str | None = None
-    eval_split: str | None = None
+    eval_fraction: float = 0.1
     out: Path = Path("runs/discover_imagenet")
-    data_dir: str | None = None
-    image_size: int | None = None
-    seed: int = 0
-    comparison: Comparison = dataclasses.field(
-        default_factory=lambda: Comparison("resnet18", competitors=2, epochs=90)
+    comparison: runs.discover.PairOptions = dataclasses.field(
+        default_factory=lambda: runs.discover.PairOptions("resnet18", competitors=2, epochs=90)
     )
-    classifier: ClassifierOptions = dataclasses.field(
-        default_factory=lambda: ClassifierOptions(
+    classifier: runs.ClassifierOptions = dataclasses.field(
+        default_factory=lambda: runs.ClassifierOptions(
             optimizer="sgd",
             train_batch_size=256,
             train_learning_rate=0.1,
@@ -59,28 +44,25 @@ class Options(common.Launch):
     )
 
 
-def run(options: Options) -> None:
+def train_and_compare(options: Options) -> None:
     """Both networks, their words, the results."""
-    began = time.perf_counter()
     if options.eval_data is None:
-        train, held_out = common.open_data(
-            options.data, eval_split=options.eval_split, data_dir=options.data_dir, seed=options.seed
-        )
-    else:
-        train = data.open_source(options.data, data_dir=options.data_dir)
-        held_out = data.open_source(options.eval_data, split=options.eval_split, data_dir=options.data_dir)
-    discover_outcome.compare(
-        options.comparison,
-        options.classifier,
+        runs.discover.run_pair(options)
+        return
+    run = runs.begin(options)
+    train = data.open_source(options.data, split=options.train_split, data_dir=options.data_dir)
+    if options.train_images is not None:
+        train = data.concatenate([train, data.open_source(options.train_images)])
+    held_out = data.open_source(options.eval_data, split=options.eval_split, data_dir=options.data_dir)
+    runs.discover.compare_pair(
         train,
         held_out,
-        out=options.out,
-        seed=options.seed,
-        config=common.as_config(options),
-        began=began,
+        options.comparison,
+        options.classifier,
+        run=run,
         image_size=options.image_size,
     )
 
 
 if __name__ == "__main__":
-    common.main(run, Options, __doc__)
+    runs.main(train_and_compare, Options, __doc__)

@@ -8,47 +8,28 @@ without mirroring. ``--data digits --epochs 3`` is a smoke run.
 """
 
 import dataclasses
-import time
 from pathlib import Path
 
-import common
-from flint_fitting import FlintOptions
-from flint_joint import JointOptions, run_joint
-
-from jaxpath import flint, targets
+from jaxpath import runs
 
 
-@dataclasses.dataclass(frozen=True)
-class Options(JointOptions):
-    """A run on CIFAR-10.
-
-    Attributes:
-        train_images: Further training images: a folder or a tar file of class folders.
-        eval_split: Split that is scored.
-    """
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options(runs.DataOptions, runs.flint.JointRun):
+    """A run on CIFAR-10."""
 
     out: Path = Path("runs/flint_cifar10")
-    train_images: str | None = None
-    eval_split: str = "test"
-    flint: FlintOptions = dataclasses.field(default_factory=lambda: FlintOptions(augment="small_shift"))
+    eval_split: str | None = "test"
+    flint: runs.flint.FlintOptions = dataclasses.field(
+        default_factory=lambda: runs.flint.FlintOptions(augment="small_shift")
+    )
 
 
-def run(options: Options) -> None:
+def train_and_report(options: Options) -> None:
     """Data, training, report."""
-    began = time.perf_counter()
-    train, held_out = common.open_data(
-        options.data, eval_split=options.eval_split, seed=options.seed, train_images=options.train_images
-    )
-    run_joint(
-        options,
-        targets.resnet18_normless,
-        flint.CIFAR10,
-        train=train,
-        held_out=held_out,
-        began=began,
-        maximisation=flint.CIFAR10_MAXIMISATION,
-    )
+    run = runs.begin(options)
+    train, held_out = runs.open_data(options, seed=options.seed)
+    runs.flint.run_joint(runs.flint.CIFAR10, train, held_out, options.flint, run=run)
 
 
 if __name__ == "__main__":
-    common.main(run, Options, __doc__)
+    runs.main(train_and_report, Options, __doc__)

@@ -8,21 +8,18 @@ r"""Trains FLINT on MNIST or FashionMNIST: a classifier that learns its own expl
     python experiments/flint_mnist.py --data digits --epochs 40 --learning-rate 1e-3 --out runs/flint_digits
 
 The first command is the published recipe: 12 epochs in batches of 16, ten minutes of CPU time on one core.
-The second is ours and takes twelve. The third is a smoke run on small digits.
+The second is ours and takes twelve. Expected of both on the test images: an accuracy of about .99, .98 of the
+interpreter, and one or two attributes that carry a decision. The third is a smoke run on small digits.
 """
 
 import dataclasses
-import time
 from pathlib import Path
 
-import common
-from flint_joint import JointOptions, run_joint
-
-from jaxpath import flint, targets
+from jaxpath import runs
 
 
-@dataclasses.dataclass(frozen=True)
-class Options(JointOptions):
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options(runs.DataOptions, runs.flint.JointRun):
     """A run on MNIST.
 
     Attributes:
@@ -30,14 +27,15 @@ class Options(JointOptions):
     """
 
     out: Path = Path("runs/flint_mnist")
+    eval_split: str | None = "test"
 
 
-def run(options: Options) -> None:
+def train_and_report(options: Options) -> None:
     """Data, training, report."""
-    began = time.perf_counter()
-    train, held_out = common.open_data(options.data, eval_split="test", seed=options.seed)
-    run_joint(options, targets.lenet, flint.MNIST, train=train, held_out=held_out, began=began)
+    run = runs.begin(options)
+    train, held_out = runs.open_data(options, seed=options.seed)
+    runs.flint.run_joint(runs.flint.MNIST, train, held_out, options.flint, run=run)
 
 
 if __name__ == "__main__":
-    common.main(run, Options, __doc__)
+    runs.main(train_and_report, Options, __doc__)

@@ -7,37 +7,32 @@ r"""Trains FLINT on ten classes of QuickDraw by the published recipe.
 """
 
 import dataclasses
-import time
 from pathlib import Path
 
-import common
-from flint_joint import JointOptions, run_joint
-
-from jaxpath import data, flint, targets
+from jaxpath import data, runs
 
 
-@dataclasses.dataclass(frozen=True)
-class Options(JointOptions):
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options(runs.flint.JointRun):
     """A run on QuickDraw.
 
     Attributes:
         data: Folder of the bitmaps, or digits.
     """
 
+    data: str
     out: Path = Path("runs/flint_quickdraw")
 
 
-def run(options: Options) -> None:
+def train_and_report(options: Options) -> None:
     """Data, training, report."""
-    began = time.perf_counter()
+    run = runs.begin(options)
     is_smoke = options.data == "digits"
     train, held_out = (
         data.digits(split) if is_smoke else data.quickdraw(options.data, split) for split in ("train", "test")
     )
-    run_joint(
-        options, targets.resnet18_normless, flint.QUICKDRAW, train=train, held_out=held_out, began=began
-    )
+    runs.flint.run_joint(runs.flint.QUICKDRAW, train, held_out, options.flint, run=run)
 
 
 if __name__ == "__main__":
-    common.main(run, Options, __doc__)
+    runs.main(train_and_report, Options, __doc__)

@@ -10,16 +10,11 @@ A smoke run of ``lap_mnist.py`` without data to bring: digits of 16 x 16 pixels 
 import dataclasses
 from pathlib import Path
 
-import common
-from lap_canvases import run_on_canvases
-from lap_fitting import LapOptions
-from lap_outcome import ScoreOptions
-
-from jaxpath import data
+from jaxpath import data, runs
 
 
-@dataclasses.dataclass(frozen=True)
-class Options(common.Launch):
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options(runs.Launch):
     """A run on cluttered digits.
 
     Attributes:
@@ -35,29 +30,23 @@ class Options(common.Launch):
     train_canvases: int = 4000
     test_canvases: int = 500
     size: int = 40
-    lap: LapOptions = dataclasses.field(default_factory=LapOptions)
-    score: ScoreOptions = dataclasses.field(default_factory=ScoreOptions)
+    lap: runs.lap.LapOptions = dataclasses.field(default_factory=runs.lap.LapOptions)
+    score: runs.lap.ScoreOptions = dataclasses.field(default_factory=runs.lap.ScoreOptions)
 
 
-def run(options: Options) -> None:
+def train_and_compare(options: Options) -> None:
     """Canvases, plain net, LAP net, scores."""
+    run = runs.begin(options)
     clutter = data.Clutter(size=options.size, pieces=8, piece=6)
-    train = data.cluttered(_enlarged("train"), options.train_canvases, clutter=clutter, seed=options.seed)
-    held_out = data.cluttered(
-        _enlarged("test"), options.test_canvases, clutter=clutter, seed=options.seed + 1
+    counts = {"train": options.train_canvases, "test": options.test_canvases}
+    train, held_out = (
+        data.cluttered(enlarged_digits(split), count, clutter=clutter, seed=options.seed + place)
+        for place, (split, count) in enumerate(counts.items())
     )
-    run_on_canvases(
-        train,
-        held_out,
-        options.lap,
-        options.score,
-        out=options.out,
-        seed=options.seed,
-        config=common.as_config(options),
-    )
+    runs.lap.run_on_canvases(train, held_out, options.lap, options.score, run=run)
 
 
-def _enlarged(split: str) -> data.ArraySource:
+def enlarged_digits(split: str) -> data.ArraySource:
     """The digits at twice their size."""
     digits = data.digits(split)
     images = digits.images.repeat(2, axis=1).repeat(2, axis=2)
@@ -65,4 +54,4 @@ def _enlarged(split: str) -> data.ArraySource:
 
 
 if __name__ == "__main__":
-    common.main(run, Options, __doc__)
+    runs.main(train_and_compare, Options, __doc__)

@@ -11,17 +11,11 @@ command knows the box of one canvas in twenty.
 import dataclasses
 from pathlib import Path
 
-import common
-from lap_canvases import run_on_canvases
-from lap_fitting import LapOptions
-from lap_outcome import ScoreOptions
-
-from jaxpath import data
-from jaxpath.types import InputError
+from jaxpath import InputError, data, runs
 
 
-@dataclasses.dataclass(frozen=True)
-class Options(common.Launch):
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options(runs.Launch):
     """A run on cluttered MNIST.
 
     Attributes:
@@ -37,29 +31,23 @@ class Options(common.Launch):
     seed: int = 0
     train_canvases: int = 10_000
     test_canvases: int = 2_000
-    lap: LapOptions = dataclasses.field(default_factory=LapOptions)
-    score: ScoreOptions = dataclasses.field(default_factory=ScoreOptions)
+    lap: runs.lap.LapOptions = dataclasses.field(default_factory=runs.lap.LapOptions)
+    score: runs.lap.ScoreOptions = dataclasses.field(default_factory=runs.lap.ScoreOptions)
 
 
-def run(options: Options) -> None:
+def train_and_compare(options: Options) -> None:
     """Canvases, plain net, LAP net, scores."""
+    run = runs.begin(options)
     counts = {"train": options.train_canvases, "test": options.test_canvases}
     train, held_out = (
-        data.cluttered(_pictures(options.data, split), count, seed=options.seed + place)
+        data.cluttered(open_digits(options.data, split), count, seed=options.seed + place)
         for place, (split, count) in enumerate(counts.items())
     )
-    run_on_canvases(
-        train,
-        held_out,
-        options.lap,
-        options.score,
-        out=options.out,
-        seed=options.seed,
-        config=common.as_config(options),
-    )
+    runs.lap.run_on_canvases(train, held_out, options.lap, options.score, run=run)
 
 
-def _pictures(spec: str, split: str) -> data.ArraySource:
+def open_digits(spec: str, split: str) -> data.ArraySource:
+    """A split of digits in memory."""
     source = data.open_source(spec, split=split)
     if not isinstance(source, data.ArraySource):
         raise InputError(f"{spec} is not in memory; expected an .npz file of digits, or digits")
@@ -67,4 +55,4 @@ def _pictures(spec: str, split: str) -> data.ArraySource:
 
 
 if __name__ == "__main__":
-    common.main(run, Options, __doc__)
+    runs.main(train_and_compare, Options, __doc__)

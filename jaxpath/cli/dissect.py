@@ -115,10 +115,8 @@ def _record(options: Dissect, session: Session, source: data.Source) -> discover
     """The activations of all channels."""
     reading = data.Reading(skip_unreadable=options.skip_unreadable)
     return discover.record_activity(
-        session.target,
-        session.params,
+        session,
         source_passes(session, source, title="activations", reading=reading),
-        mesh=session.mesh,
         sites=options.sites or None,
         reduce=options.reduce,
         key=jax.random.key(options.seed) if options.sampled else None,

@@ -10,12 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.sharding import Mesh
 
 from jaxpath.discover.embeddings import Cosines, Embeddings, make_cosines
 from jaxpath.discover.naming import UnitNames, name_units
 from jaxpath.discover.similarities import SIMILARITIES, soft_wpmi, wpmi
-from jaxpath.metrics import Passes, per_image
+from jaxpath.metrics import Passes, Session, per_image
 from jaxpath.targets import win_rate
 from jaxpath.types import Competition, InputError, Params, Site, Target, TargetOutput
 
@@ -61,11 +60,9 @@ def summarise(features: Array, *, reduce: Reduce = "mean") -> Array:
 
 
 def record_activity(
-    target: Target,
-    params: Params,
-    batches: Passes,
+    session: Session,
+    passes: Passes,
     *,
-    mesh: Mesh,
     sites: Collection[str] | None = None,
     reduce: Reduce = "mean",
     key: Array | None = None,
@@ -73,10 +70,8 @@ def record_activity(
     """Runs a target over a data set and keeps one value per channel and image.
 
     Args:
-        target: Any target. Of tokens, the class token is kept.
-        params: Its parameters.
-        batches: The data set.
-        mesh: The devices.
+        session: Any classifier. Of tokens, the class token is kept.
+        passes: The data set.
         sites: Names of the sites to keep; None keeps all.
         reduce: How a feature map becomes one value.
         key: Of one draw per image for a target that draws, as in the official code; it belongs to the image's
@@ -85,6 +80,7 @@ def record_activity(
     Raises:
         InputError: A name is no site of the target, or a key was given for a target that draws nothing.
     """
+    target = session.target
     by_name = {site.name: site for site in target.sites}
     chosen = list(by_name if sites is None else sites)
     if unknown := [name for name in chosen if name not in by_name]:
@@ -102,7 +98,7 @@ def record_activity(
                 found[f"won {name}"] = win_rate(_tokens(winners, by_name[name], first=True), block_size=size)
         return {name: values.astype(jnp.float32) for name, values in found.items()}
 
-    found = per_image(evaluate, params, batches, mesh=mesh)
+    found = per_image(evaluate, session.params, passes, mesh=session.mesh)
     indices, labels = found.pop("indices"), found.pop("labels")
     won = {name.removeprefix("won "): found.pop(name) for name in list(found) if name.startswith("won ")}
     return Activity(indices, labels, found, won)

@@ -7,9 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
-from jax.sharding import Mesh
 
-from jaxpath.metrics import Passes, per_image
+from jaxpath.metrics import Passes, Session, per_image
 from jaxpath.types import Gates, InputError, Params, Target, TargetOutput
 
 
@@ -96,18 +95,19 @@ class Drawn(NamedTuple):
 
 
 def evaluate_draws(
-    target: Target,
-    params: Params,
-    batches: Passes,
-    *,
-    mesh: Mesh,
-    seed: int,
-    num_samples: Sequence[int] = (1, 3, 6),
+    session: Session, passes: Passes, *, seed: int, num_samples: Sequence[int] = (1, 3, 6)
 ) -> Drawn:
     """Accuracy of the deterministic network and of averaged draws, and the share of active units.
 
     Draws belong to an image's place in the data set. A target that draws nothing has the one accuracy.
+
+    Args:
+        session: The classifier.
+        passes: The data set.
+        seed: Of the draws.
+        num_samples: Numbers of draws whose logits are averaged.
     """
+    target = session.target
     samples = tuple(num_samples) if target.sample_apply is not None else ()
 
     def evaluate(params: Params, batch) -> dict[str, Array]:
@@ -125,7 +125,7 @@ def evaluate_draws(
             found[name] = (feature != 0).mean(axis=tuple(range(1, feature.ndim)))
         return found
 
-    found = per_image(evaluate, params, batches, mesh=mesh)
+    found = per_image(evaluate, session.params, passes, mesh=session.mesh)
     units = {site.name: site.channels * int(np.prod(site.spatial or (1,))) for site in target.sites}
     shares = {name: float(found[name].mean(dtype=np.float64)) for name in units}
     total = sum(shares[name] * count for name, count in units.items()) / sum(units.values())

@@ -6,12 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.sharding import Mesh
 
 from jaxpath.flint.interpreter import Interpreter, interpret
 from jaxpath.flint.relevance import TAUS, absolute_conciseness, conciseness, contributions
-from jaxpath.metrics import Passes, agreement, per_image
-from jaxpath.types import Params, Target
+from jaxpath.metrics import Passes, Session, agreement, per_image
+from jaxpath.types import Params
 
 _MOST = 5
 """Classes within which the target's counts as named: top-5 fidelity."""
@@ -42,24 +41,17 @@ class Interpretations(NamedTuple):
 
 
 def interpret_all(
-    target: Target,
-    interpreter: Interpreter,
-    target_params: Params,
-    params: Params,
-    batches: Passes,
-    *,
-    mesh: Mesh,
+    session: Session, interpreter: Interpreter, params: Params, passes: Passes
 ) -> Interpretations:
     """Interprets every image; target and interpreter are in evaluation mode.
 
     Args:
-        target: The classifier.
+        session: The classifier.
         interpreter: Its interpreter.
-        target_params: The target's parameters.
-        params: The interpreter's.
-        batches: The data set.
-        mesh: The devices.
+        params: The interpreter's parameters.
+        passes: The data set.
     """
+    target = session.target
 
     def run(params: Any, batch: Any) -> dict[str, Array]:
         target_params, own = params
@@ -74,7 +66,7 @@ def interpret_all(
             "attributes": output.attributes,
         }
 
-    return Interpretations(**per_image(run, (target_params, params), batches, mesh=mesh))
+    return Interpretations(**per_image(run, (session.params, params), passes, mesh=session.mesh))
 
 
 def evaluate(found: Interpretations, kernel: Array | np.ndarray) -> dict[str, float]:

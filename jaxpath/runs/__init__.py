@@ -1,8 +1,10 @@
 """Whole runs from Python: data, training, evaluation and results, as the experiments and commands do them."""
 
+from jaxpath.runs import discover, flint, lap
 from jaxpath.runs.classifiers import WEIGHTS, classifier_accuracy, train_classifier
 from jaxpath.runs.evaluation import Evaluation, evaluate_generator, evaluate_method
 from jaxpath.runs.fitting import Pace, Problem, fit, steps_of, warmup_cosine
+from jaxpath.runs.frozen import Net, load_study
 from jaxpath.runs.generators import (
     GENERATOR,
     TrainedGenerator,
@@ -13,6 +15,7 @@ from jaxpath.runs.generators import (
 )
 from jaxpath.runs.manifest import as_json, environment
 from jaxpath.runs.options import ClassifierOptions, DataOptions, GeneratorOptions, Launch
+from jaxpath.runs.pictures import read_pictures, save_figures
 from jaxpath.runs.presets import (
     Cifar10,
     Digits,
@@ -41,6 +44,7 @@ __all__ = [
     "GeneratorRun",
     "Imagenet",
     "Launch",
+    "Net",
     "Pace",
     "Problem",
     "Run",
@@ -52,21 +56,27 @@ __all__ = [
     "begin",
     "check_data",
     "classifier_accuracy",
+    "discover",
     "environment",
     "evaluate_generator",
     "evaluate_method",
     "fit",
+    "flint",
     "init_generator",
+    "lap",
+    "load_study",
     "main",
     "make_generator",
     "make_generator_step",
     "open_data",
     "open_session",
     "open_study",
+    "read_pictures",
     "report_generator",
     "run_digits",
     "run_generator",
     "run_target",
+    "save_figures",
     "say",
     "steps_of",
     "target_options",

@@ -6,7 +6,7 @@ import pytest
 from foreign_models import linen_cnn
 from tiny_competing import make_tiny
 
-from jaxpath import data, devices, discover, findings, targets
+from jaxpath import data, devices, discover, findings, metrics, targets
 from jaxpath.targets.deit import DeiT
 from jaxpath.types import InputError
 
@@ -28,11 +28,13 @@ def pictures_of(target, count=11):
     return data.ArraySource(pixels, np.arange(count) % 3)
 
 
-def record(target, params, source, **options):
-    def batches():
-        return data.eval_batches(source, batch_size=MESH_BATCH, preprocessing=target.preprocessing)
+def open_session(target, params):
+    return metrics.Session(target, params, devices.make_mesh(), batch_size=MESH_BATCH)
 
-    return discover.record_activity(target, params, batches, mesh=devices.make_mesh(), **options)
+
+def record(target, params, source, **options):
+    session = open_session(target, params)
+    return discover.record_activity(session, metrics.source_passes(session, source), **options)
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -116,13 +118,9 @@ def test_averaged_logits_are_the_mean_of_draws_and_belong_to_the_image(key):
 def test_the_active_share_is_one_in_each_block(key):
     target = make_tiny()
     params, source = target.init(key), pictures_of(target)
-
-    def batches():
-        return data.eval_batches(source, batch_size=MESH_BATCH, preprocessing=target.preprocessing)
-
-    drawn = discover.evaluate_draws(
-        target, params, batches, mesh=devices.make_mesh(), seed=0, num_samples=(1, 2)
-    )
+    session = open_session(target, params)
+    passes = metrics.source_passes(session, source)
+    drawn = discover.evaluate_draws(session, passes, seed=0, num_samples=(1, 2))
     assert drawn.active_share == 0.5 and set(drawn.active_by_site.values()) == {0.5}
     predicted = np.asarray(jax.jit(target.apply)(params, source.images).logits).argmax(axis=1)
     assert drawn.accuracy[0] == pytest.approx((predicted == source.labels).mean())

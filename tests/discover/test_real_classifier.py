@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 
-from jaxpath import data, devices, discover, targets
+from jaxpath import data, devices, discover, metrics, targets
 
 
 def test_the_outputs_of_a_trained_classifier_are_named_rightly(shared_data):
@@ -14,11 +14,8 @@ def test_the_outputs_of_a_trained_classifier_are_named_rightly(shared_data):
         np.arange(300),
     )
 
-    def batches():
-        return data.eval_batches(source, batch_size=100, preprocessing=target.preprocessing)
-
-    mesh = devices.make_mesh(jax.devices()[:1])
-    activity = discover.record_activity(target, params, batches, mesh=mesh, sites=())
+    session = metrics.Session(target, params, devices.make_mesh(jax.devices()[:1]), batch_size=100)
+    activity = discover.record_activity(session, metrics.source_passes(session, source), sites=())
     rng = np.random.default_rng(0)
     prototypes = rng.normal(size=(10, 64))
     images = prototypes[activity.labels] + 0.5 * rng.normal(size=(300, 64))

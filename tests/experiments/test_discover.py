@@ -1,76 +1,113 @@
-"""DISCOVER's experiments on digits: what they leave behind, and their refusals."""
+"""DISCOVER's runs on digits: what they measure and leave behind, and their refusals."""
 
 import json
 
-import discover_cifar10
-import discover_digits
-import discover_imagenet
+import jax
 import numpy as np
 import pytest
 
-from jaxpath import discover, findings, targets
+from jaxpath import InputError, data, discover, findings, runs, targets
 
 KEYS = ("accuracy", "relu_accuracy", "active_share", "planted_top1", "outputs_top1", "purity")
 
 
-@pytest.mark.slow
-def test_competing_units_and_their_twin_are_trained_measured_and_described(start, tmp_path):
-    arguments = ["--data", "digits", "--train-steps", 120, "--train-batch-size", 64, "--out", tmp_path]
-    arguments += ["--epochs", "None", "--competitors", 4, "--train-learning-rate", 0.01]
-    status, error = start(discover_digits, *arguments)
-    assert status == 0, error
-    results = json.loads((tmp_path / "results.json").read_text())
-    assert results["active_share"] == pytest.approx(0.25, abs=1e-6)
-    assert results["relu_active_share"] > 0.25
-    assert results["planted_top1"] >= 0.99
-    assert results["accuracy"] == results["accuracy_by_draws"]["6"] > 0.5 < results["relu_accuracy"]
-    assert set(results["accuracy_by_draws"]) == {"0", "1", "3", "6"}
-    assert results["zero_winners"] == 0
-    assert results["negative_winners"] == pytest.approx(results["wrong_by_largest_value"])
+@pytest.fixture(scope="module")
+def digits():
+    return data.Subset(data.digits("test"), np.arange(80))
 
-    target = targets.make_target("digit_cnn_lwta4", image_size=8)
-    targets.load_weights(target, tmp_path / "weights.safetensors")
-    twin = targets.make_target("digit_cnn", image_size=8)
-    targets.load_weights(twin, tmp_path / "twin" / "weights.safetensors")
-    words = findings.load_words(tmp_path / "words.json", target.sites)
-    assert set(words) == {site.name for site in target.sites}
-    descriptions = json.loads((tmp_path / "descriptions.json").read_text())
-    assert len(descriptions) == 20
+
+@pytest.fixture(scope="module")
+def pair():
+    """A small network whose units compete, and its twin, both untrained."""
+    nets = []
+    for name in ("digit_cnn_lwta4", "digit_cnn"):
+        target = targets.make_target(name, image_size=8)
+        nets.append(runs.Net(target, target.init(jax.random.key(0))))
+    return runs.discover.Pair(*nets)
+
+
+@pytest.fixture(scope="module")
+def reported(pair, digits, tmp_path_factory):
+    run = runs.Run(tmp_path_factory.mktemp("discover"))
+    return runs.discover.report_pair(pair, digits, run=run), run.out
+
+
+def test_both_networks_are_scored_and_figures_repeat_those_of_each(pair, digits, reported):
+    evaluation, out = reported
+    figures = evaluation.figures
+    images = np.stack([digits[i]["image"] for i in range(len(digits))])
+    labels = np.array([digits[i]["label"] for i in range(len(digits))])
+    for (target, params), name in zip(pair, ("competing", "rectified"), strict=True):
+        logits = jax.jit(target.apply)(params, images).logits
+        by_draws = getattr(evaluation, name).figures["accuracy_by_draws"]
+        assert by_draws[0] == pytest.approx(np.mean(np.asarray(logits).argmax(axis=1) == labels))
+    assert list(evaluation.rectified.figures["accuracy_by_draws"]) == [0]
+    assert figures["accuracy"] == figures["accuracy_by_draws"][6]
+    assert figures["relu_purity"] == evaluation.rectified.figures["purity"]
+    assert figures["active_share"] == pytest.approx(0.25, abs=1e-6) and figures["planted_top1"] >= 0.99
+    results = json.loads((out / "results.json").read_text())
+    assert set(KEYS) <= results.keys() and results["accuracy"] == figures["accuracy"]
+
+
+def test_images_are_described_by_the_winners_of_their_draw(digits, reported):
+    evaluation, out = reported
+    assert evaluation.rectified.descriptions == []
+    descriptions = json.loads((out / "descriptions.json").read_text())
+    assert [one["image"] for one in descriptions] == [digits.name(row) for row in range(20)]
     for one in descriptions:
-        values = [value for _, value in one["units"]]
-        assert len(values) == 128 // 4 and 0 not in values and values == sorted(values, reverse=True)
+        words, values = zip(*one["units"], strict=True)
+        assert len(values) == 128 // 4 and 0 not in values and list(values) == sorted(values, reverse=True)
+        assert set(words) <= {*digits.class_names, ""}
 
 
-def colours(tmp_path, count):
-    pixels = np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
-    np.savez(tmp_path / "data.npz", images=pixels, labels=np.arange(count) % 10)
-    return tmp_path / "data.npz"
+def test_words_are_read_by_the_findings_and_an_evaluation_repeats_itself(pair, digits, reported):
+    evaluation, out = reported
+    words = findings.load_words(out / "words.json", pair.competing.target.sites)
+    assert set(words) == {site.name for site in pair.competing.target.sites}
+    again = runs.discover.evaluate_units(pair.competing, digits)
+    np.testing.assert_equal(again.figures, evaluation.competing.figures)
+    assert again.descriptions == evaluation.competing.descriptions
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("module", "options"),
-    [
-        (discover_cifar10, ["--model", "resnet8"]),
-        (discover_imagenet, ["--model", "deit_tiny", "--image-size", 32]),
-    ],
-)
-def test_the_larger_networks_run_and_take_embeddings(start, tmp_path, module, options):
-    path = colours(tmp_path, 40)
-    train = np.load(path)
-    arrays = {f"{split}_{name}": train[name] for split in ("train", "test") for name in train.files}
-    np.savez(path, **arrays)
+def test_units_are_named_after_the_concepts_of_embeddings_and_scored_by_classes(pair, digits, reported):
     rng = np.random.default_rng(0)
-    words = discover.Embeddings(rng.normal(size=(40, 5)), rng.normal(size=(4, 5)), tuple("abcd"))
-    discover.save_embeddings(words, tmp_path / "e.npz")
-    arguments = ["--data", path, "--eval-split", "test", "--embeddings", tmp_path / "e.npz", *options]
-    arguments += ["--epochs", 0.4, "--train-batch-size", 8, "--competitors", 4, "--out", tmp_path / "out"]
-    status, error = start(module, *arguments)
-    assert status == 0, error
-    results = json.loads((tmp_path / "out" / "results.json").read_text())
-    assert set(KEYS) <= results.keys() and results["active_share"] == pytest.approx(0.25, abs=1e-6)
-    found = json.loads((tmp_path / "out" / "words.json").read_text())
-    assert {word for site in found.values() for word in site.values()} <= set("abcd")
+    embeddings = discover.Embeddings(rng.normal(size=(80, 5)), rng.normal(size=(4, 5)), tuple("abcd"))
+    units = runs.discover.evaluate_units(pair.rectified, digits, embeddings=embeddings)
+    assert {word for names in units.names.values() for word in names.words} <= {*"abcd", ""}
+    np.testing.assert_equal(units.figures, reported[0].rectified.figures)
+
+
+def test_the_twins_steps_follow_from_the_epochs_and_its_folder_from_the_options(monkeypatch, tmp_path):
+    trained = []
+
+    def train_classifier(target, source, classifier, *, run):
+        trained.append((target.name, classifier.train_steps, run.out, run.config))
+        return {}
+
+    monkeypatch.setattr("jaxpath.runs.discover.training.train_classifier", train_classifier)
+    config = {"data": "digits", "comparison": {"competitors": 4}}
+    run = runs.Run(tmp_path / "out", config=config)
+    options = runs.discover.PairOptions("digit_cnn", epochs=2, twin=tmp_path / "shared")
+    classifier = runs.ClassifierOptions(train_batch_size=64)
+    source = data.digits("train")
+    pair = runs.discover.train_pair(source, options, classifier, run=run)
+    (first, steps, out, _), (second, also, twin, shared) = trained
+    assert (first, second) == ("digit_cnn_lwta4", "digit_cnn")
+    assert steps == also == round(2 * len(source) / 64)
+    assert (out, twin) == (tmp_path / "out", tmp_path / "shared")
+    assert shared["data"] == "digits" and "comparison" not in shared
+    assert pair.competing.target.name == "digit_cnn_lwta4"
+
+
+def test_a_label_of_another_class_is_refused_before_training(tmp_path):
+    train = data.digits("train")
+    held_out = data.ArraySource(train.images[:4], np.array([0, 1, 2, 10]))
+    options = runs.discover.PairOptions("digit_cnn")
+    with pytest.raises(InputError, match="10"):
+        runs.discover.compare_pair(
+            train, held_out, options, runs.ClassifierOptions(), run=runs.Run(tmp_path / "out")
+        )
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
@@ -84,7 +121,56 @@ def test_the_larger_networks_run_and_take_embeddings(start, tmp_path, module, op
     ],
 )
 def test_a_wrong_option_is_one_sentence(start, tmp_path, changes, parts):
-    status, error = start(discover_digits, "--data", "digits", "--out", tmp_path, *changes)
+    status, error = start("discover_digits", "--data", "digits", "--out", tmp_path, *changes)
     lines = [line for line in error.splitlines() if line.startswith("error: ")]
     assert status == 2 and len(lines) == 1
     assert all(part in lines[0] for part in parts), lines[0]
+
+
+@pytest.mark.slow
+def test_competing_units_and_their_twin_are_trained_measured_and_described(start, tmp_path):
+    arguments = ["--data", "digits", "--train-steps", 120, "--train-batch-size", 64, "--out", tmp_path]
+    arguments += ["--epochs", "None", "--competitors", 4, "--train-learning-rate", 0.01]
+    status, error = start("discover_digits", *arguments)
+    assert status == 0, error
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["active_share"] == pytest.approx(0.25, abs=1e-6)
+    assert results["relu_active_share"] > 0.25
+    assert results["planted_top1"] >= 0.99
+    assert results["accuracy"] == results["accuracy_by_draws"]["6"] > 0.5 < results["relu_accuracy"]
+    assert set(results["accuracy_by_draws"]) == {"0", "1", "3", "6"}
+    assert results["zero_winners"] == 0
+    assert results["negative_winners"] == pytest.approx(results["wrong_by_largest_value"])
+    for name, folder in (("digit_cnn_lwta4", tmp_path), ("digit_cnn", tmp_path / "twin")):
+        targets.load_weights(targets.make_target(name, image_size=8), folder / "weights.safetensors")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("discover_cifar10", ["--model", "resnet8", "--eval-split", "test"]),
+        ("discover_imagenet", ["--model", "deit_tiny", "--image-size", 32]),
+    ],
+)
+def test_the_larger_networks_run_and_take_embeddings(start, tmp_path, name, options):
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
+    arrays = {"images": pixels, "labels": np.arange(40) % 10}
+    np.savez(tmp_path / "one.npz", **arrays)
+    splits = {f"{split}_{part}": values for split in ("train", "test") for part, values in arrays.items()}
+    np.savez(tmp_path / "two.npz", **splits)
+    rng = np.random.default_rng(0)
+    embeddings = discover.Embeddings(rng.normal(size=(40, 5)), rng.normal(size=(4, 5)), tuple("abcd"))
+    discover.save_embeddings(embeddings, tmp_path / "e.npz")
+    # Photographs can be scored in a file of their own.
+    files = ["--data", tmp_path / "two.npz"]
+    if name == "discover_imagenet":
+        files = ["--data", tmp_path / "one.npz", "--eval-data", tmp_path / "one.npz"]
+    arguments = [*files, "--embeddings", tmp_path / "e.npz", *options]
+    arguments += ["--epochs", 0.4, "--train-batch-size", 8, "--competitors", 4, "--out", tmp_path / "out"]
+    status, error = start(name, *arguments)
+    assert status == 0, error
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert set(KEYS) <= results.keys() and results["active_share"] == pytest.approx(0.25, abs=1e-6)
+    words = json.loads((tmp_path / "out" / "words.json").read_text())
+    assert {word for site in words.values() for word in site.values()} <= set("abcd")

@@ -76,9 +76,8 @@ def test_the_taylor_score_of_an_attribute_is_what_its_channels_add_to_it_to_firs
 
 def test_every_image_is_interpreted_once_and_in_order_on_several_devices():
     own, made = params()
-    found = flint.interpret_all(
-        TARGET, INTERPRETER, own, made, lambda: padded(batch(11)), mesh=devices.make_mesh(jax.devices()[:2])
-    )
+    session = metrics.Session(TARGET, own, devices.make_mesh(jax.devices()[:2]), batch_size=8)
+    found = flint.interpret_all(session, INTERPRETER, made, lambda: padded(batch(11)))
     features = jax.jit(TARGET.apply)(own, batch(11)["image"])
     expected = jax.jit(partial(flint.interpret, INTERPRETER))(made, features.features)
     np.testing.assert_allclose(found.attributes, expected.attributes, atol=1e-5)

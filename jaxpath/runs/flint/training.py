@@ -1,0 +1,142 @@
+"""Trains FLINT's interpreters: together with their classifier, or for a frozen one."""
+
+from typing import NamedTuple
+
+import jax
+
+from jaxpath import data, flint, training
+from jaxpath.devices import check_batch_size, make_mesh
+from jaxpath.runs.fitting import Pace, Problem, fit
+from jaxpath.runs.flint.options import FlintOptions, apply_options
+from jaxpath.runs.flint.recipes import make_optimizer, recipe_steps
+from jaxpath.runs.run import Run, say
+from jaxpath.types import Objective, Params, Target
+
+_LOGGED = 500
+"""Steps of a run that are logged, about."""
+
+
+class TrainedInterpreter(NamedTuple):
+    """A trained interpreter and its classifier.
+
+    Attributes:
+        interpreter: The module.
+        params: Its parameters.
+        target_params: The classifier's: trained with it, or the frozen ones.
+        fit: The finished training.
+        recipe: What was followed.
+    """
+
+    interpreter: flint.Interpreter
+    params: Params
+    target_params: Params
+    fit: training.FitResult
+    recipe: flint.Recipe
+
+
+class _Start(NamedTuple):
+    """An objective and what it starts from."""
+
+    objective: Objective
+    params: Params
+    progress: flint.Progress
+    frozen: Params
+
+
+def train_joint(
+    target: Target, source: data.Source, recipe: flint.Recipe, options: FlintOptions, *, run: Run
+) -> TrainedInterpreter:
+    """Trains a classifier and its interpreter from scratch; continues what the run's folder holds.
+
+    Args:
+        target: The classifier.
+        source: The training images.
+        recipe: What is followed, such as :data:`jaxpath.flint.MNIST`.
+        options: What is changed of it.
+        run: Its folder, seed and configuration.
+
+    Raises:
+        InputError: The recipe does not fit the classifier, the batch does not divide over the devices, or the
+            folder holds another run.
+    """
+    run = run.decided_by(options, target=target.name, examples=len(source))
+    recipe = apply_options(recipe, options)
+    variables = dict(target.init(jax.random.key(run.seed)))
+    interpreter = flint.make_interpreter(target, recipe.sites, **recipe.interpreter)
+    key = jax.random.key(run.seed + 1)
+    params = {"interpreter": flint.init_interpreter(interpreter, target, variables, key=key)}
+    params["target"] = variables.pop("params")
+    objective = flint.make_objective(
+        target, interpreter, _weights_at(recipe, source), reconstruction=recipe.reconstruction
+    )
+    start = _Start(objective, params, flint.init_progress(variables), {})
+    result = _fit(start, target, source, recipe, options, run)
+    trained = result.state.params
+    target_params = {**result.state.extra.statistics, "params": trained["target"]}
+    return TrainedInterpreter(interpreter, trained["interpreter"], target_params, result, recipe)
+
+
+def train_post_hoc(
+    target: Target,
+    params: Params,
+    source: data.Source,
+    recipe: flint.Recipe,
+    options: FlintOptions,
+    *,
+    run: Run,
+) -> TrainedInterpreter:
+    """Trains an interpreter for a frozen classifier; continues what the run's folder holds.
+
+    Args:
+        target: The classifier.
+        params: Its parameters, which stay as they are.
+        source: The training images; their labels only serve the logs.
+        recipe: What is followed, such as :func:`post_hoc_recipe` gives.
+        options: What is changed of it.
+        run: Its folder, seed and configuration.
+
+    Raises:
+        InputError: As in :func:`train_joint`.
+    """
+    run = run.decided_by(options, target=target.name, examples=len(source))
+    recipe = apply_options(recipe, options)
+    interpreter = flint.make_interpreter(target, recipe.sites, **recipe.interpreter)
+    initial = flint.init_interpreter(interpreter, target, params, key=jax.random.key(run.seed + 1))
+    objective = flint.make_post_hoc_objective(
+        target, interpreter, _weights_at(recipe, source), reconstruction=recipe.reconstruction
+    )
+    start = _Start(objective, initial, flint.init_progress(), params)
+    result = _fit(start, target, source, recipe, options, run)
+    return TrainedInterpreter(interpreter, result.state.params, params, result, recipe)
+
+
+def _fit(
+    start: _Start,
+    target: Target,
+    source: data.Source,
+    recipe: flint.Recipe,
+    options: FlintOptions,
+    run: Run,
+) -> training.FitResult:
+    mesh = make_mesh()
+    check_batch_size(recipe.batch_size, mesh)
+    num_steps = recipe_steps(recipe, source)
+    say(f"{recipe.epochs:g} epochs of {len(source)} images, {num_steps} steps of {recipe.batch_size}")
+    optimizer = make_optimizer(recipe, options, source)
+    batches = data.train_batches(
+        source,
+        batch_size=recipe.batch_size,
+        preprocessing=target.preprocessing,
+        seed=run.seed,
+        augment=options.augment,
+        reading=data.Reading(options.num_workers),
+    )
+    key = jax.random.key(run.seed + 2)
+    state = training.create_state(start.params, optimizer, key=key, extra=start.progress)
+    step = training.make_train_step(start.objective, optimizer, mesh)
+    pace = Pace(num_steps, options.checkpoint_every, log_every=max(1, num_steps // _LOGGED))
+    return fit(Problem(state, step, start.frozen, mesh), batches, pace, run=run, title="flint")
+
+
+def _weights_at(recipe: flint.Recipe, source: data.Source) -> flint.WeightsAt:
+    return flint.by_step(recipe.stages, batch_size=recipe.batch_size, num_examples=len(source))

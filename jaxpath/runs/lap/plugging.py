@@ -1,0 +1,75 @@
+"""Attention put into a trained classifier, by one command."""
+
+import dataclasses
+import inspect
+from pathlib import Path
+from typing import Any
+
+from jaxpath import lap, targets
+from jaxpath.runs.frozen import Net, load_study
+from jaxpath.runs.lap.options import PlugInOptions, ScoreOptions
+from jaxpath.runs.lap.reporting import report_lap
+from jaxpath.runs.lap.training import plug_in
+from jaxpath.runs.options import DataOptions, Launch
+from jaxpath.runs.run import begin
+from jaxpath.runs.study import open_data
+from jaxpath.types import InputError, Target
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PlugInRun(DataOptions, Launch):
+    """Attention for a trained classifier.
+
+    Attributes:
+        weights: The classifier's weights: .safetensors, .pth, or hf://owner/name.
+        out: Folder of the run; the same command continues a run that was stopped.
+        model: Name of the classifier.
+        num_classes: Its classes; None keeps the model's own.
+        image_size: Side of the square images that it takes; None keeps its own.
+        seed: Of initialisation, order, draws and the held-out share.
+    """
+
+    weights: str
+    out: Path = Path("runs/lap")
+    model: str = "resnet18"
+    num_classes: int | None = None
+    image_size: int | None = None
+    seed: int = 0
+    lap: PlugInOptions = dataclasses.field(default_factory=PlugInOptions)
+    score: ScoreOptions = dataclasses.field(default_factory=ScoreOptions)
+
+
+def run_plug_in(options: PlugInRun) -> dict[str, Any]:
+    """Puts attention into a trained classifier, and compares it with what it was.
+
+    Returns:
+        The figures of ``results.json``.
+    """
+    options.score.check()
+    run = begin(options, weights=targets.weights_hash(options.weights))
+    train, held_out = open_data(options, seed=options.seed)
+    shape = {"num_classes": options.num_classes, "image_size": options.image_size}
+    shape = {name: value for name, value in shape.items() if value is not None}
+    study = load_study(options.model, options.weights, train, held_out, **shape)
+    target = extend_model(options.model, options.lap.sites, **shape)
+    trained = plug_in(target, study.params, train, options.lap, run=run)
+    return report_lap(Net(study.target, study.params), trained, held_out, options.score, run=run)
+
+
+def extend_model(model: str, sites: tuple[str, ...] = (), **shape: Any) -> Target:
+    """A registered network whose pools attend.
+
+    Args:
+        model: Name of a ResNet or a VGG.
+        sites: Places that attend; none takes the last three.
+        **shape: Keywords of the network's maker.
+
+    Raises:
+        InputError: The network has no pooling that could attend, or a site is no place of it.
+    """
+    make = getattr(targets, model, None)
+    if make is None or "pooling" not in inspect.signature(make).parameters:
+        raise InputError(
+            f"{model} has no pooling that could attend; expected a ResNet or a VGG: choose another --model"
+        )
+    return lap.extend(make, sites=sites or None, **shape)
