@@ -68,7 +68,7 @@ def fast(rows, name, slow, times):
     return text or "not timed", min(ratios.values(), default=0) >= times
 
 
-GOALS = (
+GOALS: tuple[tuple, ...] = (
     ("honest", "1 honest", "fidelity >= .95, leakage <= .20 at a density <= .5", honest),
     ("sparse", "2 sparse", "fidelity >= .97 at a density <= .05", sparse),
     ("sparse", "2 sparse", "fidelity at or above every baseline's at every density", ahead),
