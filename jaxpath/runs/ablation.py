@@ -9,7 +9,7 @@ import jax
 
 from jaxpath import targets
 from jaxpath.metrics import METRICS
-from jaxpath.runs.comparison import Comparison, Row, compare_explainers, open_classifier
+from jaxpath.runs.comparison import Comparison, Row, compare_explainers, open_classifier, with_interval
 from jaxpath.runs.fitting import with_epochs
 from jaxpath.runs.generators import GENERATOR, train_generator
 from jaxpath.runs.options import GeneratorOptions
@@ -102,7 +102,7 @@ def table(rows: Mapping[str, Row]) -> str:
     for name, row in rows.items():
         points: dict[Any, Row] = {point["density"]: point for point in row["curve"]}
         points[_NATURAL] = row["natural"]
-        cells = [_cell(points[where], metric) for where, metric in _SHOWN]
+        cells = [with_interval(points[where], metric) for where, metric in _SHOWN]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -144,9 +144,3 @@ def _compare(study: Study, generators: tuple[str, ...], options: AblationStudy) 
     # In float32, whatever the variants were trained in.
     target, params = open_classifier(comparison, study.held_out)
     return compare_explainers(target, params, study.held_out, comparison, run=run)
-
-
-def _cell(point: Row, metric: str) -> str:
-    if f"{metric}_runs_low" not in point:
-        return f"{point[metric]:.3f}"
-    return f"{point[metric]:.3f} [{point[f'{metric}_runs_low']:.3f}, {point[f'{metric}_runs_high']:.3f}]"

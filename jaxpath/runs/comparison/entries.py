@@ -11,6 +11,9 @@ from jaxpath.types import Explainer, InputError, Params, Target
 SLOW = ("integrated_gradients", "greedy", "dgr")
 """Baselines of tens or hundreds of passes per image; a search from a generator's scores is as slow."""
 
+REFINED = ", refined"
+"""Follows a generator's name in that of the search that starts from its scores."""
+
 
 class Entry(NamedTuple):
     """One explainer to compare; entries of one name are runs of it with different seeds.
@@ -81,7 +84,7 @@ def _refined(target: Target, generators: Sequence[Entry], options: Comparison) -
                 steps=options.refine_steps,
             )
 
-        yield Entry(Method(f"{name}, refined", make, method.params, options.seed), slow=True)
+        yield Entry(Method(name + REFINED, make, method.params, options.seed), slow=True)
 
 
 def _maker(

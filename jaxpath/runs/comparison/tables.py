@@ -54,6 +54,27 @@ def print_curves(rows: Mapping[str, Row]) -> None:
             say(f"{name} at its own densities: {', '.join(figures)}")
 
 
+def with_interval(point: Row, metric: str) -> str:
+    """A figure with its interval over the runs, if it has one.
+
+    >>> with_interval({"mdc": 0.25, "mdc_runs_low": 0.2, "mdc_runs_high": 0.3}, "mdc")
+    '0.250 [0.200, 0.300]'
+    """
+    mean = f"{point[metric]:.3f}"
+    if f"{metric}_runs_low" not in point:
+        return mean
+    return f"{mean} [{point[f'{metric}_runs_low']:.3f}, {point[f'{metric}_runs_high']:.3f}]"
+
+
+def list_figures(point: Row, *metrics: str) -> str:
+    """Metrics by name, each with its interval.
+
+    >>> list_figures({"fidelity": 0.5, "leakage": 0.25}, "fidelity", "leakage")
+    'fidelity 0.500, leakage 0.250'
+    """
+    return ", ".join(f"{metric} {with_interval(point, metric)}" for metric in metrics)
+
+
 class _Column(NamedTuple):
     """One column of the table: its heading, and its cell for an explainer."""
 
