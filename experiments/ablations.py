@@ -62,10 +62,12 @@ def run(options: Options) -> None:
     unknown = sorted(set(options.variants) - set(SWITCHES))
     if unknown:
         raise InputError(f"--variants got {unknown}; expected some of {list(SWITCHES)}")
+    variants = {name: switched(options.generator, SWITCHES[name]) for name in options.variants}
+    for variant in variants.values():
+        variant.objective.check()  # before the first of them is trained
     target, params, train, _ = cifar10.open_all(options)
     generators = []
-    for name in options.variants:
-        chosen = switched(options.generator, SWITCHES[name])
+    for name, generator in variants.items():
         for seed in range(options.seed, options.seed + options.seeds):
             folder = options.out / name.replace(" ", "_").replace(",", "") / str(seed)
             file = folder / fitting.GENERATOR
@@ -74,10 +76,10 @@ def run(options: Options) -> None:
                 continue
             common.say(f"{name}, seed {seed}")
             config = common.as_config(
-                dataclasses.replace(options, seed=seed, generator=chosen),
+                dataclasses.replace(options, seed=seed, generator=generator),
                 weights=targets.weights_hash(options.weights),
             )
-            fitting.train_generator(target, params, train, chosen, out=folder, seed=seed, config=config)
+            fitting.train_generator(target, params, train, generator, out=folder, seed=seed, config=config)
     compare.run(
         compare.Options(
             data=options.data,

@@ -2,14 +2,15 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
 import jax
 
-from jaxpath import data, gencnp, metrics, training
+from jaxpath import data, metrics, training
 from jaxpath.cli import launching
 from jaxpath.cli.launching import say as say
+from jaxpath.runs.objective_options import ObjectiveFlags
 from jaxpath.types import InputError, Target
 
 Options = TypeVar("Options", bound="Launch")
@@ -110,7 +111,7 @@ class GeneratorOptions:
     num_workers: int = 0
     skip_unreadable: bool = False
     class_pathway_images: int = 1000
-    objective: gencnp.ObjectiveOptions = dataclasses.field(default_factory=gencnp.ObjectiveOptions)
+    objective: ObjectiveFlags = dataclasses.field(default_factory=ObjectiveFlags)
 
 
 def command(run: Callable[[Options], None], options: type[Options], description: str) -> launching.Command:
@@ -131,14 +132,17 @@ def main(run: Callable[[Options], None], options: type[Options], description: st
 def as_config(options: Any, **more: Any) -> dict[str, Any]:
     """What decides a run's result, as JSON's types."""
 
-    def kept(values: Mapping[str, Any]) -> dict[str, Any]:
+    def recorded(options: Any) -> dict[str, Any]:
+        if isinstance(options, ObjectiveFlags):
+            return options.recorded()
+        values = {field.name: getattr(options, field.name) for field in dataclasses.fields(options)}
         return {
-            name: kept(value) if isinstance(value, Mapping) else value
+            name: recorded(value) if dataclasses.is_dataclass(value) else value
             for name, value in values.items()
             if name not in _FREE
         }
 
-    return json.loads(json.dumps({**kept(dataclasses.asdict(options)), **more}, default=str))
+    return json.loads(json.dumps({**recorded(options), **more}, default=str))
 
 
 def target_options(source: data.Source, *, image_size: int | None = None) -> dict[str, Any]:

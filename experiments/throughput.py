@@ -37,6 +37,7 @@ from common import GeneratorOptions
 from flax.traverse_util import flatten_dict
 
 from jaxpath import compiling, data, explainers, gencnp, losses, targets, training
+from jaxpath.runs.objective_options import ObjectiveFlags
 from jaxpath.targets.torch_names import parameter_slots
 from jaxpath.types import InputError, Params, Target
 
@@ -167,7 +168,7 @@ def prepare_step(bench: Bench, options: Options) -> tuple[dict[str, Callable[[],
     """
     mesh = training.make_mesh()
     training.check_batch_size(options.batch_size, mesh)
-    objective = gencnp.ObjectiveOptions(rematerialize=options.rematerialize)
+    objective = ObjectiveFlags(rematerialize=options.rematerialize)
     chosen = GeneratorOptions(width=options.width, precision=options.dtype, steps=10**6, objective=objective)
     create_state, step = fitting.make_generator_step(bench.target, bench.generator, chosen, mesh)
     # A copy: the step donates its state, and the weights are needed once more.
@@ -339,12 +340,13 @@ class Torch:
 
     def __init__(self, bench: Bench, options: Options, folder: Path) -> None:
         write_arrays(bench, folder / "arrays.npz")
+        aim = gencnp.Faithfulness()
         settings = {
             "dtype": options.dtype,
             "grid": bench.generator.grid,
             "compile": options.against_torch == "compiled",
-            "random_density_share": GeneratorOptions().objective.random_density_share,
-            "faithfulness": GeneratorOptions().objective.faithfulness,
+            "random_density_share": aim.random_density_share,
+            "faithfulness": aim.nats,
         }
         command = [options.torch_python or sys.executable, str(TORCH_STEP), "--arrays"]
         command += [str(folder / "arrays.npz"), "--settings", json.dumps(settings)]

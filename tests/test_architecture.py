@@ -48,8 +48,10 @@ MAY_IMPORT = {
     "training": BASE,
     # A page shows what was found.
     "report": BASE | {"findings"},
+    # Runs are what experiments and commands share, so only these import them.
+    "runs": EVERYTHING,
     # The command line sets everything up, as an experiment does, and starts experiments.
-    "cli": EVERYTHING,
+    "cli": EVERYTHING | {"runs"},
     "__main__": {"cli"},
 }
 """Room -> rooms that it may import, besides itself. A room is a module or a package of jaxpath."""
