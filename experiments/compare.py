@@ -7,8 +7,8 @@ r"""Compares explainers of one classifier on the same images at the same densiti
 Every explainer scores the neurons of each image; the best-scored are opened, over all sites at once, until
 the density is reached exactly. Written are ``results.json``, ``curves.csv`` (one row per explainer and
 density), ``table.md`` (one row per explainer) and figures. Generators of one name are runs with different
-seeds: their rows are means, with 95 % intervals over the runs. The explainers that search, and integrated
-gradients, take the first ``--search-images`` images only, and every row says how many it rests on. Insertion
+seeds: their rows are means, with 95 % intervals over the runs. Explainers of tens or hundreds of passes per
+image take the first ``--search-images`` images only, and every row says how many it rests on. Insertion
 and deletion take those images for all explainers; ``mdc_searched`` is the mean drop of confidence on them.
 """
 
@@ -29,9 +29,6 @@ from tqdm import tqdm
 
 from jaxpath import compiling, data, explainers, gencnp, metrics, report, targets, training
 from jaxpath.types import Explainer, InputError, Params, Target
-
-SLOW = ("integrated_gradients", "greedy", "dgr")
-"""Baselines of tens or hundreds of passes per image; a search from a generator's scores is as slow."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,7 +165,7 @@ def make_entries(target: Target, options: Options) -> list[Entry]:
         def make(_: Params, explain: Explainer = explain) -> Explainer:
             return explain
 
-        entries.append(Entry(name, make, {}, slow=name in SLOW))
+        entries.append(Entry(name, make, {}, slow=explainers.BASELINES[name].slow))
     generators = []
     for text in options.generators:
         name, separator, path = text.partition(":")

@@ -11,7 +11,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-BASE = {"markup", "types", "compiling", "gating", "layers", "pathways", "losses", "training.sharding"}
+BASE = {"markup", "types", "registry", "compiling", "gating", "layers", "pathways", "losses"} | {
+    "training.sharding"
+}
 
 SYSTEMS = {"gencnp", "flint", "lap", "discover"}
 EVERYTHING = (
@@ -23,6 +25,7 @@ EVERYTHING = (
 MAY_IMPORT = {
     "markup": set(),
     "types": {"markup"},
+    "registry": {"types"},
     "compiling": set(),
     "gating": {"types", "compiling"},
     "layers": {"types", "compiling"},
