@@ -13,7 +13,18 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 BASE = {
-    *("markup", "types", "files", "compiling", "gating", "windows", "layers", "pathways", "losses"),
+    *(
+        "markup",
+        "types",
+        "files",
+        "registry",
+        "compiling",
+        "gating",
+        "windows",
+        "layers",
+        "pathways",
+        "losses",
+    ),
     "devices",
 }
 
@@ -28,6 +39,7 @@ MAY_IMPORT = {
     "markup": set(),
     "types": {"markup"},
     "files": set(),
+    "registry": {"types"},
     "windows": set(),
     # Compiling and layers choose what a CPU needs; nobody else knows of it but who starts a process.
     "cpu": {"windows"},

@@ -1,9 +1,5 @@
 """White-box explainers of pixels, for any target: ``(params, images, labels, *, key) -> maps [B, H, W]``."""
 
-from collections.abc import Callable
-from functools import partial
-from typing import Any
-
 from jaxpath.attributions.cams import (
     activation_gradient,
     last_spatial_site,
@@ -29,6 +25,7 @@ from jaxpath.attributions.lrp import (
     gamma_rule,
     make_lrp,
 )
+from jaxpath.attributions.methods import make_attribution, names
 from jaxpath.attributions.scores import (
     Reduce,
     as_pixels,
@@ -36,7 +33,7 @@ from jaxpath.attributions.scores import (
     total,
     unreduced,
 )
-from jaxpath.types import Attribution, InputError, Target
+from jaxpath.types import Attribution
 
 __all__ = [
     "EPSILON",
@@ -67,42 +64,3 @@ __all__ = [
     "unreduced",
     "upsample",
 ]
-
-_MAKERS: dict[str, Callable[..., Attribution]] = {
-    "gradient": make_gradient,
-    "input_x_gradient": make_input_x_gradient,
-    "guided_backprop": make_guided,
-    "integrated_gradients": make_integrated,
-    "smoothgrad": make_smoothgrad,
-    "gradcam": make_gradcam,
-    "gradcam_pp": make_gradcam_pp,
-    "layercam": make_layercam,
-    "lrp_epsilon": partial(make_lrp, rules=EPSILON),
-    "lrp_gamma": partial(make_lrp, rules=GAMMA),
-    "lrp_composite": make_lrp,
-}
-
-
-def names() -> tuple[str, ...]:
-    """Returns the names that :func:`make_attribution` knows.
-
-    >>> "gradcam" in names()
-    True
-    """
-    return tuple(_MAKERS)
-
-
-def make_attribution(name: str, target: Target, **options: Any) -> Attribution:
-    """Makes an attribution by its name.
-
-    Args:
-        name: One of :func:`names`.
-        target: The classifier.
-        **options: Keywords of its maker.
-
-    Raises:
-        InputError: There is no attribution of that name.
-    """
-    if name not in _MAKERS:
-        raise InputError(f"there is no attribution named {name!r}; choose one of {', '.join(names())}")
-    return _MAKERS[name](target, **options)

@@ -2,6 +2,11 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from jaxpath import explainers
 
 DENSITY = 0.2
 """Of the baselines, unless another is asked for: the smallest of the densities tried at which
@@ -38,8 +43,6 @@ class MethodOptions:
         train_on: Trains a generator on this data set first, in the output folder: a folder of class
             folders, an .npz file, or another form that jaxpath.data.open_source takes.
         train_steps: Steps of that training.
-        explainer: Without a generator, the explainer: taylor_signed, taylor, activation, greedy, dgr,
-            integrated_gradients, random or constant.
         density: Share of channels to open; None takes 0.2, and with a generator each picture's own.
         batch_size: Images at a time; None chooses. Another number compiles other programs.
         seed: Of everything that is drawn.
@@ -48,7 +51,9 @@ class MethodOptions:
     generator: Path | None = None
     train_on: str | None = None
     train_steps: int = 1000
-    explainer: str = "taylor_signed"
+    explainer: Annotated[
+        str, tyro.conf.arg(help=f"Without a generator, the explainer: {', '.join(explainers.names())}.")
+    ] = "taylor_signed"
     density: float | None = None
     batch_size: int | None = None
     seed: int = 0

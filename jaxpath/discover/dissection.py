@@ -15,6 +15,7 @@ from jaxpath.discover.embeddings import Cosines, Embeddings, make_cosines
 from jaxpath.discover.naming import UnitNames, name_units
 from jaxpath.discover.similarities import SIMILARITIES, soft_wpmi, wpmi
 from jaxpath.metrics import Passes, Session, per_image
+from jaxpath.registry import choose
 from jaxpath.targets import win_rate
 from jaxpath.types import Competition, InputError, Params, Site, Target, TargetOutput
 
@@ -181,9 +182,7 @@ def bind(name: str, *, key: Array, **options: float | int | None) -> Callable[..
     Raises:
         InputError: There is no such similarity, or it has no such option.
     """
-    if name not in SIMILARITIES:
-        raise InputError(f"there is no similarity {name!r}; choose one of {', '.join(SIMILARITIES)}")
-    similarity = SIMILARITIES[name]
+    similarity = choose(SIMILARITIES, name, kind="similarity")
     known = similarity.__kwdefaults__ or {}
     given: dict[str, Any] = {option: value for option, value in options.items() if value is not None}
     if unknown := [option for option in given if option not in known]:

@@ -1,17 +1,22 @@
 """GEN-CNP: pathways predicted by a generator (arXiv 2309.09887, our reading)."""
 
+from jaxpath.gencnp.aims import Aim, Budget, Faithfulness, FixedWeight, Priced, Sparsity
 from jaxpath.gencnp.daq import daq, straight_through
 from jaxpath.gencnp.explainer import make_gencnp
 from jaxpath.gencnp.files import load_generator, save_generator
 from jaxpath.gencnp.generator import Generator, GeneratorOutput
-from jaxpath.gencnp.objective import ObjectiveOptions, Sparsity, cuts_of, init_sparsity, make_objective
+from jaxpath.gencnp.objective import ObjectiveOptions, init_sparsity, make_objective
 
 __all__ = [
+    "Aim",
+    "Budget",
+    "Faithfulness",
+    "FixedWeight",
     "Generator",
     "GeneratorOutput",
     "ObjectiveOptions",
+    "Priced",
     "Sparsity",
-    "cuts_of",
     "daq",
     "init_sparsity",
     "load_generator",

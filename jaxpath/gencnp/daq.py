@@ -8,6 +8,14 @@ import jax.numpy as jnp
 from jax import Array
 
 
+def open_neurons(scores: Array) -> Array:
+    """The one rule of what a score means: 1 above 0.5, else 0, of the scores' shape and dtype.
+
+    In training, scores at another cut are those of the logits less its threshold.
+    """
+    return (scores > 0.5).astype(scores.dtype)
+
+
 @partial(jax.custom_vjp, nondiff_argnums=(1, 2))
 def daq(scores: Array, gamma: float = 2.0, sigma: float = 1.0) -> Array:
     """Rounds scores in (0, 1) to 0 or 1; its gradient is that of the soft assignment it replaces.
@@ -30,7 +38,7 @@ def daq(scores: Array, gamma: float = 2.0, sigma: float = 1.0) -> Array:
     >>> daq(jnp.array([0.2, 0.5, 0.9])).tolist()
     [0.0, 0.0, 1.0]
     """
-    return (scores > 0.5).astype(scores.dtype)
+    return open_neurons(scores)
 
 
 def daq_slope(scores: Array, gamma: float = 2.0, sigma: float = 1.0) -> Array:
@@ -55,7 +63,7 @@ daq.defvjp(_forward, _backward)
 @jax.custom_vjp
 def straight_through(scores: Array) -> Array:
     """Rounds scores in (0, 1) to 0 or 1 with gradient 1 (Bengio et al. 2013): the ablation of DAQ."""
-    return (scores > 0.5).astype(scores.dtype)
+    return open_neurons(scores)
 
 
 straight_through.defvjp(lambda scores: (straight_through(scores), None), lambda _, cotangent: (cotangent,))

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jaxpath import losses
+from jaxpath.gencnp.daq import open_neurons
 from jaxpath.gencnp.generator import Generator, generate
 from jaxpath.pathways import flatten, open_first, ranks, unflatten
 from jaxpath.types import Explainer, Params, Pathway, Target
@@ -37,7 +38,7 @@ def make_gencnp(
         logits = generate(generator, generator_params, clean).logits
         scores = {site: jax.nn.sigmoid(value) for site, value in logits.items()}
         if density is None and not generator.cuts:
-            return Pathway(scores, {site: (value > 0).astype(value.dtype) for site, value in logits.items()})
+            return Pathway(scores, {site: open_neurons(value) for site, value in scores.items()})
         order = ranks(flatten(logits, target.sites))
 
         def masks_at(density: Array | float) -> dict[str, Array]:

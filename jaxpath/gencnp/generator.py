@@ -2,7 +2,7 @@
 
 Three parts as published (arXiv 2309.09887); every layer shape below is our reading, as no code is public.
 Recursive Feature Embedders read the sites from shallow to deep, a Pathway Distillation Network condenses
-what they found, Recursive Pathway Decoders score the sites from deep to shallow.
+the embeddings, Recursive Pathway Decoders score the sites from deep to shallow.
 """
 
 import functools
@@ -111,11 +111,11 @@ class Generator(nn.Module):
 
     def _embed(self, groups: Sequence[_Group]) -> Array:
         """One embedding per site, shallow to deep, [S, B, D]."""
-        found = [
+        by_group = [
             _each(_Embedder)(self.width, self.dtype, name=f"embed_{group.name}")(group.maps)
             for group in groups
         ]
-        embeddings = jnp.stack(_by_site(groups, found))
+        embeddings = jnp.stack(_by_site(groups, by_group))
         if not self.recursive:
             return embeddings
         mix = _along_sites(_Mixer)(self.width, self.dtype, name="embed_recursion")
@@ -131,7 +131,7 @@ class Generator(nn.Module):
 
     def _score(self, states: Array, groups: Sequence[_Group], features: Sequence[Array]) -> list[Array]:
         """Score logits of every site, [B, C], or [B, H, W, C]."""
-        found: list[Sequence[Array]] = []
+        by_group: list[Sequence[Array]] = []
         for group in groups:
             x = jnp.stack([states[i] for i in group.members])
             scorer = _each(_Scorer)(self.initial_logit, self.modulate, self.dtype, name=f"score_{group.name}")
@@ -147,8 +147,8 @@ class Generator(nn.Module):
                     _spread(a, b, features[i].shape)
                     for a, b, i in zip(scores, places, group.members, strict=True)
                 ]
-            found.append(scores)
-        return _by_site(groups, found)
+            by_group.append(scores)
+        return _by_site(groups, by_group)
 
 
 def generate(generator: Generator, params: Params, clean: TargetOutput) -> GeneratorOutput:
@@ -175,19 +175,19 @@ def _group(features: Sequence[Array], grid: int) -> list[_Group]:
 
 def _by_site(groups: Sequence[_Group], values: Sequence[Iterable[Array]]) -> list[Array]:
     """From values per group and member to values in the order of the sites."""
-    found = {
+    by_number = {
         i: x
         for group, part in zip(groups, values, strict=True)
         for i, x in zip(group.members, part, strict=True)
     }
-    return [found[i] for i in range(len(found))]
+    return [by_number[i] for i in range(len(by_number))]
 
 
 _each = functools.partial(nn.vmap, variable_axes={"params": 0}, split_rngs={"params": True})
 """Of a layer: one per member of a group, with inputs and outputs [G, ...]."""
 
 _along_sites = functools.partial(nn.scan, variable_axes={"params": 0}, split_rngs={"params": True})
-"""Of a layer: one per site, each reads what the one before it said."""
+"""Of a layer: one per site, each reads the state that the one before it left."""
 
 
 class _Embedder(nn.Module):
@@ -199,24 +199,27 @@ class _Embedder(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         # A product: with a kernel per site, a convolution would become a grouped one, slow on accelerators.
-        seen = patches(x, (min(3, x.shape[1]), min(3, x.shape[2])))
-        x = nn.Dense(self.width, dtype=self.dtype, name="convolution")(seen)
+        columns = patches(x, (min(3, x.shape[1]), min(3, x.shape[2])))
+        x = nn.Dense(self.width, dtype=self.dtype, name="convolution")(columns)
         return nn.relu(nn.LayerNorm(dtype=self.dtype, name="norm")(x)).mean(axis=(1, 2))
 
 
 class _Mixer(nn.Module):
-    """Adds to what a site gets from the one before it what is new, [B, D]."""
+    """One step of the recursion: state' = norm(relu(W [state, embedding])) + state, [B, D].
+
+    Not recursive, every step starts from the first state. ``embedding=None`` leaves it out of the product.
+    """
 
     width: int
     dtype: Any
     recursive: bool = True
 
     @nn.compact
-    def __call__(self, before: Array, seen: Array | None) -> tuple[Array, Array]:
-        x = before if seen is None else jnp.concatenate([before, seen], axis=-1)
+    def __call__(self, state: Array, embedding: Array | None) -> tuple[Array, Array]:
+        x = state if embedding is None else jnp.concatenate([state, embedding], axis=-1)
         mixed = nn.relu(nn.Dense(self.width, dtype=self.dtype, name="dense")(x))
-        after = nn.LayerNorm(dtype=self.dtype, name="norm")(mixed) + before
-        return after if self.recursive else before, after
+        after = nn.LayerNorm(dtype=self.dtype, name="norm")(mixed) + state
+        return after if self.recursive else state, after
 
 
 class _Scorer(nn.Module):

@@ -67,6 +67,8 @@ def ablate(options: AblationStudy) -> dict[str, Row]:
     unknown = sorted(set(options.variants) - set(SWITCHES))
     if unknown:
         raise InputError(f"--variants got {unknown}; expected some of {list(SWITCHES)}")
+    for name in options.variants:
+        without_part(options.generator, SWITCHES[name]).objective.check()  # before the first one is trained
     study = open_study(options)
     generators = tuple(
         f"{name}:{_train_variant(study, name, seed, options)}"

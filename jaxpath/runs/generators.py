@@ -105,22 +105,22 @@ def make_generator_step(
     target: Target, generator: gencnp.Generator, options: GeneratorOptions, mesh: jax.sharding.Mesh
 ) -> tuple[Callable[[Params, int], training.TrainState], training.Step]:
     """``create_state(params, seed)`` and the step that goes on from it."""
+    objective_options = options.objective.build()
     schedule = warmup_cosine(options.learning_rate, options.steps)
     # optax.clip_by_global_norm, by one factor: a division of every gradient is a pass over all of them.
     clip = optax.stateless(lambda grads, _: optax.projections.projection_l2_ball(grads, 1.0))
     optimizer = optax.chain(clip, optax.adamw(schedule, weight_decay=options.weight_decay))
 
     def create_state(params: Params, seed: int) -> training.TrainState:
-        extra = gencnp.init_sparsity(options.objective)
+        extra = gencnp.init_sparsity(objective_options)
         return training.create_state(params, optimizer, key=jax.random.key(seed + 1), extra=extra)
 
-    objective = gencnp.make_objective(target, generator, options.objective)
+    objective = gencnp.make_objective(target, generator, objective_options)
     return create_state, training.make_train_step(objective, optimizer, mesh)
 
 
 def make_generator(target: Target, options: GeneratorOptions) -> gencnp.Generator:
     """The generator that ``options`` describe."""
-    budget = options.objective.budget
     return gencnp.Generator(
         target.sites,
         target.num_classes,
@@ -133,7 +133,7 @@ def make_generator(target: Target, options: GeneratorOptions) -> gencnp.Generato
         class_conditional=options.class_conditional,
         modulate=options.modulate,
         granularity=options.granularity,
-        cuts=() if budget is None else gencnp.cuts_of(budget),
+        cuts=options.objective.build().aim.cuts,
         dtype=jnp.dtype(options.precision),
     )
 

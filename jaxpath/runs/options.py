@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Literal
 
-from jaxpath import gencnp
+from jaxpath.runs.objective_options import ObjectiveFlags
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -115,4 +115,4 @@ class GeneratorOptions:
     num_workers: int = 0
     skip_unreadable: bool = False
     class_pathway_images: int = 1000
-    objective: gencnp.ObjectiveOptions = dataclasses.field(default_factory=gencnp.ObjectiveOptions)
+    objective: ObjectiveFlags = dataclasses.field(default_factory=ObjectiveFlags)

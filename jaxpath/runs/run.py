@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import jax
 
+from jaxpath.runs.objective_options import ObjectiveFlags
+
 _FREE = (
     *("out", "checkpoints", "checkpoint_every", "num_workers"),
     *("coordinator", "num_processes", "process_id"),
@@ -63,14 +65,17 @@ def begin(options: Any, **more: Any) -> Run:
 def as_config(options: Any, **more: Any) -> dict[str, Any]:
     """What decides a run's result, as JSON's types: ``options``, a dataclass, but for what may change."""
 
-    def deciding(values: Mapping[str, Any]) -> dict[str, Any]:
+    def deciding(options: Any) -> dict[str, Any]:
+        if isinstance(options, ObjectiveFlags):
+            return options.recorded()
+        values = {field.name: getattr(options, field.name) for field in dataclasses.fields(options)}
         return {
-            name: deciding(value) if isinstance(value, Mapping) else value
+            name: deciding(value) if dataclasses.is_dataclass(value) else value
             for name, value in values.items()
             if name not in _FREE
         }
 
-    return json.loads(json.dumps({**deciding(dataclasses.asdict(options)), **more}, default=str))
+    return json.loads(json.dumps({**deciding(options), **more}, default=str))
 
 
 def say(message: str) -> None:

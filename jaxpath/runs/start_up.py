@@ -19,21 +19,17 @@ from jaxpath.types import InputError
 _SMALLEST = {
     **dict.fromkeys(("steps", "train_steps", "batch_size", "train_batch_size", "checkpoint_every"), 1),
     **dict.fromkeys(("width", "grid", "images", "search_images", "image_size", "num_classes", "memory"), 1),
-    **dict.fromkeys(("seed", "num_workers", "class_pathway_images", "refine_steps", "warmup_steps"), 0),
-    "budget_steps": 0,
+    **dict.fromkeys(("seed", "num_workers", "class_pathway_images", "refine_steps"), 0),
     **dict.fromkeys(("attributes", "relevance_images"), 1) | {"maximised_pairs": 0},
     **dict.fromkeys(("reconstruction_weight", "output_weight", "entropy_weight", "diversity"), 0.0),
     "maximised_variation": 0.0,
     **{"competition_weight": 0.0, "competitors": 2, "top_k": 1},
-    **dict.fromkeys(("faithfulness", "sparsity_weight", "class_weight", "leakage_weight", "dual_rate"), 0.0),
+    "sparsity_weight": 0.0,
     **dict.fromkeys(("learning_rate", "train_learning_rate", "weight_decay", "train_weight_decay"), 0.0),
-    **dict.fromkeys(("epochs", "random_density_share", "label_smoothing"), 0.0),
-    **dict.fromkeys(
-        ("temperature", "min_density"), 1e-4
-    ),  # temperature is a divisor; min_density is passed to log
+    **dict.fromkeys(("epochs", "label_smoothing"), 0.0),
     "details": 1,
 }
-"""The smallest value that makes sense, for every option that is a number."""
+"""The smallest value that makes sense, for options that are numbers and have no class that checks them."""
 
 CONFIG = (tyro.conf.OmitArgPrefixes,)
 
@@ -105,7 +101,12 @@ def keep_compiled_programs() -> None:
 
 
 def check_options(options: Any) -> None:
-    """Raises an error for the first number, here or in the options within, that makes no sense."""
+    """Raises an error for the first number, here or in the options within, that makes no sense.
+
+    Options with rules of their own have a method ``check``.
+    """
+    if hasattr(options, "check"):
+        options.check()
     for field in dataclasses.fields(options):
         value = getattr(options, field.name)
         if dataclasses.is_dataclass(value):

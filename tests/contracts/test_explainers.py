@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from integrated_gates import make_integrated_gates
 
 from jaxpath import explainers, gencnp, targets
 from jaxpath.pathways import flatten
@@ -46,7 +47,7 @@ def make_refined(target, *, density, granularity):
 
 
 EXPLAINERS = {name: partial(explainers.make_explainer, name) for name in explainers.names()}
-EXPLAINERS |= {"gencnp": make_gencnp, "refined": make_refined}
+EXPLAINERS |= {"gencnp": make_gencnp, "refined": make_refined, "integrated_gates": make_integrated_gates}
 GRANULARITIES = ("channel", "unit")
 each_explainer = pytest.mark.parametrize("name", EXPLAINERS)
 each_granularity = pytest.mark.parametrize("granularity", GRANULARITIES)
@@ -121,7 +122,9 @@ def test_only_random_scores_change_with_the_key(name):
     assert np.any(first != second) == (name == "random")
 
 
-@pytest.mark.parametrize("name", ["taylor", "taylor_signed", "integrated_gradients", "greedy"])
+@pytest.mark.parametrize(
+    "name", ["taylor", "taylor_signed", "integrated_gradients", "integrated_gates", "greedy"]
+)
 def test_the_class_to_explain_matters_and_class_0_is_one_like_any_other(name):
     target, _ = make_target()
     zero, one, two = (flatten(explain(name, labels=[c] * BATCH).scores, target.sites) for c in range(3))

@@ -12,7 +12,8 @@ import pytest
 import throughput
 from common import GeneratorOptions
 
-from jaxpath import devices, gencnp
+from jaxpath import devices
+from jaxpath.runs.objective_options import ObjectiveFlags
 
 SMALL = {"width": 8, "batch_size": 8}
 
@@ -44,7 +45,7 @@ def test_an_unknown_explainer_is_one_sentence(start, tmp_path):
 def test_pytorch_computes_the_same_loss_and_gradient(model, size, tmp_path):
     bench = throughput.make_bench(throughput.Options(model=model, image_size=size, **SMALL))
     # Without random densities neither draws anything.
-    options = GeneratorOptions(width=8, objective=gencnp.ObjectiveOptions(random_density_share=0.0))
+    options = GeneratorOptions(width=8, objective=ObjectiveFlags(random_density_share=0.0))
     mesh = devices.make_mesh(jax.devices()[:1])
     create_state, step = fitting.make_generator_step(bench.target, bench.generator, options, mesh)
     state = devices.replicate(create_state(jax.tree.map(np.array, bench.weights), 0), mesh)

@@ -10,8 +10,18 @@ from planted import planted_images, planted_target, truth
 
 from jaxpath import targets
 from jaxpath.devices import make_mesh, replicate, shard_batch
-from jaxpath.gencnp import Generator, ObjectiveOptions, init_sparsity, make_gencnp, make_objective
-from jaxpath.gencnp.objective import rematerialized, threshold_for
+from jaxpath.gencnp import (
+    Budget,
+    Faithfulness,
+    FixedWeight,
+    Generator,
+    ObjectiveOptions,
+    init_sparsity,
+    make_gencnp,
+    make_objective,
+)
+from jaxpath.gencnp.objective import rematerialized
+from jaxpath.gencnp.threshold import threshold_for
 from jaxpath.pathways import flatten, iou
 from jaxpath.training import create_state, make_train_step
 from jaxpath.types import InputError
@@ -53,7 +63,7 @@ def train(generator, params, options, *, steps, devices=1, batch_size=32, learni
 
 @pytest.mark.parametrize("quantizer", ["daq", "straight_through"])
 def test_the_generator_recovers_the_planted_pathways_and_closes_the_rest(quantizer):
-    options = ObjectiveOptions(faithfulness=0.01, quantizer=quantizer)
+    options = ObjectiveOptions(Faithfulness(0.01), quantizer=quantizer)
     generator, params = make_generator()
     state, _ = train(generator, params, options, steps=400)
     images, labels = planted_images(np.random.default_rng(11), 64)
@@ -64,7 +74,7 @@ def test_the_generator_recovers_the_planted_pathways_and_closes_the_rest(quantiz
 
 
 def test_the_gradient_reaches_every_parameter_of_the_generator():
-    options = ObjectiveOptions(faithfulness=None, leakage_weight=0.5)
+    options = ObjectiveOptions(FixedWeight(), leakage_weight=0.5)
     generator, params = make_generator(initial_logit=0.0)
     # Gains start at zero, which closes no path to them but closes the ones behind them.
     params = jax.tree.map(lambda leaf: leaf + 0.02, params)
@@ -93,22 +103,24 @@ def test_eight_devices_train_the_same_parameters_as_one():
 
 def test_the_dual_variable_rises_while_the_pathway_is_more_faithful_than_asked_and_falls_otherwise():
     generator, params = make_generator(initial_logit=-2.0)
-    _, easy = train(generator, params, ObjectiveOptions(faithfulness=50.0, random_density_share=0.0), steps=4)
-    _, hard = train(generator, params, ObjectiveOptions(faithfulness=1e-6, random_density_share=0.0), steps=4)
-    weights = [[metrics["sparsity_weight"] for metrics in history] for history in (easy, hard)]
+    weights = []
+    for nats in (50.0, 1e-6):
+        options = ObjectiveOptions(Faithfulness(nats, random_density_share=0.0))
+        _, history = train(generator, params, options, steps=4)
+        weights.append([metrics["sparsity_weight"] for metrics in history])
     assert weights[0] == sorted(weights[0]) and weights[0][-1] > weights[0][0]
     assert weights[1] == sorted(weights[1], reverse=True) and weights[1][-1] < weights[1][0]
 
 
 def test_a_fixed_sparsity_weight_warms_up_from_zero_and_stays():
-    options = ObjectiveOptions(faithfulness=None, sparsity_weight=0.6, warmup_steps=3)
+    options = ObjectiveOptions(FixedWeight(0.6, warmup_steps=3))
     generator, params = make_generator()
     _, history = train(generator, params, options, steps=6)
     assert [metrics["sparsity_weight"] for metrics in history] == pytest.approx([0, 0.2, 0.4, 0.6, 0.6, 0.6])
 
 
 def test_only_images_that_are_cut_at_their_own_density_pay_for_openness():
-    options = ObjectiveOptions(faithfulness=None, class_weight=0.0)
+    options = ObjectiveOptions(FixedWeight(), class_weight=0.0)
     generator, params = make_generator(initial_logit=0.0)
     images, labels = map(jnp.asarray, planted_images(np.random.default_rng(0), 8))
     objective = jax.jit(make_objective(TARGET, generator, options))
@@ -126,7 +138,7 @@ def test_only_images_that_are_cut_at_their_own_density_pay_for_openness():
 
 
 def test_the_leakage_term_compares_each_image_with_its_neighbour_of_another_class():
-    options = ObjectiveOptions(leakage_weight=1.0, random_density_share=0.0)
+    options = ObjectiveOptions(Faithfulness(random_density_share=0.0), leakage_weight=1.0)
     generator, params = make_generator()
     params = jax.tree.map(lambda leaf: leaf, params)
     neighbours = np.array([0, 1, 2, 2, 1, 0, 0, 2], np.int32)
@@ -154,7 +166,7 @@ def test_the_leakage_term_compares_each_image_with_its_neighbour_of_another_clas
 
 
 def test_a_budget_falls_from_everything_and_every_mask_stays_a_little_below_it():
-    options = ObjectiveOptions(budget=0.4, budget_steps=3, leakage_weight=1.0)
+    options = ObjectiveOptions(Budget(0.4, steps=3), leakage_weight=1.0)
     generator, params = make_generator()
     state, history = train(generator, params, options, steps=6)
     assert float(state.extra.budget) == pytest.approx(0.4)
@@ -166,7 +178,7 @@ def test_a_budget_falls_from_everything_and_every_mask_stays_a_little_below_it()
 
 
 def test_under_a_budget_the_class_has_to_stay_and_the_neighbour_has_to_lose_it():
-    options = ObjectiveOptions(budget=0.5, budget_steps=0, class_weight=0.0, leakage_weight=2.0)
+    options = ObjectiveOptions(Budget(0.5, steps=0), class_weight=0.0, leakage_weight=2.0)
     generator, params = make_generator(cuts=(0.5,))
     images, labels = planted_images(np.random.default_rng(5), 8, np.array([0, 1, 2, 2, 1, 0, 0, 2], np.int32))
     objective = jax.jit(make_objective(TARGET, generator, options))
@@ -194,11 +206,26 @@ def test_under_a_budget_the_class_has_to_stay_and_the_neighbour_has_to_lose_it()
         np.testing.assert_allclose(distance.min(axis=0), 0, atol=1e-4)
 
 
-@pytest.mark.parametrize("budget", [0.0, -0.1, 1.5])
-def test_a_budget_is_a_share(budget):
-    generator, _ = make_generator()
-    with pytest.raises(InputError, match="above 0, at most 1"):
-        make_objective(TARGET, generator, ObjectiveOptions(budget=budget))
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        *((partial(Budget, share), "above 0, at most 1") for share in (0.0, -0.1, 1.5, float("nan"))),
+        (partial(Budget, 0.5, steps=-1), "0 or more"),
+        (partial(Faithfulness, 0.0), "faithfulness is 0.0; expected nats above 0"),
+        (partial(Faithfulness, dual_rate=-0.1), "dual_rate is -0.1"),
+        (partial(FixedWeight, -1.0), "sparsity weight is -1.0"),
+        (partial(FixedWeight, warmup_steps=-1), "warmup_steps is -1"),
+        (partial(FixedWeight, temperature=0.0), "temperature is 0.0; expected above 0"),
+        (partial(Faithfulness, random_density_share=1.2), "from 0 to 1"),
+        (partial(Faithfulness, min_density=0.0), "min_density is 0.0"),
+        (partial(ObjectiveOptions, leakage_weight=-1.0), "leakage_weight is -1.0"),
+        (partial(ObjectiveOptions, class_weight=-1.0), "class_weight is -1.0"),
+        (partial(ObjectiveOptions, quantizer="rint"), "'rint'; choose one of daq, straight_through"),
+    ],
+)
+def test_a_value_out_of_its_range_is_refused_where_it_is_made(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
 
 
 def test_the_least_permissive_cut_that_carries_the_decision_is_taken():

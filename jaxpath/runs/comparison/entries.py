@@ -8,9 +8,6 @@ from jaxpath.metrics import Method
 from jaxpath.runs.comparison.options import Comparison
 from jaxpath.types import Explainer, InputError, Params, Target
 
-SLOW = ("integrated_gradients", "greedy", "dgr")
-"""Baselines of tens or hundreds of passes per image; a search from a generator's scores is as slow."""
-
 REFINED = ", refined"
 """Follows a generator's name in that of the search that starts from its scores."""
 
@@ -50,7 +47,7 @@ def _baselines(target: Target, options: Comparison) -> Iterator[Entry]:
         explain = explainers.make_explainer(
             name, target, density=min(options.densities), granularity=options.granularity
         )
-        yield Entry(Method.of(name, explain, seed=options.seed), slow=name in SLOW)
+        yield Entry(Method.of(name, explain, seed=options.seed), slow=explainers.BASELINES[name].slow)
 
 
 def _generators(target: Target, options: Comparison) -> Iterator[Entry]:

@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
-from jaxpath.gencnp import ObjectiveOptions
+from jaxpath.runs.objective_options import ObjectiveFlags
 from jaxpath.runs.options import GeneratorOptions, Launch
 
 
@@ -53,5 +53,5 @@ class Throughput(Launch):
             steps=10**6,
             width=self.width,
             precision=self.dtype,
-            objective=ObjectiveOptions(rematerialize=self.rematerialize),
+            objective=ObjectiveFlags(rematerialize=self.rematerialize),
         )

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict
 
-from jaxpath import targets
+from jaxpath import gencnp, targets
 from jaxpath.runs.options import GeneratorOptions
 from jaxpath.runs.throughput.workload import Workload
 from jaxpath.targets.torch_names import parameter_slots
@@ -46,12 +46,13 @@ class TorchProcess:
         self._folder = tempfile.TemporaryDirectory()
         arrays = Path(self._folder.name) / "arrays.npz"
         write_arrays(workload, arrays)
+        aim = gencnp.Faithfulness()
         settings = {
             "dtype": options.precision,
             "grid": options.grid,
             "compile": compiled,
-            "random_density_share": options.objective.random_density_share,
-            "faithfulness": options.objective.faithfulness,
+            "random_density_share": aim.random_density_share,
+            "faithfulness": aim.nats,
         }
         command = [python or sys.executable, str(TORCH_STEP)]
         command += ["--arrays", str(arrays), "--settings", json.dumps(settings)]
