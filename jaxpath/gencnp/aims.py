@@ -11,8 +11,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jaxpath import losses
+from jaxpath.devices.mesh import AXIS
 from jaxpath.gencnp.threshold import threshold_for
-from jaxpath.training.sharding import AXIS
 from jaxpath.types import InputError, Mean
 
 _WEIGHT_RANGE = (0.05, 50.0)

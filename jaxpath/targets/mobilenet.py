@@ -87,7 +87,8 @@ class MobileNetV2(nn.Module):
         self, images: Array, gates: Gates | None = None, *, train: bool = False
     ) -> tuple[Array, dict[str, Array]]:
         taps = Taps(gates)
-        conv_norm = partial(_conv_norm, train=train, axis_name=self.axis_name, dtype=self.dtype)
+        norm = partial(batch_norm, train=train, axis_name=self.axis_name, dtype=self.dtype)
+        conv_norm = partial(_conv_norm, norm=norm, dtype=self.dtype)
         x = conv_norm(images, self.stem, kernel=3, stride=2, names=("features_0_0", "features_0_1"))
         x = taps("features.0.2", nn.relu6(x))  # [B, H/2, W/2, 32]
         index = 1
@@ -113,8 +114,7 @@ def _conv_norm(
     kernel: int = 1,
     stride: int = 1,
     each_channel: bool = False,
-    train: bool,
-    axis_name: str | None,
+    norm: Callable[..., nn.Module],
     dtype: Any,
 ) -> Array:
     """A convolution without a bias and its BatchNorm, called by their ``names`` in the module at work."""
@@ -129,7 +129,7 @@ def _conv_norm(
         kernel_init=_kaiming,
         name=names[0],
     )(x)
-    return batch_norm(train=train, axis_name=axis_name, dtype=dtype, name=names[1])(x)
+    return norm(name=names[1])(x)
 
 
 def mobilenet_v2(

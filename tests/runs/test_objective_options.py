@@ -4,10 +4,10 @@ import dataclasses
 
 import pytest
 import tyro
-from jaxpath.cli.launching import CONFIG, check_options
 
 from jaxpath.gencnp import Budget, Faithfulness, FixedWeight, ObjectiveOptions
 from jaxpath.runs.objective_options import ObjectiveFlags
+from jaxpath.runs.start_up import CONFIG, check_options
 from jaxpath.types import InputError
 
 
