@@ -93,8 +93,8 @@ MAX_BYTES = 500_000
 
 MANY_ARGUMENTS = {
     "jaxpath/layers.py:conv_general_dilated": "those of lax.conv_general_dilated, which Flax passes",
-    "jaxpath/targets/resnet.py:_imagenet_resnet": "keywords of the public makers, beside what tells these apart",
-    "jaxpath/targets/vgg.py:_vgg": "keywords of the public makers, beside what tells these apart",
+    "jaxpath/targets/resnet.py:_imagenet_resnet": "the makers' keywords, and what tells them apart",
+    "jaxpath/targets/vgg.py:_vgg": "the makers' keywords, and what tells them apart",
 }
 """Functions of more than eight arguments -> why."""
 

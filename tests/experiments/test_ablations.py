@@ -1,23 +1,22 @@
-"""experiments/ablations.py: one switch per variant, and a table of all of them."""
+"""Ablations of the generator: one switch per variant, and a table of all of them."""
 
 import dataclasses
 import json
 
-import ablations
 import jax
 import pytest
-from common import GeneratorOptions, as_config
 from random_files import write_random_images
 
 from jaxpath import targets
+from jaxpath.runs import GeneratorOptions, ablation, as_config
 
 
-@pytest.mark.parametrize("name", ablations.SWITCHES)
+@pytest.mark.parametrize("name", ablation.SWITCHES)
 def test_a_variant_differs_from_the_complete_recipe_by_its_switch_alone(name):
     complete = GeneratorOptions()
-    variant = ablations.switched(complete, ablations.SWITCHES[name])
+    variant = ablation.without_part(complete, ablation.SWITCHES[name])
     before, after = flat(complete), flat(variant)
-    assert {key: after[key] for key in after if after[key] != before[key]} == ablations.SWITCHES[name]
+    assert {key: after[key] for key in after if after[key] != before[key]} == ablation.SWITCHES[name]
 
 
 def flat(options):
@@ -28,7 +27,7 @@ def flat(options):
 
 
 def test_a_variant_is_continued_whatever_others_are_asked_for():
-    everything = ablations.Options(data="images.npz", weights="weights.safetensors")
+    everything = ablation.AblationStudy(data="images.npz", weights="weights.safetensors")
     one = dataclasses.replace(everything, variants=("complete",), seeds=1)
     assert as_config(one) == as_config(everything)
     assert as_config(one) != as_config(dataclasses.replace(one, seed=1))
@@ -43,7 +42,7 @@ def test_the_table_holds_means_over_the_seeds_and_a_second_start_trains_nothing(
     arguments += ["--weights", tmp_path / "weights.safetensors", "--out", tmp_path / "run"]
     arguments += ["--steps", 1, "--batch-size", 8, "--width", 8, "--seeds", 2]
     arguments += ["--variants", "complete", "no recursion"]
-    status, error = start(ablations, *arguments)
+    status, error = start("ablations", *arguments)
     assert status == 0, error
 
     rows = json.loads((tmp_path / "run" / "results.json").read_text())["explainers"]
@@ -62,7 +61,7 @@ def test_the_table_holds_means_over_the_seeds_and_a_second_start_trains_nothing(
     files = sorted((tmp_path / "run").rglob("generator.safetensors"))
     assert len(files) == 4
     written = [file.stat().st_mtime_ns for file in files]
-    status, error = start(ablations, *arguments)
+    status, error = start("ablations", *arguments)
     assert status == 0, error
     assert [file.stat().st_mtime_ns for file in files] == written
 
@@ -77,7 +76,7 @@ def test_a_switch_that_a_budget_does_not_know_is_refused_before_anything_is_trai
 
 def test_an_unknown_variant_is_one_sentence_with_those_that_exist(start, tmp_path):
     status, error = start(
-        ablations, "--data", "x.npz", "--weights", "w", "--variants", "no_daq", "--out", tmp_path
+        "ablations", "--data", "x.npz", "--weights", "w", "--variants", "no_daq", "--out", tmp_path
     )
     assert status == 2
     assert "no_daq" in error and "straight-through, no DAQ" in error

@@ -1,17 +1,16 @@
-"""experiments/compare.py on digits: what it writes, and figures that must come out."""
+"""The comparison of explainers on digits: what it writes, and figures that must come out."""
 
 import csv
 import json
 
-import compare
-import fitting
 import jax
 import numpy as np
 import pytest
-import tables
-from common import GeneratorOptions
+from pictures import series_in
 
-from jaxpath import explainers, gencnp, targets
+from jaxpath import data, explainers, gencnp, metrics, runs, targets
+from jaxpath.runs import comparison
+from jaxpath.types import InputError
 
 
 @pytest.fixture(scope="module")
@@ -21,20 +20,37 @@ def files(tmp_path_factory):
     target = targets.resnet8(image_size=8, channels=1)
     params = target.init(jax.random.key(0))
     targets.save_weights(target, params, folder / "weights.safetensors")
-    generator = fitting.make_generator(target, GeneratorOptions(width=8))
+    generator = runs.make_generator(target, runs.GeneratorOptions(width=8))
     for seed in (0, 1):
-        weights = fitting.init_generator(generator, target, params, seed=seed)
+        weights = runs.init_generator(generator, target, params, seed=seed)
         gencnp.save_generator(generator, weights, target, folder / f"{seed}.safetensors")
     return folder
 
 
+@pytest.fixture
+def options(files, tmp_path):
+    """A comparison of digits: ``options(explainers=..., densities=...)``."""
+
+    def make(**changes):
+        defaults = {"data": "digits", "eval_split": "test", "model": "resnet8", "out": tmp_path}
+        weights = str(files / "weights.safetensors")
+        return comparison.Comparison(**{**defaults, "weights": weights, "timed_batches": (), **changes})
+
+    return make
+
+
+@pytest.fixture
+def generators(files):
+    """Both generators as runs of one name."""
+    return tuple(f"gen:{files / f'{seed}.safetensors'}" for seed in (0, 1))
+
+
 @pytest.mark.slow
-def test_a_comparison_is_written_with_means_over_the_runs_of_one_name(start, files, tmp_path):
+def test_a_comparison_is_written_with_means_over_the_runs_of_one_name(start, files, generators, tmp_path):
     arguments = ["--data", "digits", "--eval-split", "test", "--model", "resnet8", "--out", tmp_path]
     arguments += ["--weights", files / "weights.safetensors", "--images", 24, "--search-images", 8]
-    arguments += ["--generators", f"gen:{files / '0.safetensors'}", f"gen:{files / '1.safetensors'}"]
-    arguments += ["--densities", 0.2, 1, "--refine-steps", 2]
-    status, error = start(compare, *arguments, "--explainers", "random")
+    arguments += ["--generators", *generators, "--densities", 0.2, 1, "--refine-steps", 2]
+    status, error = start("compare", *arguments, "--explainers", "random")
     assert status == 0, error
 
     results = json.loads((tmp_path / "results.json").read_text())
@@ -48,8 +64,8 @@ def test_a_comparison_is_written_with_means_over_the_runs_of_one_name(start, fil
         assert (complete["fidelity"], complete["mdc"]) == (1.0, 0.0), name
         assert sparse["fidelity_low"] <= sparse["fidelity"] <= sparse["fidelity_high"]
         assert set(row["milliseconds_per_image"]) == {"1", "64"}
-    found = rows["gen"]["curve"][0]
-    assert found["fidelity_runs_low"] <= found["fidelity"] <= found["fidelity_runs_high"]
+    point = rows["gen"]["curve"][0]
+    assert point["fidelity_runs_low"] <= point["fidelity"] <= point["fidelity_runs_high"]
     assert "natural" in rows["gen"] and "natural" not in rows["random"]
 
     with (tmp_path / "curves.csv").open() as file:
@@ -63,40 +79,111 @@ def test_a_comparison_is_written_with_means_over_the_runs_of_one_name(start, fil
         point, searched = row["curve"][0], row["curve"][0]["mdc_searched"]
         # The explainers that search saw no other images.
         assert row["num_images"] == 24 or searched == pytest.approx(point["mdc"])
-    for name in ("curves.png", "times.png"):
-        assert (tmp_path / name).stat().st_size > 1000
+    # One colour per explainer, and one per batch size.
+    assert series_in(tmp_path / "curves.png") == [0, 1, 2]
+    assert series_in(tmp_path / "times.png") == [0, 1]
+
+
+def point_of(fidelity, **others):
+    """A row of a curve; what is not named is 0."""
+    names = metrics.metric_names(lambda metric: metric.at_densities)
+    return {"density": 0.1, **dict.fromkeys(names, 0.0), "fidelity": fidelity, **others}
+
+
+def row_of(fidelity, **others):
+    """A run with one density."""
+    return {"num_images": 4, "insertion": 0.5, "deletion": 0.1, "curve": [point_of(fidelity, **others)]}
 
 
 def test_runs_of_one_name_are_averaged_and_a_density_stays_what_it_was():
-    def run(fidelity):
-        point = {"density": 0.1, "fidelity": fidelity, "leakage": 0.5, "mdc": 0.1, "aciou": 0.3}
-        point |= {"between_iou": 0.2, "random_aciou": 0.05}
-        return {"name": "gen", "num_images": 4, "insertion": 0.5, "deletion": 0.1, "curve": [point]}
-
-    rows = tables.merge(map(run, (0.5, 0.75, 1.0)))
+    rows = comparison.merge(("gen", row_of(fidelity)) for fidelity in (0.5, 0.75, 1.0))
     (point,) = rows["gen"]["curve"]
     assert (rows["gen"]["runs"], point["density"], point["fidelity"]) == (3, 0.1, 0.75)
-    assert point["fidelity_runs_low"] < 0.75 < point["fidelity_runs_high"]
-    assert "| 0.750 / 0.500 / 0.100 |" in tables.one_row_each(rows)
+    # Student's t for two degrees of freedom is 4.303; the standard error is 0.25 / sqrt(3).
+    assert point["fidelity_runs_high"] == pytest.approx(0.75 + 4.303 * 0.25 / np.sqrt(3), abs=1e-3)
+    assert point["fidelity_runs_low"] == pytest.approx(0.75 - 4.303 * 0.25 / np.sqrt(3), abs=1e-3)
 
 
-def test_the_figures_are_those_of_the_explainer_on_these_images(start, files, tmp_path):
-    arguments = ["--data", "digits", "--eval-split", "test", "--model", "resnet8", "--out", tmp_path]
-    arguments += ["--weights", files / "weights.safetensors", "--images", 16, "--timed-batches"]
-    status, error = start(compare, *arguments, "--explainers", "taylor_signed", "--densities", 0.3)
-    assert status == 0, error
-    results = json.loads((tmp_path / "results.json").read_text())
+def test_every_metric_that_has_an_interval_gets_one_over_the_runs_and_no_other():
+    rows = comparison.merge(("gen", row_of(0.5)) for _ in range(2))
+    intervals = {name for name in rows["gen"]["curve"][0] if name.endswith("_runs_low")}
+    expected = {"density"}.union(
+        metric.name for metric in metrics.METRICS if metric.interval and metric.at_densities
+    )
+    assert intervals == {f"{name}_runs_low" for name in expected}
 
-    from jaxpath import data
+
+def test_a_cell_of_the_table_holds_the_metrics_of_the_panels_in_the_order_of_its_note():
+    rows = comparison.merge([("taylor", row_of(0.75, mdc=0.125, leakage=0.5))])
+    head, _, line, _, note = comparison.markdown(rows).splitlines()
+    cells = dict(zip(*([cell.strip() for cell in text.split("|")] for text in (head, line)), strict=True))
+    names = metrics.metric_names(lambda metric: metric.panel)
+    assert dict(zip(names, cells["at 0.1"].split(" / "), strict=True)) == {
+        **dict.fromkeys(names, "0.000"),
+        **{"fidelity": "0.750", "mdc": "0.125", "leakage": "0.500"},
+    }
+    labels = " / ".join(metric.label for metric in metrics.METRICS if metric.panel)
+    assert f"Cells at a density: {labels}." in note
+    assert cells["insertion / deletion"] == "0.50 / 0.10"
+
+
+def test_the_figures_are_those_of_the_explainer_on_these_images(files, options):
+    rows = comparison.run_comparison(options(images=16, explainers=("taylor_signed",), densities=(0.3,)))
 
     target = targets.resnet8(image_size=8, channels=1)
     params = targets.load_weights(target, files / "weights.safetensors")
-    digits = data.digits("test")
-    images = digits.images[:16]
+    images = data.digits("test").images[:16]
     apply = jax.jit(target.apply)
     clean = apply(params, images).logits.argmax(axis=1)
     explain = explainers.make_explainer("taylor_signed", target, density=0.3)
     pathway = jax.jit(explain)(params, images, clean, key=jax.random.key(0))
     masked = apply(params, images, pathway.masks).logits.argmax(axis=1)
-    fidelity = results["explainers"]["taylor_signed"]["curve"][0]["fidelity"]
+    fidelity = rows["taylor_signed"]["curve"][0]["fidelity"]
     assert fidelity == pytest.approx(float(np.mean(clean == masked)))
+
+
+@pytest.mark.slow
+def test_the_progress_bar_expects_the_batches_that_are_taken(options, generators):
+    asked = options(images=5, search_images=3, explainers=("random",), generators=generators[:1])
+    asked = comparison.Comparison(**{**vars(asked), "refine_steps": 1, "densities": (0.2, 0.5)})
+    source = comparison.open_images(asked)
+    target, params = comparison.open_classifier(asked, source)
+    taken = []
+
+    def count(title, total, batches):
+        for batch in batches:
+            taken.append(title)
+            yield batch
+
+    session = runs.open_session(target, params, batch_size=jax.device_count())
+    sets = comparison.make_image_sets(session._replace(watch=count), source, asked)
+    for entry in comparison.make_entries(target, asked):
+        taken.clear()
+        comparison.score(entry, sets, asked)
+        assert len(taken) == sets.num_batches(entry, num_densities=2), entry.name
+
+
+def test_a_search_starts_from_the_first_generator_of_each_name(options, generators):
+    asked = options(explainers=("random", "dgr"), generators=generators)
+    target, _ = comparison.open_classifier(asked, comparison.open_images(asked))
+    entries = comparison.make_entries(target, asked)
+    assert [entry.name for entry in entries] == ["random", "dgr", "gen", "gen", "gen, refined"]
+    assert [entry.slow for entry in entries] == [False, True, False, False, True]
+    assert [entry.natural is not None for entry in entries] == [False, False, True, True, False]
+    assert entries[4].method.params is entries[2].method.params
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"generators": ("taylor:g.safetensors",)}, ("taylor:g.safetensors", "NAME:FILE")),
+        ({"explainers": ("saliency",)}, ("saliency", "taylor_signed")),
+        ({"granularity": "unit"}, ("gen", "--granularity channel")),
+    ],
+)
+def test_what_cannot_be_compared_is_one_sentence(options, generators, changes, words):
+    asked = options(**{"explainers": (), "generators": generators, **changes})
+    target, _ = comparison.open_classifier(asked, comparison.open_images(asked))
+    with pytest.raises(InputError) as error:
+        comparison.make_entries(target, asked)
+    assert all(word in str(error.value) for word in words)

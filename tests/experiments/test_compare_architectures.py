@@ -1,14 +1,15 @@
-"""experiments/compare_architectures.py on digits: what it writes, what it keeps, and right figures."""
+"""The comparison of two architectures on digits: what it writes, what it keeps, and right figures."""
 
 import json
 
-import compare_architectures
 import jax
 import numpy as np
 import pytest
+from pictures import series_in
 from scipy import stats
 
 from jaxpath import data, explainers, gencnp, metrics, targets
+from jaxpath.runs.architectures import compare_saliency, models
 from jaxpath.targets import registry
 from jaxpath.targets.resnet import BasicBlock, ResNet
 
@@ -41,18 +42,19 @@ def digits_target(name):
 @pytest.mark.slow
 def test_two_models_are_trained_compared_and_used_again_by_a_second_start(start, small, tmp_path):
     arguments = [*TINY, "--models", "small", "small", "--out", tmp_path]
-    status, error = start(compare_architectures, *arguments)
+    status, error = start("compare_architectures", *arguments)
     assert status == 0, error
     results = results_in(tmp_path)
     assert list(results["models"]) == ["small-1", "small-2"]
-    for name, found in results["models"].items():
-        assert len(found["density_over_depth"]["mean"]) == 21, name
-        assert np.shape(found["iou_matrix"]) == (10, 10)
-        assert {"fidelity", "leakage", "transfer", "blank_saliency"} <= found.keys()
+    for name, figures in results["models"].items():
+        assert len(figures["density_over_depth"]["mean"]) == 21, name
+        assert np.shape(figures["iou_matrix"]) == (10, 10)
+        assert {"fidelity", "leakage", "transfer", "blank_saliency"} <= figures.keys()
         pathways = np.load(tmp_path / name / "pathways.npz")
-        assert pathways["masks"].mean() == pytest.approx(found["density"], abs=1e-6)
+        assert pathways["masks"].mean() == pytest.approx(figures["density"], abs=1e-6)
     assert results["num_images"] == 40
-    assert (tmp_path / "architectures.png").stat().st_size > 1000
+    # One colour for each of the two.
+    assert {0, 1} <= set(series_in(tmp_path / "architectures.png"))
 
     # Each model's files load as any other run's.
     target = digits_target("small")
@@ -63,48 +65,48 @@ def test_two_models_are_trained_compared_and_used_again_by_a_second_start(start,
     kept = {path: path.read_bytes() for path in tmp_path.rglob("*.safetensors")}
     assert len(kept) == 4
     # How images are explained is no part of how the models were trained.
-    status, error = start(compare_architectures, *arguments, "--density", 0.5)
+    status, error = start("compare_architectures", *arguments, "--density", 0.5)
     assert status == 0, error
     assert error.count("continues after step 2") == 4
     assert {path: path.read_bytes() for path in kept} == kept
     again = results_in(tmp_path)["models"]
-    for name, found in results["models"].items():
-        assert again[name]["target_accuracy"] == found["target_accuracy"]
-        assert again[name]["density"] == pytest.approx(0.5) != found["density"]
+    for name, figures in results["models"].items():
+        assert again[name]["target_accuracy"] == figures["target_accuracy"]
+        assert again[name]["density"] == pytest.approx(0.5) != figures["density"]
 
 
 @pytest.mark.slow
 def test_the_figures_are_those_of_the_two_models_on_the_same_images(start, small, tmp_path):
     digits = data.digits("test")
-    chosen = np.sort(np.random.default_rng(0).permutation(len(digits))[:40])
-    images = digits.images[chosen]
-    models, paths = {}, []
+    drawn = np.sort(np.random.default_rng(0).permutation(len(digits))[:40])
+    images = digits.images[drawn]
+    networks, paths = {}, []
     for name in ("small", "resnet8"):
         target = digits_target(name)
         params = target.init(jax.random.key(0))
         # An untrained model predicts one or two classes of its own unless its biases are balanced.
         params["params"]["linear"]["bias"] -= target.apply(params, images).logits.mean(axis=0)
-        models[name] = target, params
+        networks[name] = target, params
         paths.append(tmp_path / f"{name}.safetensors")
         targets.save_weights(target, params, paths[-1])
-    arguments = ["--models", *models, "--weights", *paths, "--out", tmp_path / "out"]
+    arguments = ["--models", *networks, "--weights", *paths, "--out", tmp_path / "out"]
     arguments += ["--explainer", "taylor_signed", "--density", 0.6]
-    status, error = start(compare_architectures, *TINY, *arguments)
+    status, error = start("compare_architectures", *TINY, *arguments)
     assert status == 0, error
     assert not list((tmp_path / "out").rglob("*.safetensors"))
     results = results_in(tmp_path / "out")
 
     predicted, maps, ious = [], [], []
-    for name, (target, params) in models.items():
-        found = results["models"][name]
+    for name, (target, params) in networks.items():
+        figures = results["models"][name]
         classes = target.apply(params, images).logits.argmax(axis=1)
         explain = explainers.make_explainer("taylor_signed", target, density=0.6)
         pathway = explain(params, images, classes, key=jax.random.key(0))
         masked = target.apply(params, images, pathway.masks).logits.argmax(axis=1)
-        assert found["fidelity"] == pytest.approx(float(np.mean(classes == masked)))
-        assert found["target_accuracy"] == pytest.approx(float(np.mean(classes == digits.labels[chosen])))
+        assert figures["fidelity"] == pytest.approx(float(np.mean(classes == masked)))
+        assert figures["target_accuracy"] == pytest.approx(float(np.mean(classes == digits.labels[drawn])))
         saliency = explainers.pathway_saliency(target, params, images, classes, pathway.masks)
-        assert found["blank_saliency"] == np.mean(np.all(saliency == 0, axis=(1, 2)))
+        assert figures["blank_saliency"] == np.mean(np.all(saliency == 0, axis=(1, 2)))
         flat = np.concatenate([pathway.masks[site.name] for site in target.sites], axis=1)
         ious.append(metrics.class_similarity(flat, np.asarray(classes), 10).matrix)
         predicted.append(np.asarray(classes))
@@ -114,9 +116,9 @@ def test_the_figures_are_those_of_the_two_models_on_the_same_images(start, small
     same = predicted[0] == predicted[1]
     assert comparison["same_prediction"] == pytest.approx(same.mean())
     agreement = [stats.spearmanr(a, b).statistic for a, b in zip(maps[0][same], maps[1][same], strict=True)]
-    found = comparison["saliency"]["pathway"]
-    assert found["num_images"] == same.sum() > 1
-    assert found["matched"] == pytest.approx(np.mean(agreement), abs=1e-4)
+    likeness = comparison["saliency"]["pathway"]
+    assert likeness["num_images"] == same.sum() > 1
+    assert likeness["matched"] == pytest.approx(np.mean(agreement), abs=1e-4)
     both = np.intersect1d(*predicted)
     entries = [iou[np.ix_(both, both)][np.triu_indices(len(both), 1)] for iou in ious]
     assert comparison["iou_correlation"]["num_pairs"] == len(entries[0]) > 2
@@ -127,10 +129,27 @@ def test_the_weights_of_both_are_read_before_anything_is_trained(start, small, t
     def never(*args, **kwargs):
         raise AssertionError("trained")
 
-    monkeypatch.setattr(compare_architectures.fitting, "train_generator", never)
+    monkeypatch.setattr(models, "train_generator", never)
     target = digits_target("small")
     targets.save_weights(target, target.init(jax.random.key(0)), tmp_path / "w.safetensors")
     paths = [tmp_path / "w.safetensors", tmp_path / "nowhere.safetensors"]
     arguments = ["--models", "small", "small", "--weights", *paths, "--out", tmp_path / "out"]
-    status, error = start(compare_architectures, *TINY, *arguments)
+    status, error = start("compare_architectures", *TINY, *arguments)
     assert status == 2 and "nowhere.safetensors" in error
+
+
+def test_maps_that_are_blank_in_one_of_the_models_have_no_agreement():
+    rng = np.random.default_rng(0)
+    first = rng.normal(size=(6, 4, 4)).astype(np.float32)
+    first[2] = 0
+    likeness = compare_saliency(first, first, seed=0)
+    assert (likeness["num_images"], likeness["matched"]) == (5, pytest.approx(1.0))
+    assert likeness["matched_low"] == pytest.approx(1.0)
+    assert likeness["mismatched"] < 0.9
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_fewer_than_two_images_have_no_agreement(count):
+    likeness = compare_saliency(np.ones((count, 4, 4)), np.ones((count, 4, 4)), seed=0)
+    assert likeness["num_images"] == 0
+    assert np.isnan([likeness["matched"], likeness["mismatched"]]).all()

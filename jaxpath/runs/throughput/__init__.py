@@ -2,7 +2,7 @@
 
 from jaxpath.runs.throughput.measuring import measure_throughput, time_pipeline
 from jaxpath.runs.throughput.options import Throughput
-from jaxpath.runs.throughput.pytorch import TORCH_STEP, TorchProcess
+from jaxpath.runs.throughput.pytorch import TORCH_STEP, TorchProcess, start_torch
 from jaxpath.runs.throughput.turns import PEAK_FLOPS, summarise, take_turns
 from jaxpath.runs.throughput.workload import (
     Workload,
@@ -23,6 +23,7 @@ __all__ = [
     "prepare_explainer",
     "prepare_floor",
     "prepare_step",
+    "start_torch",
     "summarise",
     "take_turns",
     "time_pipeline",

@@ -11,7 +11,7 @@ from jaxpath import data, explainers
 from jaxpath.runs.results import write_results
 from jaxpath.runs.run import begin, say
 from jaxpath.runs.throughput.options import Throughput
-from jaxpath.runs.throughput.pytorch import REQUESTS, TorchProcess
+from jaxpath.runs.throughput.pytorch import REQUESTS, start_torch
 from jaxpath.runs.throughput.turns import summarise, take_turns
 from jaxpath.runs.throughput.workload import make_workload, prepare_explainer, prepare_floor, prepare_step
 from jaxpath.types import InputError, Target
@@ -46,13 +46,9 @@ def measure_throughput(options: Throughput) -> dict[str, Any]:
     calls |= {name: prepare_explainer(workload, name) for name in options.explainers}
     with contextlib.ExitStack() as stack:
         if options.against_torch != "no":
+            compiled = options.against_torch == "compiled"
             torch = stack.enter_context(
-                TorchProcess(
-                    workload,
-                    options.generator,
-                    compiled=options.against_torch == "compiled",
-                    python=options.torch_python,
-                )
+                start_torch(workload, options.generator, compiled=compiled, python=options.torch_python)
             )
             calls |= {f"torch_{name}": functools.partial(torch.milliseconds, name) for name in REQUESTS}
         times = take_turns(calls, rounds=options.rounds, seconds=options.seconds)

@@ -1,10 +1,12 @@
 """The same computation in PyTorch, in a process of its own that is asked for one call at a time."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,61 +27,48 @@ REQUESTS = ("step", "floor", "forward")
 """What it can be asked for."""
 
 
-class TorchProcess:
-    """The process that runs :data:`TORCH_STEP`; use it as a context.
+@contextlib.contextmanager
+def start_torch(
+    workload: Workload, options: GeneratorOptions, *, compiled: bool = False, python: str | None = None
+) -> Iterator["TorchProcess"]:
+    """Runs :data:`TORCH_STEP` in a process that lives as long as the context.
 
     Args:
         workload: What both sides compute.
         options: Of the generator and its training.
         compiled: Whether PyTorch compiles the computation.
         python: Python that has PyTorch; None takes the one that runs this.
+
+    Raises:
+        InputError: There is no such Python.
     """
-
-    def __init__(
-        self,
-        workload: Workload,
-        options: GeneratorOptions,
-        *,
-        compiled: bool = False,
-        python: str | None = None,
-    ) -> None:
-        self._folder = tempfile.TemporaryDirectory()
-        arrays = Path(self._folder.name) / "arrays.npz"
+    aim = options.objective.build().aim
+    if not isinstance(aim, gencnp.Faithfulness):
+        raise InputError("the step in PyTorch is trained for a faithfulness; leave out other aims")
+    settings = {
+        "dtype": options.precision,
+        "grid": options.grid,
+        "compile": compiled,
+        "random_density_share": aim.random_density_share,
+        "faithfulness": aim.nats,
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        arrays = Path(folder) / "arrays.npz"
         write_arrays(workload, arrays)
-        aim = gencnp.Faithfulness()
-        settings = {
-            "dtype": options.precision,
-            "grid": options.grid,
-            "compile": compiled,
-            "random_density_share": aim.random_density_share,
-            "faithfulness": aim.nats,
-        }
         command = [python or sys.executable, str(TORCH_STEP)]
-        command += ["--arrays", str(arrays), "--settings", json.dumps(settings)]
-        # The folder of the program is no place to import from: its neighbours need JAX.
-        environment = {**os.environ, "PYTHONSAFEPATH": "1"}
+        process = _start([*command, "--arrays", str(arrays), "--settings", json.dumps(settings)])
         try:
-            self._process = subprocess.Popen(
-                command,
-                env=environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                bufsize=1,
-            )
-        except OSError as error:
-            raise InputError(
-                f"{command[0]} cannot be started ({error.strerror}); name a Python that has PyTorch with "
-                "--torch-python"
-            ) from error
+            yield TorchProcess(process)
+        finally:
+            process.kill()
+            process.communicate()
 
-    def __enter__(self) -> "TorchProcess":
-        return self
 
-    def __exit__(self, *error: object) -> None:
-        self._process.kill()
-        self._process.communicate()
-        self._folder.cleanup()
+class TorchProcess:
+    """A process that runs :data:`TORCH_STEP`, from :func:`start_torch`."""
+
+    def __init__(self, process: subprocess.Popen) -> None:
+        self._process = process
 
     def milliseconds(self, request: str) -> float:
         """The time of one call, one of :data:`REQUESTS`.
@@ -107,6 +96,19 @@ class TorchProcess:
                 "'jaxpath[bench]', or name a Python that has it with --torch-python"
             )
         return json.loads(answer)
+
+
+def _start(command: Sequence[str]) -> subprocess.Popen:
+    # The folder of the program is no place to import from: its neighbours need JAX.
+    environment = {**os.environ, "PYTHONSAFEPATH": "1"}
+    pipe = subprocess.PIPE
+    try:
+        return subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True, bufsize=1)
+    except OSError as error:
+        raise InputError(
+            f"{command[0]} cannot be started ({error.strerror}); name a Python that has PyTorch with "
+            "--torch-python"
+        ) from error
 
 
 def write_arrays(workload: Workload, path: Path) -> None:

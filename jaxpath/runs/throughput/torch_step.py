@@ -2,7 +2,7 @@ r"""The training step of a generator in plain PyTorch, a program of its own.
 
     python jaxpath/runs/throughput/torch_step.py --arrays arrays.npz --settings '{"dtype": "float32", ...}'
 
-``TorchProcess`` starts it, hands over the weights, the generator's start and a batch of images, and asks for
+``start_torch`` starts it, hands over the weights, the generator's start and a batch of images, and asks for
 one call at a time, so that both take turns on the machine. It needs PyTorch and NumPy only, and imports
 nothing of jaxpath. Written as a PyTorch user would for speed: channels-last memory, fused AdamW, frozen
 weights without gradients, the clean forward without a graph and shared by teacher and generator.
