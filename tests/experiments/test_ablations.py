@@ -68,7 +68,7 @@ def test_the_table_holds_means_over_the_seeds_and_a_second_start_trains_nothing(
 
 def test_a_switch_that_a_budget_does_not_know_is_refused_before_anything_is_trained(start, tmp_path):
     arguments = ["--data", "x.npz", "--weights", "w", "--out", tmp_path, "--budget", 0.5]
-    status, error = start(ablations, *arguments)
+    status, error = start("ablations", *arguments)
     assert status == 2
     assert "--random-density-share has no effect with --budget" in error
     assert not list(tmp_path.iterdir())
