@@ -6,18 +6,27 @@ READY := $(VENV)/ready
 OUT ?= runs/digits
 SITE ?= site
 TESTS ?=
+# Where the last bits of a program matter.
+NUMERICS := tests/contracts/test_targets.py tests/targets/test_parity.py tests/cpu tests/test_layers.py \
+  tests/test_compiling.py tests/training/test_step.py tests/gencnp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test docs lint types clean
+.PHONY: help demo test test-slow test-xla docs lint types clean
 
 help:  ## list these targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: $(READY)  ## explain a small classifier of handwritten digits; results in runs/digits
 	$(BIN)/python experiments/digits.py --out $(OUT)
 
 test: $(READY)  ## run the tests (TESTS="tests/report -x" narrows them)
 	$(BIN)/python -m pytest -n auto --maxprocesses 8 $(TESTS)
+
+test-slow: $(READY)  ## run the slow tests: whole experiments, killed runs
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 -m slow $(TESTS)
+
+test-xla: $(READY)  ## run the tests of numerics again, compiled as users compile
+	JAXPATH_TEST_XLA=users $(BIN)/python -m pytest -n auto --maxprocesses 8 $(or $(TESTS),$(NUMERICS))
 
 docs: $(VENV)/ready-docs  ## build the documentation, in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir $(abspath $(SITE))

@@ -11,8 +11,11 @@ os.environ.setdefault(
     "JAX_COMPILATION_CACHE_DIR", str(Path(__file__).resolve().parents[1] / ".cache" / "compiled")
 )
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
-# XLA's older code generator compiles small programs in two thirds of the time.
-os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
+AS_USERS = os.environ.get("JAXPATH_TEST_XLA") == "users"
+"""Programs are compiled as users compile them; otherwise for a short wait."""
+if not AS_USERS:
+    # XLA's older code generator compiles small programs in two thirds of the time.
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
 
 import jax
 import pytest
@@ -20,8 +23,9 @@ import pytest
 from jaxpath.devices import make_mesh
 
 jax.config.update("jax_num_cpu_devices", 8)
-# Most programs run once or twice: compiling them takes longer than anything that they do.
-jax.config.update("jax_disable_most_optimizations", True)
+if not AS_USERS:
+    # Most programs run once or twice: compiling them takes longer than anything that they do.
+    jax.config.update("jax_disable_most_optimizations", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
