@@ -14,7 +14,7 @@ NUMERICS := tests/contracts/test_targets.py tests/targets/test_parity.py tests/c
 .PHONY: help demo test test-slow test-xla docs lint types clean
 
 help:  ## list these targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 17
 
 demo: $(READY)  ## explain a small classifier of handwritten digits; results in runs/digits
 	$(BIN)/python experiments/digits.py --out $(OUT)

@@ -11,9 +11,8 @@ os.environ.setdefault(
     "JAX_COMPILATION_CACHE_DIR", str(Path(__file__).resolve().parents[1] / ".cache" / "compiled")
 )
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
-AS_USERS = os.environ.get("JAXPATH_TEST_XLA") == "users"
-"""Programs are compiled as users compile them; otherwise for a short wait."""
-if not AS_USERS:
+# JAXPATH_TEST_XLA=users compiles as users do, otherwise for a short wait.
+if os.environ.get("JAXPATH_TEST_XLA") != "users":
     # XLA's older code generator compiles small programs in two thirds of the time.
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
 
@@ -23,7 +22,7 @@ import pytest
 from jaxpath.devices import make_mesh
 
 jax.config.update("jax_num_cpu_devices", 8)
-if not AS_USERS:
+if os.environ.get("JAXPATH_TEST_XLA") != "users":
     # Most programs run once or twice: compiling them takes longer than anything that they do.
     jax.config.update("jax_disable_most_optimizations", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
