@@ -170,8 +170,9 @@ def test_digits_on_canvases_are_scored_by_every_explanation(start, tmp_path):
     results = json.loads((tmp_path / "results.json").read_text())
     assert results.keys() >= KEYS and results["known_boxes"] == 6
     rows = results["explanations"]
-    assert rows["lap/product"]["energy_in_mask"] > rows["lap"]["energy_in_mask"]
-    assert rows["lap/product"]["pointing_game"] == rows["lap"]["pointing_game"]
+    # The product is a power of the mean, so that both put the pixels in one order.
+    for score in ("pointing_game", "average_precision", "best_iou"):
+        assert rows["lap/product"][score] == pytest.approx(rows["lap"][score], abs=5e-3), score
     assert all(row.keys() >= {"pointing_game", "average_precision"} for row in rows.values())
     assert 0 < results["energy_in_mask"] < 1
     # Six rows of a canvas, two levels, both together and two explainers: colours as well as greys.
