@@ -23,9 +23,9 @@ class Goals(runs.Launch):
 
 
 def honest(rows, name):
-    own = rows[name]["natural"]
-    met = own["fidelity"] >= 0.95 and own["leakage"] <= 0.2 and own["density"] <= 0.5
-    return list_figures(own, "fidelity", "leakage", "density"), met
+    natural = rows[name]["natural"]
+    met = natural["fidelity"] >= 0.95 and natural["leakage"] <= 0.2 and natural["density"] <= 0.5
+    return list_figures(natural, "fidelity", "leakage", "density"), met
 
 
 def sparse(rows, name):

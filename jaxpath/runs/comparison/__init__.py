@@ -3,7 +3,7 @@
 from jaxpath.runs.comparison.averaging import merge
 from jaxpath.runs.comparison.comparing import compare_explainers, open_classifier, run_comparison
 from jaxpath.runs.comparison.entries import Entry, make_entries
-from jaxpath.runs.comparison.images import Images, ImageSets, open_images
+from jaxpath.runs.comparison.images import Images, ImageSets, make_image_sets, open_images
 from jaxpath.runs.comparison.options import Comparison
 from jaxpath.runs.comparison.reading import best_baseline, nearest_cut, read_rows
 from jaxpath.runs.comparison.scoring import Row, score
@@ -20,6 +20,7 @@ __all__ = [
     "compare_explainers",
     "list_figures",
     "make_entries",
+    "make_image_sets",
     "markdown",
     "measure_times",
     "merge",
