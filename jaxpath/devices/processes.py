@@ -27,9 +27,9 @@ def start_processes(
     Raises:
         InputError: Some arguments are missing, or they do not fit together.
     """
-    given = {"--coordinator": coordinator, "--num-processes": num_processes, "--process-id": process_id}
-    missing = [name for name, value in given.items() if value is None]
-    if 0 < len(missing) < len(given):
+    arguments = {"--coordinator": coordinator, "--num-processes": num_processes, "--process-id": process_id}
+    missing = [name for name, value in arguments.items() if value is None]
+    if 0 < len(missing) < len(arguments):
         raise InputError(
             f"{' and '.join(missing)} must be given as well: without a cluster that tells, every process "
             "needs --coordinator HOST:PORT, --num-processes and --process-id"

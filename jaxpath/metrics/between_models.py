@@ -93,7 +93,7 @@ def _mantel(
     num_classes = columns.max() + 1
     square = np.zeros((num_classes, num_classes))
     square[rows, columns] = square[columns, rows] = y
-    found = permutation_test(
+    test = permutation_test(
         (np.arange(num_classes),),
         lambda order: x @ square[order[rows], order[columns]],
         permutation_type="pairings",
@@ -102,7 +102,7 @@ def _mantel(
         vectorized=False,
         rng=np.random.default_rng(seed),
     )
-    return float(found.statistic), float(found.pvalue)
+    return float(test.statistic), float(test.pvalue)
 
 
 def density_over_depth(masks: np.ndarray, sites: Sequence[Site], *, num_points: int = 21) -> np.ndarray:

@@ -42,7 +42,7 @@ def image_interval(
     from scipy import stats
 
     numbers = _check(values, "images")
-    found = stats.bootstrap(
+    interval = stats.bootstrap(
         (numbers,),
         np.mean,
         n_resamples=num_resamples,
@@ -51,7 +51,7 @@ def image_interval(
         method="percentile",
         rng=np.random.default_rng(seed),
     ).confidence_interval
-    return Interval(float(numbers.mean()), float(found.low), float(found.high))
+    return Interval(float(numbers.mean()), float(interval.low), float(interval.high))
 
 
 def seed_interval(values: Sequence[float] | np.ndarray, *, confidence: float = 0.95) -> Interval:

@@ -57,9 +57,9 @@ def best_overlap(maps: Array, masks: Array) -> Overlap:
     """The cut of each map that overlaps best with its region, over all values of the map as thresholds."""
     values, region = _rows(maps, masks)
     hits, marked = _counts_from(values, region)
-    found = _overlap(hits, marked, region.sum(axis=1, keepdims=True))
-    best = found.iou.argmax(axis=1)[:, None]
-    return Overlap(*(jnp.take_along_axis(part, best, axis=1)[:, 0] for part in found))
+    overlaps = _overlap(hits, marked, region.sum(axis=1, keepdims=True))
+    best = overlaps.iou.argmax(axis=1)[:, None]
+    return Overlap(*(jnp.take_along_axis(part, best, axis=1)[:, 0] for part in overlaps))
 
 
 def average_precision(maps: Array, masks: Array) -> Array:

@@ -30,7 +30,7 @@ class ClassSimilarity(NamedTuple):
         count = np.isfinite(others).sum(axis=1)
         means = np.where(count > 0, np.nansum(others, axis=1) / np.maximum(count, 1), np.nan)
         pairs = zip(np.diag(self.matrix), means, strict=True)
-        rows = [(label, f"{own:.3f}", f"{other:.3f}") for label, (own, other) in enumerate(pairs)]
+        rows = [(label, f"{within:.3f}", f"{other:.3f}") for label, (within, other) in enumerate(pairs)]
         return markup.table(caption, ("class", "within", "with other classes"), rows)
 
 

@@ -27,9 +27,9 @@ def source_frequencies(
     """
     frequencies = np.full((num_classes, source.masks.shape[1]), np.nan)
     for label in range(num_classes):
-        chosen = np.flatnonzero(source.predicted == label)[:images_per_class]
-        if chosen.size:
-            frequencies[label] = source.masks[chosen].mean(axis=0)
+        rows = np.flatnonzero(source.predicted == label)[:images_per_class]
+        if rows.size:
+            frequencies[label] = source.masks[rows].mean(axis=0)
     return frequencies
 
 

@@ -36,13 +36,13 @@ def write_manifest(out: Path, **facts: Any) -> None:
 
 def report_details(weights: str, weights_hash: str, seed: int) -> list[tuple[str, str]]:
     """What the foot of a page says about how it was made."""
-    found = environment()
-    packages = ", ".join(f"{name} {found['versions'][name]}" for name in ("jaxpath", "jax", "python"))
+    made_with = environment()
+    packages = ", ".join(f"{name} {made_with['versions'][name]}" for name in ("jaxpath", "jax", "python"))
     return [
         ("weights", f"{Path(weights).name} (SHA-256 {weights_hash[:16]}...)"),
         ("seed", str(seed)),
         ("versions", packages),
-        ("device", found["device"]),
+        ("device", made_with["device"]),
         ("command", command_line()),
     ]
 
