@@ -39,7 +39,7 @@ class Form(Protocol):
 
 def xla_convolution(x: Array, kernel: Array, window: Window) -> Array:
     """XLA's own convolution."""
-    # Inside a loop, XLA's own transposed convolution falls back to a slow kernel.
+    # A flipped kernel, and no transposed convolution, for which XLA takes slow code inside a loop.
     return lax.conv_general_dilated(
         x,
         _taps(kernel, window),
