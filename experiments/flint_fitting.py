@@ -78,7 +78,7 @@ class Start(NamedTuple):
 
     objective: Any
     params: Params
-    extra: flint.Progress
+    extra: flint.FlintState
     frozen: Params
 
 
@@ -124,7 +124,7 @@ def train_joint(
     objective = flint.make_objective(
         target, interpreter, _weights_at(recipe, source), reconstruction=recipe.reconstruction
     )
-    start = Start(objective, params, flint.init_progress(variables), {})
+    start = Start(objective, params, flint.init_state(variables), {})
     result = _fit(start, target, source, recipe, options, out=out, seed=seed, config=config)
     trained = result.state.params
     target_params = {**result.state.extra.statistics, "params": trained["target"]}
@@ -148,7 +148,7 @@ def train_post_hoc(
     objective = flint.make_post_hoc_objective(
         target, interpreter, _weights_at(recipe, source), reconstruction=recipe.reconstruction
     )
-    start = Start(objective, params, flint.init_progress(), target_params)
+    start = Start(objective, params, flint.init_state(), target_params)
     result = _fit(start, target, source, recipe, options, out=out, seed=seed, config=config)
     return Interpreted(interpreter, result.state.params, target_params, result, recipe)
 

@@ -153,13 +153,11 @@ def train_from_scratch(
 ) -> LapTrained:
     """Trains ``target`` from :func:`jaxpath.lap.extend`; continues what ``out`` holds."""
     num_steps = _num_steps(options.epochs, source, options.batch_size)
-    params, progress = lap.init_training(
-        target, target.init(jax.random.key(seed)), key=jax.random.key(seed + 1)
-    )
+    params, state = lap.init_training(target, target.init(jax.random.key(seed)), key=jax.random.key(seed + 1))
     weights_at = lap.ramped(options.loss.as_weights(), num_steps)
     result = _fit(
         target,
-        (params, progress),
+        (params, state),
         lap.make_objective(target, weights_at),
         lap.make_optimizer(
             _schedule(options.learning_rate, num_steps), target, params, "all", theta_rate=1.0
@@ -187,7 +185,7 @@ def plug_in(
     config: Mapping,
 ) -> LapTrained:
     """Fits attention to a trained net stage by stage, with its running statistics; continues ``out``."""
-    params, progress = lap.init_training(
+    params, state = lap.init_training(
         target, lap.keep_weights(target, trained, key=jax.random.key(seed)), key=jax.random.key(seed + 1)
     )
     weights = options.loss.as_weights()
@@ -197,7 +195,7 @@ def plug_in(
         own = weights._replace(classification=float(stage.classify))
         result = _fit(
             target,
-            (params, progress),
+            (params, state),
             lap.make_objective(
                 target,
                 lap.constant(own),
@@ -215,13 +213,13 @@ def plug_in(
             title=stage.trainable,
             augment=options.augment,
         )
-        params, progress = result.state.params, result.state.extra
-    return _saved(target, params, progress, out)
+        params, state = result.state.params, result.state.extra
+    return _saved(target, params, state, out)
 
 
 def _fit(
     target: Target,
-    start: tuple[Any, lap.Progress],
+    start: tuple[Any, lap.LapState],
     objective: Any,
     optimizer: optax.GradientTransformation,
     source: data.Source,
@@ -237,9 +235,9 @@ def _fit(
 ) -> training.FitResult:
     mesh = training.make_mesh()
     training.check_batch_size(options.batch_size, mesh)
-    params, progress = start
+    params, state = start
     return fitting.fit(
-        training.create_state(params, optimizer, key=jax.random.key(seed + 2), extra=progress),
+        training.create_state(params, optimizer, key=jax.random.key(seed + 2), extra=state),
         training.make_train_step(objective, optimizer, mesh),
         train_batches(
             source,
@@ -259,9 +257,9 @@ def _fit(
     )
 
 
-def _saved(target: Target, params: Any, progress: lap.Progress, out: Path) -> LapTrained:
+def _saved(target: Target, params: Any, state: lap.LapState, out: Path) -> LapTrained:
     """Writes ``lap.safetensors``."""
-    trained = lap.trained_params(params, progress)
+    trained = lap.trained_params(params, state)
     if jax.process_index() == 0:
         targets.save_weights(target, trained, out / "lap.safetensors")
     return LapTrained(target, trained)

@@ -7,6 +7,8 @@
 from jaxpath import (
     attributions,
     data,
+    discover,
+    explainers,
     flint,
     gencnp,
     lap,
@@ -46,6 +48,8 @@ __all__ = [
     "TargetOutput",
     "attributions",
     "data",
+    "discover",
+    "explainers",
     "flint",
     "gate",
     "gencnp",

@@ -170,17 +170,17 @@ class Block:
     def __init__(self, node: Node, order: Sequence[Node]):
         self.node = node
         inner: set[int] = set()
-        found: set[int] = set()
+        leaves: set[int] = set()
         waiting = [node]
         while waiting:
-            here = waiting.pop()
-            seen = inner if here.kind == "affine" else found
-            if id(here) in seen:
+            current = waiting.pop()
+            visited = inner if current.kind == "affine" else leaves
+            if id(current) in visited:
                 continue
-            seen.add(id(here))
-            if here.kind == "affine":
-                waiting += [parent for parent in here.parents if isinstance(parent, Node)]
-        self.leaves = [other for other in order if id(other) in found]
+            visited.add(id(current))
+            if current.kind == "affine":
+                waiting += [parent for parent in current.parents if isinstance(parent, Node)]
+        self.leaves = [other for other in order if id(other) in leaves]
         self._inner = [other for other in order if id(other) in inner]
 
     def values(self) -> list[Array]:
@@ -198,7 +198,7 @@ class Block:
     def signed(self, leaves: Sequence[Array]) -> tuple[Array, Array]:
         """Sums of the products of weight and leaf that are above and below 0, without the bias.
 
-        Two sums of the shape of the result; they add up to it less its value at leaves of 0.
+        Two sums of the shape of the result: positive + negative = result - bias.
         """
         known = {
             id(leaf): Pair(value, None) if leaf.is_nonnegative() else split(value)
@@ -244,19 +244,20 @@ def _signed_operation(node: Node, parents: Sequence[Any]) -> Pair:
 
 def _move(node: Node, parents: Sequence[Any], part: int) -> Array | None:
     """A structural operation on the parts above (0) or below (1) 0; fixed values among them are biases."""
-    given = [parent[part] if isinstance(parent, Pair) else parent for parent in parents]
-    if all(value is None for parent, value in zip(parents, given, strict=True) if isinstance(parent, Pair)):
+    operands = [parent[part] if isinstance(parent, Pair) else parent for parent in parents]
+    pairs = zip(parents, operands, strict=True)
+    if all(value is None for parent, value in pairs if isinstance(parent, Pair)):
         return None
     data = (
-        range(1, len(given))
+        range(1, len(operands))
         if node.primitive == "select_n"
-        else range(_INDICES.get(node.primitive, len(given)))
+        else range(_INDICES.get(node.primitive, len(operands)))
     )
     filled = [
         jnp.zeros_like(_shape_of(original))
         if place in data and (value is None or not isinstance(parents[place], Pair))
         else value
-        for place, (value, original) in enumerate(zip(given, node.parents, strict=True))
+        for place, (value, original) in enumerate(zip(operands, node.parents, strict=True))
     ]
     return node.run(*filled)
 
