@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import optax
 from jax import Array
 
 
@@ -12,14 +13,13 @@ def kl_divergence(teacher: Array, student: Array, *, temperature: float = 1.0) -
     """
     log_p = jax.nn.log_softmax(teacher / temperature)
     log_q = jax.nn.log_softmax(student / temperature)
-    return temperature**2 * (jnp.exp(log_p) * (log_p - log_q)).sum(axis=-1)
+    return temperature**2 * optax.losses.kl_divergence_with_log_targets(log_q, log_p)
 
 
 def cross_entropy(logits: Array, labels: Array, *, label_smoothing: float = 0.0) -> Array:
     """Cross-entropy in nats of logits [B, K] with integer labels [B] -> [B]."""
-    num_classes = logits.shape[-1]
-    target = jax.nn.one_hot(labels, num_classes) * (1 - label_smoothing) + label_smoothing / num_classes
-    return -(target * jax.nn.log_softmax(logits)).sum(axis=-1)
+    target = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[-1]), label_smoothing)
+    return optax.softmax_cross_entropy(logits, target)
 
 
 def evidence_gain(clean: Array, masked: Array, classes: Array) -> Array:
@@ -40,13 +40,13 @@ def rejection(logits: Array, classes: Array) -> Array:
     The cross-entropy of "any class but this one". Our choice: the leakage term under a budget, on an
     image that does not show the class.
     """
-    shown = jax.nn.one_hot(classes, logits.shape[-1], dtype=bool)
-    others = jax.nn.logsumexp(jnp.where(shown, -jnp.inf, logits), axis=-1)
+    is_class = jax.nn.one_hot(classes, logits.shape[-1], dtype=bool)
+    others = jax.nn.logsumexp(jnp.where(is_class, -jnp.inf, logits), axis=-1)
     return jax.nn.logsumexp(logits, axis=-1) - others
 
 
 def margin(logits: Array, classes: Array) -> Array:
     """How far ``classes`` are ahead of the best other class: logits [B, K], classes [B] -> [B]."""
-    shown = jax.nn.one_hot(classes, logits.shape[-1], dtype=bool)
-    own = jnp.where(shown, logits, 0).sum(axis=-1)
-    return own - jnp.where(shown, -jnp.inf, logits).max(axis=-1)
+    is_class = jax.nn.one_hot(classes, logits.shape[-1], dtype=bool)
+    class_logits = jnp.where(is_class, logits, 0).sum(axis=-1)
+    return class_logits - jnp.where(is_class, -jnp.inf, logits).max(axis=-1)

@@ -1,4 +1,4 @@
-"""What a pathway is made of: densities, overlaps, thresholds, class pathways.
+"""What a pathway is made of: densities, overlaps, thresholds.
 
 Everything works on the flat form [..., N]: a pathway's sites side by side in forward order.
 """
@@ -8,7 +8,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
@@ -87,7 +86,17 @@ def iou(first: Array, second: Array) -> Array:
     """
     both = jnp.minimum(first, second).astype(jnp.float32).sum(axis=-1)
     either = jnp.maximum(first, second).astype(jnp.float32).sum(axis=-1)
-    return jnp.where(either > 0, both / jnp.maximum(either, 1), 1.0)
+    return iou_of_sizes(both, either)
+
+
+def iou_of_sizes(both: AnyArray, either: AnyArray) -> AnyArray:
+    """IoU from the sizes of intersections and unions, elementwise; where a union is empty it is 1.
+
+    >>> iou_of_sizes(np.array([1, 0]), np.array([4, 0])).tolist()
+    [0.25, 1.0]
+    """
+    xp: Any = np if isinstance(either, np.ndarray) else jnp
+    return xp.where(either > 0, both / xp.maximum(either, 1), 1.0)
 
 
 def top_fraction(scores: Array, density: Array | float) -> Array:
@@ -141,30 +150,10 @@ def order_statistic(values: Array, places: Array) -> Array:
     # As unsigned numbers in the order of the floats: the negative ones count backwards.
     keys = jnp.where(bits & sign, ~bits, bits | sign)
 
-    def settle(step: Array, found: Array) -> Array:
-        trial = found | (sign >> step.astype(jnp.uint32))
+    def settle(step: Array, prefix: Array) -> Array:
+        trial = prefix | (sign >> step.astype(jnp.uint32))
         smaller = (keys[:, None, :] < trial[:, :, None]).sum(axis=-1)
-        return jnp.where(smaller <= places, trial, found)
+        return jnp.where(smaller <= places, trial, prefix)
 
-    found = lax.fori_loop(0, 32, settle, jnp.zeros(places.shape, jnp.uint32))
-    return lax.bitcast_convert_type(jnp.where(found & sign, found ^ sign, ~found), jnp.float32)
-
-
-def class_frequencies(masks: Array, classes: Array, num_classes: int) -> Array:
-    """Share of each class's images whose pathway keeps each neuron.
-
-    Args:
-        masks: [B, N], 0/1.
-        classes: [B] int, the class of each image.
-        num_classes: K.
-
-    Returns:
-        [K, N] in [0, 1]; NaN for a class without images.
-    """
-    member = jax.nn.one_hot(classes, num_classes, axis=0)  # [K, B]
-    return (member @ masks.astype(jnp.float32)) / member.sum(axis=1, keepdims=True)
-
-
-def class_pathways(frequencies: Array, threshold: float) -> Array:
-    """Class pathways [K, N]: the neurons kept by at least ``threshold`` of the class's images."""
-    return (frequencies >= threshold).astype(jnp.float32)
+    key = lax.fori_loop(0, 32, settle, jnp.zeros(places.shape, jnp.uint32))
+    return lax.bitcast_convert_type(jnp.where(key & sign, key ^ sign, ~key), jnp.float32)

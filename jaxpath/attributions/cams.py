@@ -84,16 +84,16 @@ def upsample(maps: Array, size: tuple[int, int]) -> Array:
 
 
 def _make_cam(target: Target, site: str | None, weigh: Callable[[Array, Array], Array]) -> Attribution:
-    chosen = last_spatial_site(target) if site is None else site
+    name = last_spatial_site(target) if site is None else site
     spatial = [s.name for s in target.sites if s.spatial]
-    if chosen not in spatial:
-        raise InputError(f"{chosen!r} is no site of {target.name} with space; choose among {spatial}")
+    if name not in spatial:
+        raise InputError(f"{name!r} is no site of {target.name} with space; choose among {spatial}")
 
     def attribute(params: Params, images: Array, labels: Array, *, key: Array) -> Array:
         del key
         pixels = as_pixels(target, images)
-        activation, gradient = activation_gradient(target, params, pixels, labels, chosen)
-        found = weigh(activation.astype(jnp.float32), gradient.astype(jnp.float32))
-        return upsample(jax.nn.relu(found.sum(axis=-1)), (pixels.shape[1], pixels.shape[2]))
+        activation, gradient = activation_gradient(target, params, pixels, labels, name)
+        weighed = weigh(activation.astype(jnp.float32), gradient.astype(jnp.float32))
+        return upsample(jax.nn.relu(weighed.sum(axis=-1)), (pixels.shape[1], pixels.shape[2]))
 
     return attribute

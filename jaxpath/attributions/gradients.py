@@ -42,7 +42,7 @@ def make_input_x_gradient(target: Target, *, reduce: Reduce = total) -> Attribut
 def make_guided(target: Target, *, reduce: Reduce = magnitude) -> Attribution:
     """Guided backpropagation: activations let through positive gradients only (Springenberg et al. 2015).
 
-    Activations are found in the target's trace, so that any target will do (see
+    Activations are recognised in the target's trace, so that any target will do (see
     :mod:`jaxpath.targets.jaxpr_runner`). arXiv 1412.6806.
     """
 

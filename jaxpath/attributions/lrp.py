@@ -114,7 +114,7 @@ def make_lrp(target: Target, *, rules: Rules | None = None, reduce: Reduce = tot
         rules: By default :func:`composite_rules`; :data:`EPSILON` and :data:`GAMMA` are one rule throughout.
         reduce: By default the sum over colours.
     """
-    chosen = composite_rules(target) if rules is None else rules
+    by_block = composite_rules(target) if rules is None else rules
 
     def attribute(params: Params, images: Array, labels: Array, *, key: Array) -> Array:
         del key
@@ -126,8 +126,8 @@ def make_lrp(target: Target, *, rules: Rules | None = None, reduce: Reduce = tot
                 f"the logits of {target.name} do not follow from its images by layers and activations; "
                 "relevance cannot be handed back: take an attribution by gradients"
             )
-        chosen_logit = jax.nn.one_hot(labels, logits.value.shape[-1]) * logits.value
-        return reduce(propagate(tape.nodes, {id(logits): chosen_logit}, chosen)[id(image)])
+        relevance = jax.nn.one_hot(labels, logits.value.shape[-1]) * logits.value
+        return reduce(propagate(tape.nodes, {id(logits): relevance}, by_block)[id(image)])
 
     return attribute
 
@@ -143,14 +143,14 @@ def propagate(order: list[Node], start: Mapping[int, Array], rules: Rules) -> di
     Returns:
         id of each node that was reached -> its relevance.
     """
-    found: dict[int, Any] = dict(start)
+    relevances: dict[int, Any] = dict(start)
     for node in reversed(order):
-        if id(node) not in found or node.kind == "input":
+        if id(node) not in relevances or node.kind == "input":
             continue
-        relevance = found[id(node)]
-        for parent, share in _share_out(node, relevance, order, rules):
-            found[id(parent)] = found[id(parent)] + share if id(parent) in found else share
-    return found
+        for parent, share in _share_out(node, relevances[id(node)], order, rules):
+            known = relevances.get(id(parent))
+            relevances[id(parent)] = share if known is None else known + share
+    return relevances
 
 
 def stabilised(value: Array, epsilon: float) -> Array:

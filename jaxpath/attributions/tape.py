@@ -169,19 +169,19 @@ class Block:
 
     def __init__(self, node: Node, order: Sequence[Node]):
         self.node = node
-        affine: set[int] = set()
-        others: set[int] = set()
+        inner: set[int] = set()
+        leaves: set[int] = set()
         waiting = [node]
         while waiting:
-            latest = waiting.pop()
-            known = affine if latest.kind == "affine" else others
-            if id(latest) in known:
+            current = waiting.pop()
+            visited = inner if current.kind == "affine" else leaves
+            if id(current) in visited:
                 continue
-            known.add(id(latest))
-            if latest.kind == "affine":
-                waiting += [parent for parent in latest.parents if isinstance(parent, Node)]
-        self.leaves = [other for other in order if id(other) in others]
-        self._inner = [other for other in order if id(other) in affine]
+            visited.add(id(current))
+            if current.kind == "affine":
+                waiting += [parent for parent in current.parents if isinstance(parent, Node)]
+        self.leaves = [other for other in order if id(other) in leaves]
+        self._inner = [other for other in order if id(other) in inner]
 
     def values(self) -> list[Array]:
         """The values of the leaves."""
@@ -244,19 +244,20 @@ def _signed_operation(node: Node, parents: Sequence[Any]) -> Pair:
 
 def _move(node: Node, parents: Sequence[Any], part: int) -> Array | None:
     """A structural operation on the parts above (0) or below (1) 0; fixed values among them are biases."""
-    parts = [parent[part] if isinstance(parent, Pair) else parent for parent in parents]
-    if all(value is None for parent, value in zip(parents, parts, strict=True) if isinstance(parent, Pair)):
+    operands = [parent[part] if isinstance(parent, Pair) else parent for parent in parents]
+    pairs = zip(parents, operands, strict=True)
+    if all(value is None for parent, value in pairs if isinstance(parent, Pair)):
         return None
     data = (
-        range(1, len(parts))
+        range(1, len(operands))
         if node.primitive == "select_n"
-        else range(_INDICES.get(node.primitive, len(parts)))
+        else range(_INDICES.get(node.primitive, len(operands)))
     )
     filled = [
         jnp.zeros_like(_shape_of(original))
         if place in data and (value is None or not isinstance(parents[place], Pair))
         else value
-        for place, (value, original) in enumerate(zip(parts, node.parents, strict=True))
+        for place, (value, original) in enumerate(zip(operands, node.parents, strict=True))
     ]
     return node.run(*filled)
 

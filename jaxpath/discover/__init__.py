@@ -20,8 +20,7 @@ from jaxpath.discover.embeddings import (
     save_embeddings,
 )
 from jaxpath.discover.encoders import CLIP, Encoder, embed, load_encoder
-from jaxpath.discover.naming import UnitNames, describe_active, describe_image, name_units
-from jaxpath.discover.recovery import name_recovery, paired_cosine
+from jaxpath.discover.naming import UnitNames, describe_image, name_units
 from jaxpath.discover.sampling import (
     Drawn,
     average_logits,
@@ -64,7 +63,6 @@ __all__ = [
     "concept_matrix",
     "cosine",
     "cosine_cubed",
-    "describe_active",
     "describe_image",
     "dissect",
     "embed",
@@ -77,9 +75,7 @@ __all__ = [
     "lwta",
     "lwta_argmax",
     "make_cosines",
-    "name_recovery",
     "name_units",
-    "paired_cosine",
     "rank_reorder",
     "read_concepts",
     "record_activity",

@@ -83,26 +83,27 @@ def record_activity(
     """
     target = session.target
     by_name = {site.name: site for site in target.sites}
-    chosen = list(by_name if sites is None else sites)
-    if unknown := [name for name in chosen if name not in by_name]:
+    recorded = list(by_name if sites is None else sites)
+    if unknown := [name for name in recorded if name not in by_name]:
         raise InputError(f"{unknown} are no sites of {target.name}; choose among {list(by_name)}")
     run = partial(_run, target, key)
 
     def evaluate(params: Params, batch: Mapping[str, Array]) -> dict[str, Array]:
         output = run(params, batch)
-        found, competitions = {OUTPUTS: output.logits}, output.records(Competition)
-        for name in chosen:
-            found[name] = summarise(_tokens(output.features[name], by_name[name]), reduce=reduce)
+        values, competitions = {OUTPUTS: output.logits}, output.records(Competition)
+        for name in recorded:
+            values[name] = summarise(_tokens(output.features[name], by_name[name]), reduce=reduce)
             if name in competitions:
                 winners = competitions[name].winners
                 size = by_name[name].channels // winners.shape[-1]
-                found[f"won {name}"] = win_rate(_tokens(winners, by_name[name], first=True), block_size=size)
-        return {name: values.astype(jnp.float32) for name, values in found.items()}
+                values[f"won {name}"] = win_rate(_tokens(winners, by_name[name], first=True), block_size=size)
+        return {name: value.astype(jnp.float32) for name, value in values.items()}
 
-    found = per_image(evaluate, session.params, passes, mesh=session.mesh)
-    indices, labels = found.pop("indices"), found.pop("labels")
-    won = {name.removeprefix("won "): found.pop(name) for name in list(found) if name.startswith("won ")}
-    return Activity(indices, labels, found, won)
+    channels = per_image(evaluate, session.params, passes, mesh=session.mesh)
+    indices, labels = channels.pop("indices"), channels.pop("labels")
+    won_names = [name for name in channels if name.startswith("won ")]
+    won = {name.removeprefix("won "): channels.pop(name) for name in won_names}
+    return Activity(indices, labels, channels, won)
 
 
 def _run(target: Target, key: Array | None, params: Params, batch: Mapping[str, Array]) -> TargetOutput:
@@ -151,11 +152,11 @@ def dissect(
     if winners_only and getattr(similarity, "func", similarity) not in (soft_wpmi, wpmi):
         raise InputError("only soft_wpmi and wpmi leave out images that a channel lost; choose one of them")
     cosines = make_cosines(embeddings.images[activity.indices], embeddings.texts)
-    found = {}
+    names = {}
     for name, acts in activity.channels.items():
         won = {"won": activity.won[name] > 0} if winners_only and name in activity.won else {}
-        found[name] = name_units(similarity(cosines, acts, **won), acts, embeddings.concepts)
-    return found
+        names[name] = name_units(similarity(cosines, acts, **won), acts, embeddings.concepts)
+    return names
 
 
 def save_words(names: Mapping[str, UnitNames], path: str | Path) -> None:
@@ -164,8 +165,8 @@ def save_words(names: Mapping[str, UnitNames], path: str | Path) -> None:
     Units without a name and the output units are left out.
     """
     words = {
-        site: {str(unit): word for unit, word in enumerate(found.words) if word}
-        for site, found in names.items()
+        site: {str(unit): word for unit, word in enumerate(units.words) if word}
+        for site, units in names.items()
         if site != OUTPUTS
     }
     Path(path).write_text(json.dumps(words, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -184,9 +185,9 @@ def bind(name: str, *, key: Array, **options: float | int | None) -> Callable[..
     """
     similarity = choose(SIMILARITIES, name, kind="similarity")
     known = similarity.__kwdefaults__ or {}
-    given: dict[str, Any] = {option: value for option, value in options.items() if value is not None}
-    if unknown := [option for option in given if option not in known]:
+    keywords: dict[str, Any] = {option: value for option, value in options.items() if value is not None}
+    if unknown := [option for option in keywords if option not in known]:
         raise InputError(f"{name} has no option {unknown[0]}; it has {', '.join(known) or 'none'}")
     if name == "rank_reorder":
-        given["key"] = key
-    return partial(similarity, **given)
+        keywords["key"] = key
+    return partial(similarity, **keywords)

@@ -143,7 +143,7 @@ def load_embeddings(path: str | Path) -> Embeddings:
         raise InputError(f"there is no file of embeddings {path}; expected an .npz file with {_KEYS}")
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            found = Embeddings(
+            embeddings = Embeddings(
                 arrays["image_embeddings"].astype(np.float32),
                 arrays["text_embeddings"].astype(np.float32),
                 tuple(str(concept).strip() for concept in arrays["concepts"].tolist()),
@@ -152,11 +152,12 @@ def load_embeddings(path: str | Path) -> Embeddings:
         raise InputError(
             f"{path} holds no embeddings ({error}); expected an .npz file with {_KEYS}"
         ) from error
-    if len(found.concepts) != len(found.texts) or not all(found.concepts):
-        named = sum(map(bool, found.concepts))
+    concepts, texts = embeddings.concepts, embeddings.texts
+    if len(concepts) != len(texts) or not all(concepts):
+        named = sum(map(bool, concepts))
         raise InputError(
-            f"{path} has {len(found.texts)} text embeddings and {named} concepts that are not blank; "
+            f"{path} has {len(texts)} text embeddings and {named} concepts that are not blank; "
             "expected one concept for each: leave blank lines out before they are embedded"
         )
-    make_cosines(found.images[:1], found.texts)
-    return found
+    make_cosines(embeddings.images[:1], texts)
+    return embeddings

@@ -66,10 +66,10 @@ def load_encoder(name: str = CLIP, *, batch_size: int = 32) -> Encoder:
 
     def run(features: Callable[..., Any], inputs: Any) -> np.ndarray:
         with torch.inference_mode():
-            found = features(**inputs)
+            output = features(**inputs)
         # A tensor up to transformers 4, an output with the projected features from 5 on.
-        found = getattr(found, "pooler_output", found)
-        return found.float().numpy()
+        tensor = getattr(output, "pooler_output", output)
+        return tensor.float().numpy()
 
     def in_batches(items: Sequence[Any], embed: Callable[[Sequence[Any]], np.ndarray]) -> np.ndarray:
         parts = [embed(items[i : i + batch_size]) for i in range(0, len(items), batch_size)]
@@ -158,9 +158,9 @@ def _kept(
     if path.is_file():
         return np.load(path)
     real = [place for place, item in enumerate(items) if item is not None]
-    found = embed([items[place] for place in real]) if real else np.zeros((0, 0), np.float32)
-    whole = np.zeros((len(items), found.shape[1]), np.float32)
-    whole[real] = found
+    rows = embed([items[place] for place in real]) if real else np.zeros((0, 0), np.float32)
+    whole = np.zeros((len(items), rows.shape[1]), np.float32)
+    whole[real] = rows
     partial = path.with_suffix(f".{os.getpid()}.partial")
     with partial.open("wb") as file:
         np.save(file, whole)

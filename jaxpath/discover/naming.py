@@ -9,9 +9,6 @@ from jax import Array
 
 from jaxpath.types import InputError
 
-_ACTIVE = 1e-4
-"""Size from which a unit without competitors is active (official code)."""
-
 
 class UnitNames(NamedTuple):
     """What the K units of a layer stand for.
@@ -86,18 +83,6 @@ def describe_image(
             f"{acts.shape} activations and {winners.shape} winners were given; expected {len(names.index)} "
             f"units in blocks of {block_size}"
         )
-    return _described(names, acts, np.arange(len(winners)) * block_size + winners)
-
-
-def describe_active(
-    names: UnitNames, acts_row: Array | np.ndarray, *, threshold: float = _ACTIVE
-) -> list[tuple[str, float]]:
-    """As :func:`describe_image`, for units without competitors: those above ``threshold`` in size."""
-    acts = np.asarray(acts_row)
-    return _described(names, acts, np.flatnonzero(np.abs(acts) > threshold))
-
-
-def _described(names: UnitNames, acts: np.ndarray, units: np.ndarray) -> list[tuple[str, float]]:
-    order = units[np.argsort(-acts[units], kind="stable")]
+    units = np.arange(len(winners)) * block_size + winners
     words = names.words
-    return [(words[unit], float(acts[unit])) for unit in order]
+    return [(words[unit], float(acts[unit])) for unit in units[np.argsort(-acts[units], kind="stable")]]

@@ -113,23 +113,24 @@ def evaluate_draws(
     def evaluate(params: Params, batch) -> dict[str, Array]:
         keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(jax.random.key(seed), batch["index"])
         clean = target.apply(params, batch["image"])
-        found = {"0": clean.logits.argmax(axis=-1) == batch["label"]}
-        seen = clean
+        figures = {"0": clean.logits.argmax(axis=-1) == batch["label"]}
+        drawn = clean
         if target.sample_apply is not None:
             apply_fn = target.sample_apply
             means = running_logits(apply_fn, params, batch["image"], key=keys, num_samples=max(samples))
             right = means.argmax(axis=-1) == batch["label"][None]
-            found |= {str(count): right[count - 1] for count in samples}
-            seen = apply_fn(params, batch["image"], key=keys)
-        for name, feature in seen.features.items():
-            found[name] = (feature != 0).mean(axis=tuple(range(1, feature.ndim)))
-        return found
+            figures |= {str(count): right[count - 1] for count in samples}
+            drawn = apply_fn(params, batch["image"], key=keys)
+        for name, feature in drawn.features.items():
+            figures[name] = (feature != 0).mean(axis=tuple(range(1, feature.ndim)))
+        return figures
 
-    found = per_image(evaluate, session.params, passes, mesh=session.mesh)
+    figures = per_image(evaluate, session.params, passes, mesh=session.mesh)
     units = {site.name: site.channels * int(np.prod(site.spatial or (1,))) for site in target.sites}
-    shares = {name: float(found[name].mean(dtype=np.float64)) for name in units}
+    shares = {name: float(figures[name].mean(dtype=np.float64)) for name in units}
     total = sum(shares[name] * count for name, count in units.items()) / sum(units.values())
-    return Drawn({count: float(found[str(count)].mean()) for count in (0, *samples)}, total, shares)
+    accuracy = {count: float(figures[str(count)].mean()) for count in (0, *samples)}
+    return Drawn(accuracy, total, shares)
 
 
 def class_purity(index: np.ndarray, acts: np.ndarray, labels: np.ndarray, *, top: int = 100) -> np.ndarray:

@@ -20,6 +20,9 @@ from jaxpath.types import InputError
 Concepts = Array | np.ndarray | Cosines
 """P [N, M], or its factors."""
 
+_EPS = 1e-7
+"""Keeps logarithms of probabilities finite (official code)."""
+
 _BLOCK = 2**24
 """Numbers in one block: 64 MB in float32."""
 
@@ -33,13 +36,12 @@ def soft_wpmi(
     lam: float = 1.0,
     p_start: float = 0.998,
     p_end: float = 0.97,
-    eps: float = 1e-7,
     won: Array | np.ndarray | None = None,
 ) -> Array:
     """Weighted pointwise mutual information of a concept and the soft set of a unit's ``top_k`` images.
 
     With Pi = softmax over the concepts of a P, and w_r falling from p_start towards p_end with an image's
-    rank r: L = sum_r log(1 + w_r (Pi - 1) + eps) and S = L - lam (logsumexp over the units of L - log K).
+    rank r: L = sum_r log(1 + w_r (Pi - 1) + 1e-7) and S = L - lam (logsumexp over the units of L - log K).
     The prior in the bracket is over the units of this call, so a score depends on which units are passed:
     score a whole layer, then look at some of its units. ``a`` suits CLIP's cosines.
 
@@ -51,7 +53,6 @@ def soft_wpmi(
         lam: Weight of the prior; one unit and lam = 1 give 0.
         p_start: Membership of the first image.
         p_end: Membership that the last one nearly falls to.
-        eps: Keeps logarithms finite.
         won: bool [N, K]; an image in which a unit did not win its competition is left out of its set.
             Without it, the zeros of losers come before the negative values of winners.
 
@@ -59,7 +60,7 @@ def soft_wpmi(
         InputError: Shapes do not match, ``top_k`` is above N, or an activation is not finite.
     """
     weights = p_start - np.arange(top_k) / top_k * (p_start - p_end)
-    return _information(P, acts, weights, a=a, lam=lam, eps=eps, won=won)
+    return _information(P, acts, weights, a=a, lam=lam, won=won)
 
 
 def wpmi(
@@ -69,11 +70,10 @@ def wpmi(
     a: float = 2.0,
     top_k: int = 28,
     lam: float = 0.6,
-    eps: float = 1e-7,
     won: Array | np.ndarray | None = None,
 ) -> Array:
-    """:func:`soft_wpmi` with a hard set: L = sum_r log(Pi + eps)."""
-    return _information(P, acts, np.ones(top_k), a=a, lam=lam, eps=eps, won=won)
+    """:func:`soft_wpmi` with a hard set: L = sum_r log(Pi + 1e-7)."""
+    return _information(P, acts, np.ones(top_k), a=a, lam=lam, won=won)
 
 
 def cosine(P: Concepts, acts: Array | np.ndarray) -> Array:
@@ -165,7 +165,7 @@ SIMILARITIES: dict[str, Callable[..., Array]] = {
 """By name."""
 
 
-def _information(P, acts, weights, *, a, lam, eps, won) -> Array:
+def _information(P, acts, weights, *, a, lam, won) -> Array:
     acts, top_k = _check(P, acts), len(weights)
     if not 1 <= top_k <= len(acts):
         raise InputError(
@@ -173,7 +173,7 @@ def _information(P, acts, weights, *, a, lam, eps, won) -> Array:
         )
     _, rows, members = _largest(acts, top_k, won)
     # 1 - w in float64: in float32, 1 + w (Pi - 1) would lose three digits.
-    memberships = jnp.asarray(np.stack([weights, 1 - weights + eps]), jnp.float32)
+    memberships = jnp.asarray(np.stack([weights, 1 - weights + _EPS]), jnp.float32)
     group = max(1, min(64, _BLOCK // (top_k * P.shape[1])))
     logs = jnp.concatenate(
         [

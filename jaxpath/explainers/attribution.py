@@ -104,9 +104,9 @@ def integrated_gradients(
 
     def add(total: Array, point: tuple[Array, Array]) -> tuple[Array, None]:
         site, factor = point
-        chosen = sites[None] == site
-        gradient = gated.gradient(jnp.where(chosen, factor, opened), labels)
-        return total + jnp.where(chosen, gradient, 0), None
+        in_site = sites[None] == site
+        gradient = gated.gradient(jnp.where(in_site, factor, opened), labels)
+        return total + jnp.where(in_site, gradient, 0), None
 
     # One program for all sites and all points of their paths, and the memory of one backward pass.
     numbers = jnp.repeat(jnp.arange(len(target.sites)), steps)

@@ -5,14 +5,14 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxpath.explainers.scoring import logit_of
-from jaxpath.targets.linen import normalize
+from jaxpath.targets.linen import as_input
 from jaxpath.types import Gates, Params, Target
 
 
 def pixel_gradient(
     target: Target, params: Params, pixels: Array, labels: Array, masks: Gates | None = None
 ) -> Array:
-    """D y_c / d pixel of normalised images through the masked network, [B, H, W, C]."""
+    """Returns d y_c / d pixel of normalised images through the masked network, [B, H, W, C]."""
 
     def score(pixels: Array) -> Array:
         return logit_of(target.apply(params, pixels, masks).logits, labels).sum()
@@ -28,7 +28,7 @@ def pathway_saliency(
     Per pixel the colour channel of the largest magnitude, with its sign. ``masks=None`` is the plain
     gradient of the whole network.
     """
-    pixels = normalize(images, target.preprocessing) if images.dtype == jnp.uint8 else images
+    pixels = as_input(images, target.preprocessing, name=target.name)
     gradient = pixel_gradient(target, params, pixels, labels, masks)
     strongest = jnp.abs(gradient).argmax(axis=-1, keepdims=True)
     return jnp.take_along_axis(gradient, strongest, axis=-1)[..., 0]

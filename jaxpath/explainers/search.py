@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from jax import Array, lax
 
 from jaxpath.explainers.scoring import Gated, Granularity, make_cut
@@ -14,8 +15,8 @@ _LEARNING_RATE = 0.1
 _MOMENTUM = 0.9
 _LARGEST_GATE = 100.0
 
-_Search = tuple[Array, Array, Array, Array]
-"""Gates, velocity, the best gates so far and their loss."""
+_Search = tuple[Array, optax.OptState, Array, Array]
+"""Gates, state of the optimizer, the best gates so far and their loss."""
 
 
 def make_greedy(
@@ -112,27 +113,28 @@ def make_refined(
 
 def optimise_gates(gated: Gated, start: Array, *, steps: int) -> Array:
     """The gates of :func:`make_dgr`, [B, N] or [B, U], searched from ``start``."""
+    optimizer = optax.sgd(_LEARNING_RATE, momentum=_MOMENTUM)
     teacher = jax.nn.softmax(gated.clean.logits)
     predicted = gated.clean.logits.argmax(axis=-1)
 
     def loss(gates: Array) -> tuple[Array, tuple[Array, Array]]:
         logits = gated.logits(gates)
-        cross_entropy = -(teacher * jax.nn.log_softmax(logits)).sum(axis=-1)
+        cross_entropy = optax.softmax_cross_entropy(logits, teacher)
         each = cross_entropy + _SPARSITY * jnp.abs(gates).sum(axis=1)
         # A sum: the gates of one image do not depend on the others of its batch.
         return each.sum(), (each, logits.argmax(axis=-1) == predicted)
 
     def step(carry: _Search, _: None) -> tuple[_Search, None]:
-        gates, velocity, best, lowest = carry
+        gates, moments, best, lowest = carry
         gradient, (each, faithful) = jax.grad(loss, has_aux=True)(gates)
         better = faithful & (each < lowest)
         best = jnp.where(better[:, None], gates, best)
         lowest = jnp.where(better, each, lowest)
-        velocity = _MOMENTUM * velocity + gradient
-        gates = jnp.clip(gates - _LEARNING_RATE * velocity, 0.0, _LARGEST_GATE)
-        return (gates, velocity, best, lowest), None
+        updates, moments = optimizer.update(gradient, moments)
+        gates = jnp.clip(gates + updates, 0.0, _LARGEST_GATE)
+        return (gates, moments, best, lowest), None
 
-    carry = (start, jnp.zeros_like(start), start, jnp.full(start.shape[0], jnp.inf))
+    carry = (start, optimizer.init(start), start, jnp.full(start.shape[0], jnp.inf))
     # One look more than updates: the gates after the last update count as well.
     (_, _, best, _), _ = lax.scan(step, carry, None, length=steps + 1)
     return best

@@ -43,15 +43,15 @@ def _as_target(
     # What lies behind the deepest map that is read has no say.
     sites = tuple(site for site in target.sites if site.name <= interpreter.sites[-1].name)
 
-    def read(params: Params, seen: TargetOutput) -> TargetOutput:
-        output = interpret(interpreter, params["interpreter"], seen.features)
-        return TargetOutput(choose(output), {site.name: seen.features[site.name] for site in sites})
+    def read(params: Params, clean: TargetOutput) -> TargetOutput:
+        output = interpret(interpreter, params["interpreter"], clean.features)
+        return TargetOutput(choose(output), {site.name: clean.features[site.name] for site in sites})
 
     def init(key: Array) -> Params:
         for_target, for_interpreter = jax.random.split(key)
-        params = target.init(for_target)
-        own = init_interpreter(interpreter, target, params, key=for_interpreter)
-        return {"target": params, "interpreter": own}
+        target_params = target.init(for_target)
+        params = init_interpreter(interpreter, target, target_params, key=for_interpreter)
+        return {"target": target_params, "interpreter": params}
 
     def apply(params: Params, images: Array, gates: Gates | None = None) -> TargetOutput:
         check_gates(gates, sites)
@@ -60,7 +60,7 @@ def _as_target(
     def train_apply(
         params: Params, images: Array, *, key: Array, axis_name: str | None = None
     ) -> tuple[TargetOutput, Params]:
-        seen, updated = target.train_apply(params["target"], images, key=key, axis_name=axis_name)
-        return read(params, seen), {**params, "target": updated}
+        clean, updated = target.train_apply(params["target"], images, key=key, axis_name=axis_name)
+        return read(params, clean), {**params, "target": updated}
 
     return Target(name, sites, num_classes, target.preprocessing, init, apply, train_apply)

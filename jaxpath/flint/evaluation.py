@@ -54,10 +54,10 @@ def interpret_all(
     target = session.target
 
     def run(params: Any, batch: Any) -> dict[str, Array]:
-        target_params, own = params
-        seen = target.apply(target_params, batch["image"])
-        output = interpret(interpreter, own, seen.features)
-        predicted = seen.logits.argmax(axis=-1)
+        target_params, interpreter_params = params
+        clean = target.apply(target_params, batch["image"])
+        output = interpret(interpreter, interpreter_params, clean.features)
+        predicted = clean.logits.argmax(axis=-1)
         _, first = jax.lax.top_k(output.logits, min(_MOST, target.num_classes))
         return {
             "predicted": predicted,
@@ -69,11 +69,11 @@ def interpret_all(
     return Interpretations(**per_image(run, (session.params, params), passes, mesh=session.mesh))
 
 
-def evaluate(found: Interpretations, kernel: Array | np.ndarray) -> dict[str, float]:
+def evaluate(interpretations: Interpretations, kernel: Array | np.ndarray) -> dict[str, float]:
     """Accuracies, fidelity and conciseness on a data set.
 
     Args:
-        found: From :func:`interpret_all`.
+        interpretations: From :func:`interpret_all`.
         kernel: [J, K], from :func:`~jaxpath.flint.interpreter.head_kernel`.
 
     Returns:
@@ -81,13 +81,14 @@ def evaluate(found: Interpretations, kernel: Array | np.ndarray) -> dict[str, fl
         ``cns_TAU``, the mean number of attributes that carry a decision, and ``absolute_cns_TAU`` by the rule
         of the published notebook.
     """
-    alpha = contributions(found.attributes, kernel, found.guessed)
-    fidelity = agreement(found.predicted, found.guessed)
+    labels, predicted, guessed = interpretations.labels, interpretations.predicted, interpretations.guessed
+    alpha = contributions(interpretations.attributes, kernel, guessed)
+    fidelity = agreement(predicted, guessed)
     return {
-        "target_accuracy": agreement(found.predicted, found.labels),
-        "interpreter_accuracy": agreement(found.guessed, found.labels),
+        "target_accuracy": agreement(predicted, labels),
+        "interpreter_accuracy": agreement(guessed, labels),
         "fidelity": fidelity,
-        "top5_fidelity": float(found.among_top.mean()),
+        "top5_fidelity": float(interpretations.among_top.mean()),
         "flagged_share": 1 - fidelity,
         **{f"cns_{tau:g}": float(conciseness(alpha, tau=tau).mean()) for tau in TAUS},
         **{f"absolute_cns_{tau:g}": float(absolute_conciseness(alpha, tau=tau).mean()) for tau in TAUS},

@@ -8,6 +8,7 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
+import optax
 from jax import Array, lax
 
 
@@ -24,7 +25,7 @@ def output_fidelity(target_logits: Array, head_logits: Array) -> Array:
     other way round). Its smallest value is the entropy of softmax(z_f).
     """
     teacher = lax.stop_gradient(jax.nn.softmax(target_logits))
-    return -(teacher * jax.nn.log_softmax(head_logits)).sum(axis=-1)
+    return optax.softmax_cross_entropy(head_logits, teacher)
 
 
 def input_fidelity(images: Array, reconstruction: Array, *, norm: Literal["l1", "l2"] = "l2") -> Array:

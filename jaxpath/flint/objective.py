@@ -12,7 +12,7 @@ from jaxpath.devices.mesh import AXIS
 from jaxpath.flint import losses
 from jaxpath.flint.interpreter import Interpreter, InterpreterOutput, interpret
 from jaxpath.flint.recipes import LossWeights
-from jaxpath.targets import normalize
+from jaxpath.targets.linen import as_input
 from jaxpath.types import Batch, Objective, Params, Target, TargetOutput
 
 HEAD_DROPOUT = 0.01
@@ -24,7 +24,7 @@ WeightsAt = Callable[[Array], LossWeights]
 Norm = Literal["l1", "l2"]
 
 
-class Progress(NamedTuple):
+class FlintState(NamedTuple):
     """What is carried from step to step.
 
     Attributes:
@@ -36,9 +36,9 @@ class Progress(NamedTuple):
     statistics: Mapping[str, Any]
 
 
-def init_progress(statistics: Mapping[str, Any] | None = None) -> Progress:
+def init_state(statistics: Mapping[str, Any] | None = None) -> FlintState:
     """The state before the first step."""
-    return Progress(jnp.zeros((), jnp.int32), dict(statistics or {}))
+    return FlintState(jnp.zeros((), jnp.int32), dict(statistics or {}))
 
 
 def make_objective(
@@ -54,23 +54,24 @@ def make_objective(
     Returns:
         ``objective(params, extra, frozen, batch, keys) -> (losses [b], (extra, metrics))`` for
         :func:`jaxpath.training.make_train_step`: ``params`` is ``{"target": its "params" collection,
-        "interpreter": ...}``, ``extra`` a :class:`Progress`, ``frozen`` is not used.
+        "interpreter": ...}``, ``extra`` a :class:`FlintState`, ``frozen`` is not used.
     """
 
     def objective(
-        params: Mapping[str, Params], extra: Progress, frozen: Any, batch: Batch, keys: Array
-    ) -> tuple[Array, tuple[Progress, dict[str, Array]]]:
+        params: Mapping[str, Params], extra: FlintState, frozen: Any, batch: Batch, keys: Array
+    ) -> tuple[Array, tuple[FlintState, dict[str, Array]]]:
         del frozen
         weights = weights_at(extra.step)
         for_target, for_head = jax.vmap(jax.random.split)(keys).T
         variables = {**extra.statistics, "params": params["target"]}
-        seen, updated = target.train_apply(variables, batch["image"], key=for_target, axis_name=AXIS)
+        clean, updated = target.train_apply(variables, batch["image"], key=for_target, axis_name=AXIS)
         keep = _draw_keep(for_head, interpreter.num_attributes)
-        output = interpret(interpreter, params["interpreter"], seen.features, keep)
-        loss, metrics = flint_losses(weights, seen, output, _images(target, batch), batch, reconstruction)
-        prediction = classifier_losses.cross_entropy(seen.logits, batch["label"])
+        output = interpret(interpreter, params["interpreter"], clean.features, keep)
+        images = as_input(batch["image"], target.preprocessing, name=target.name)
+        loss, metrics = flint_losses(weights, clean, output, images, batch, reconstruction)
+        prediction = classifier_losses.cross_entropy(clean.logits, batch["label"])
         statistics = {name: value for name, value in updated.items() if name != "params"}
-        extra = Progress(extra.step + 1, statistics)
+        extra = FlintState(extra.step + 1, statistics)
         return weights.prediction * prediction + loss, (extra, {"prediction": prediction, **metrics})
 
     return objective
@@ -89,13 +90,12 @@ def make_post_hoc_objective(
     """
 
     def objective(
-        params: Params, extra: Progress, frozen: Params, batch: Batch, keys: Array
-    ) -> tuple[Array, tuple[Progress, dict[str, Array]]]:
-        seen = lax.stop_gradient(target.apply(frozen, batch["image"]))
-        output = interpret(interpreter, params, seen.features, _draw_keep(keys, interpreter.num_attributes))
-        loss, metrics = flint_losses(
-            weights_at(extra.step), seen, output, _images(target, batch), batch, reconstruction
-        )
+        params: Params, extra: FlintState, frozen: Params, batch: Batch, keys: Array
+    ) -> tuple[Array, tuple[FlintState, dict[str, Array]]]:
+        clean = lax.stop_gradient(target.apply(frozen, batch["image"]))
+        output = interpret(interpreter, params, clean.features, _draw_keep(keys, interpreter.num_attributes))
+        images = as_input(batch["image"], target.preprocessing, name=target.name)
+        loss, metrics = flint_losses(weights_at(extra.step), clean, output, images, batch, reconstruction)
         return loss, (extra._replace(step=extra.step + 1), metrics)
 
     return objective
@@ -103,7 +103,7 @@ def make_post_hoc_objective(
 
 def flint_losses(
     weights: LossWeights,
-    seen: TargetOutput,
+    clean: TargetOutput,
     output: InterpreterOutput,
     images: Array,
     batch: Batch,
@@ -118,7 +118,7 @@ def flint_losses(
 
     Args:
         weights: Of this step.
-        seen: What the target says; its features were read.
+        clean: What the target says; its features were read.
         output: What the interpreter says.
         images: Normalised images [b, H, W, C].
         batch: For ``label`` and ``weight``.
@@ -127,7 +127,7 @@ def flint_losses(
     """
     metrics = {
         "reconstruction": losses.input_fidelity(images, output.reconstruction, norm=reconstruction),
-        "output": losses.output_fidelity(seen.logits, output.logits),
+        "output": losses.output_fidelity(clean.logits, output.logits),
         "sparsity": losses.sparsity(output.attributes),
         "concentration": losses.concentration(output.attributes),
         "diversity": losses.diversity(output.attributes, batch.get("weight"), axis_name=axis_name),
@@ -138,12 +138,12 @@ def flint_losses(
         + weights.sparsity * metrics["sparsity"]
         + weights.entropy * (metrics["concentration"] - weights.diversity * metrics["diversity"])
     )
-    said, guessed = seen.logits.argmax(axis=-1), output.logits.argmax(axis=-1)
+    predicted, guessed = clean.logits.argmax(axis=-1), output.logits.argmax(axis=-1)
     return loss, {
         **metrics,
-        "accuracy": (said == batch["label"]).astype(jnp.float32),
+        "accuracy": (predicted == batch["label"]).astype(jnp.float32),
         "interpreter_accuracy": (guessed == batch["label"]).astype(jnp.float32),
-        "fidelity": (said == guessed).astype(jnp.float32),
+        "fidelity": (predicted == guessed).astype(jnp.float32),
     }
 
 
@@ -151,9 +151,3 @@ def _draw_keep(keys: Array, num_attributes: int) -> Array:
     """The dropout before the linear layer, [b, J]: 0 or 1 / (1 - rate)."""
     keep = jax.vmap(lambda key: jax.random.bernoulli(key, 1 - HEAD_DROPOUT, (num_attributes,)))(keys)
     return keep / (1 - HEAD_DROPOUT)
-
-
-def _images(target: Target, batch: Batch) -> Array:
-    """The images as the target sees them."""
-    images = batch["image"]
-    return normalize(images, target.preprocessing) if images.dtype == jnp.uint8 else images

@@ -66,9 +66,9 @@ def maximum_activating_samples(
     Returns:
         Places in ``attributes``, int [K, J, top], largest first; -1 where the class has fewer images.
     """
-    found = np.full((num_classes, attributes.shape[1], top), -1)
+    places = np.full((num_classes, attributes.shape[1], top), -1)
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
         order = members[np.argsort(-attributes[members], axis=0, kind="stable")[:top]]
-        found[label, :, : len(order)] = order.T
-    return found
+        places[label, :, : len(order)] = order.T
+    return places

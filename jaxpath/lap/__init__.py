@@ -27,8 +27,8 @@ from jaxpath.lap.nets import (
 )
 from jaxpath.lap.objective import (
     Knowledge,
+    LapState,
     LapWeights,
-    Progress,
     boxes_knowledge,
     init_training,
     lap_losses,
@@ -54,9 +54,9 @@ __all__ = [
     "AttentionPooling",
     "Knowledge",
     "LapOutput",
+    "LapState",
     "LapWeights",
     "LocalAttentionPool",
-    "Progress",
     "ScoreHead",
     "Stage",
     "absence_loss",

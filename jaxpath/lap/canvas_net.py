@@ -63,7 +63,10 @@ def canvas_net(
     widths: tuple[int, int, int, int] = (16, 32, 64, 64),
     pooling: Pooling = ORDINARY,
 ) -> Target:
-    """The small classifier, for images of a quarter of whose size two 2x2 pools are left."""
+    """The small classifier, for images that are at least 7 pixels high and wide.
+
+    The first convolution leaves every second pixel; each of the two pools halves that, rounding down.
+    """
     module = CanvasNet(num_classes, widths, pooling=pooling, dtype=compute_dtype(dtype))
     preprocessing = make_preprocessing(image_size, channels)
     return from_linen(module, name="canvas_net", num_classes=num_classes, preprocessing=preprocessing)

@@ -123,13 +123,14 @@ class Attention(nn.Module):
 class LocalAttentionPool(nn.Module):
     """Local attention pooling as a layer of any network, in place of an average or maximum pool.
 
+    What flows on is the mean of the concepts' features.
+
     Attributes:
         num_concepts: K.
         window: (height, width).
         stride: Between windows; None: windows side by side.
         padding: Around the map.
         alpha: Initial sharpness.
-        merge: "mean" of the concepts' features, or "project": a 1x1 convolution of them that starts as that.
         gate: Initial value of a gate between ``old`` and attention; None: attention alone.
         last: Whether attended and left-out features are recorded.
         bias: Initial score, before the sigmoid.
@@ -140,7 +141,6 @@ class LocalAttentionPool(nn.Module):
     stride: tuple[int, int] | None = None
     padding: pooling.Padding = "VALID"
     alpha: float = 2.0
-    merge: Literal["mean", "project"] = "mean"
     gate: float | None = None
     last: bool = False
     bias: float = -2.0
@@ -153,21 +153,8 @@ class LocalAttentionPool(nn.Module):
             self.num_concepts, self.alpha, self.gate, windows, self.last, self.bias, name="attention"
         )
         concepts = attend(x)
-        if self.merge == "mean":
-            pooled = pooling.merged_attention_pool(x, concepts.p, concepts.alpha, **windows)
-        else:
-            each, _ = pooling.local_attention_pool(x, concepts.p, concepts.alpha, **windows)
-            each = each.reshape(*each.shape[:3], -1)
-            pooled = Conv(
-                x.shape[-1], (1, 1), use_bias=False, kernel_init=self._as_mean, dtype=x.dtype, name="project"
-            )(each)
+        pooled = pooling.merged_attention_pool(x, concepts.p, concepts.alpha, **windows)
         return pooled if old is None or self.gate is None else pooling.blend(old, pooled, concepts.gate)
-
-    def _as_mean(self, key: Array, shape: Sequence[int], dtype: Any = jnp.float32) -> Array:
-        del key
-        return (
-            jnp.tile(jnp.eye(shape[-1], dtype=dtype), (self.num_concepts, 1))[None, None] / self.num_concepts
-        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -49,13 +49,13 @@ def presence_loss(
 
 
 def per_concept(
-    values: Array, chosen: Array, weight: Array | None = None, *, axis_name: str | None = None
+    values: Array, members: Array, weight: Array | None = None, *, axis_name: str | None = None
 ) -> Array:
-    """Values per image whose mean is the mean over concepts of the mean over each one's chosen images.
+    """Values per image whose mean is the mean over concepts of the mean over each one's images.
 
     Args:
         values: [B, K].
-        chosen: 0/1 [B, K]; a concept for which no image of the batch is chosen does not count.
+        members: 0/1 [B, K], the images of each concept; one without images in the batch does not count.
         weight: [B], 0 for padding.
         axis_name: The devices that share the batch: images and concepts are counted over all of them.
 
@@ -63,13 +63,13 @@ def per_concept(
         [B].
     """
     weight = jnp.ones(values.shape[0]) if weight is None else weight
-    chosen = chosen * weight[:, None]
-    counts, images = chosen.sum(axis=0), weight.sum()
+    members = members * weight[:, None]
+    counts, images = members.sum(axis=0), weight.sum()
     if axis_name is not None:
         counts, images = lax.psum((counts, images), axis_name)
     present = (counts > 0).sum()
     share = jnp.where(counts > 0, 1 / jnp.maximum(counts, 1), 0) / jnp.maximum(present, 1)
-    return images * (values * chosen * share[None]).sum(axis=1)
+    return images * (values * members * share[None]).sum(axis=1)
 
 
 def area_loss(scores: Array, labels: Array, *, smallest: float = 0.02, largest: float = 0.4) -> Array:
@@ -115,8 +115,8 @@ def distinguishing_loss(
         labels: [B, K], one 1 in each row.
         rest: Weight of the second term.
     """
-    own = jnp.einsum("bkc,ck->bk", attended, kernel) + bias[None]
-    sufficient = (jax.nn.softplus(own) - labels * own).mean(axis=-1)
+    logits = jnp.einsum("bkc,ck->bk", attended, kernel) + bias[None]
+    sufficient = (jax.nn.softplus(logits) - labels * logits).mean(axis=-1)
     left = jnp.einsum("bkc,bk->bc", complement, labels)
     logs = jax.nn.log_softmax(left @ kernel + bias[None])
     return sufficient + rest * (-logs.mean(axis=-1) - math.log(logs.shape[-1]))
@@ -134,7 +134,7 @@ def agreement_loss(pooled: Array, next_scores: Array, classes: Array) -> Array:
     """
     teacher = lax.stop_gradient(jax.nn.sigmoid(next_scores))
     if pooled.shape[-1] != teacher.shape[-1]:
-        pooled, teacher = (_chosen(values, classes) for values in (pooled, teacher))
+        pooled, teacher = (_concept_of(values, classes) for values in (pooled, teacher))
     teacher = jax.image.resize(teacher, (*pooled.shape[:3], teacher.shape[-1]), "bilinear")
     return jnp.abs(pooled - teacher).mean(axis=(1, 2, 3))
 
@@ -158,7 +158,7 @@ def resize_mask(mask: Array, size: tuple[int, ...]) -> Array:
     return jax.image.resize(mask, (mask.shape[0], height, width), "nearest")
 
 
-def _chosen(values: Array, classes: Array) -> Array:
+def _concept_of(values: Array, classes: Array) -> Array:
     """The concept of each image's class, kept as an axis of one."""
     if values.shape[-1] == 1:
         return values

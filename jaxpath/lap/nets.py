@@ -1,7 +1,7 @@
 """LAP-extended networks: targets whose pools attend, built new or from trained ones, and what they show."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, cast
 
 import jax
@@ -77,18 +77,18 @@ def extend(
         InputError: A site is no place of the network, or ``alpha`` is out of range.
     """
     known = places(make_target, **options)
-    chosen = known[-_DEFAULT_SITES:] if sites is None else tuple(sites)
-    if not chosen or (unknown := [site for site in chosen if site not in known]):
+    sites = known[-_DEFAULT_SITES:] if sites is None else tuple(sites)
+    if not sites or (unknown := [site for site in sites if site not in known]):
         raise InputError(
-            f"attention was asked for at {unknown if chosen else 'no place'}; choose among the places of "
+            f"attention was asked for at {unknown if sites else 'no place'}; choose among the places of "
             f"this network, {', '.join(known)}"
         )
-    chosen = tuple(place for place in known if place in chosen)
+    attending = tuple(place for place in known if place in sites)
     plain = make_target(**options)
     inner = num_concepts or (plain.num_classes if plain.num_classes <= MOST_CONCEPTS else 1)
     final = known[-1] == "avgpool"
-    counts = [plain.num_classes if final and site == known[-1] else inner for site in chosen]
-    pooling = AttentionPooling(chosen, tuple(counts), alpha, gate, read_out, bias)
+    counts = [plain.num_classes if final and site == known[-1] else inner for site in attending]
+    pooling = AttentionPooling(attending, tuple(counts), alpha, gate, read_out, bias)
     return make_target(pooling=pooling, **options)._replace(name=f"{plain.name}_lap")
 
 
@@ -99,9 +99,9 @@ def places(make_target: MakeTarget, **options: Any) -> tuple[str, ...]:
     >>> places(targets.resnet20)
     ('layer2', 'layer3', 'avgpool')
     """
-    found: dict[str, None] = {}
-    make_target(pooling=_Lister(found), **options)
-    return tuple(found)
+    names: dict[str, None] = {}
+    make_target(pooling=_Lister(names), **options)
+    return tuple(names)
 
 
 def keep_weights(target: Target, trained: Params, *, key: Array) -> Params:
@@ -171,8 +171,8 @@ def make_attention(target: Target, *, combine: Literal["mean", "product"] = "mea
 
     def attribute(params: Params, images: Array, labels: Array, *, key: Array) -> Array:
         del key
-        seen = read(target.apply(params, images))
-        return explain(seen, labels, size=(images.shape[1], images.shape[2]), combine=combine)[0]
+        output = read(target.apply(params, images))
+        return explain(output, labels, size=(images.shape[1], images.shape[2]), combine=combine)[0]
 
     return attribute
 
@@ -186,7 +186,7 @@ def _is_lap(path: Sequence[str]) -> bool:
 class _Lister(Pooling):
     """Ordinary pooling that notes the places it is asked for."""
 
-    found: Mapping[str, None] = dataclasses.field(default_factory=dict)
+    names: dict[str, None] = dataclasses.field(default_factory=dict)
 
     def transition(self, place, x):
         self._note(place)
@@ -205,4 +205,4 @@ class _Lister(Pooling):
         return super().read_out(place, x, classifier)
 
     def _note(self, place: str) -> None:
-        self.found[place] = None  # type: ignore[index]
+        self.names[place] = None

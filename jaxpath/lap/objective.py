@@ -58,7 +58,7 @@ class Knowledge(NamedTuple):
     rows: np.ndarray | Array
 
 
-class Progress(NamedTuple):
+class LapState(NamedTuple):
     """What is carried from step to step.
 
     Attributes:
@@ -86,10 +86,10 @@ def make_knowledge(masks: np.ndarray, share: float, *, seed: int) -> Knowledge:
     if not 0 < share <= 1:
         raise InputError(f"masks were to be kept for a share of {share}; expected more than 0 and at most 1")
     count = max(1, round(share * len(masks)))
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(masks))[:count])
+    images = np.sort(np.random.default_rng(seed).permutation(len(masks))[:count])
     rows = np.full(len(masks), -1, np.int32)
-    rows[chosen] = np.arange(count)
-    return Knowledge(np.asarray(masks[chosen], np.uint8), rows)
+    rows[images] = np.arange(count)
+    return Knowledge(np.asarray(masks[images], np.uint8), rows)
 
 
 def boxes_knowledge(boxes: np.ndarray, size: tuple[int, int], share: float, *, seed: int) -> Knowledge:
@@ -97,25 +97,25 @@ def boxes_knowledge(boxes: np.ndarray, size: tuple[int, int], share: float, *, s
     return make_knowledge(np.asarray(boxes_to_masks(jnp.asarray(boxes), size)), share, seed=seed)
 
 
-def init_training(target: Target, params: Params, *, key: Array) -> tuple[dict[str, Any], Progress]:
+def init_training(target: Target, params: Params, *, key: Array) -> tuple[dict[str, Any], LapState]:
     """What is trained, and the state before the first step.
 
     Returns:
         ``{"net": the target's "params" collection, "distinguish": a linear head on what is attended}``, and a
-        :class:`Progress`.
+        :class:`LapState`.
     """
     variables = dict(params)
     image = jnp.zeros((1, *target.preprocessing.crop, len(target.preprocessing.mean)), jnp.uint8)
     channels = jax.eval_shape(lambda: read(target.apply(params, image)).attended).shape[-1]
     kernel = jax.nn.initializers.lecun_normal()(key, (channels, target.num_classes))
-    own = {"kernel": kernel, "bias": jnp.zeros(target.num_classes)}
+    head = {"kernel": kernel, "bias": jnp.zeros(target.num_classes)}
     net = variables.pop("params")
-    return {"net": net, "distinguish": own}, Progress(jnp.zeros((), jnp.int32), variables)
+    return {"net": net, "distinguish": head}, LapState(jnp.zeros((), jnp.int32), variables)
 
 
-def trained_params(params: Mapping[str, Any], progress: Progress) -> Params:
+def trained_params(params: Mapping[str, Any], state: LapState) -> Params:
     """The target's parameters from what was trained."""
-    return {**progress.statistics, "params": params["net"]}
+    return {**state.statistics, "params": params["net"]}
 
 
 def make_objective(
@@ -141,31 +141,31 @@ def make_objective(
     """
 
     def objective(
-        params: Mapping[str, Any], extra: Progress, frozen: Knowledge, batch: Batch, keys: Array
-    ) -> tuple[Array, tuple[Progress, dict[str, Array]]]:
+        params: Mapping[str, Any], extra: LapState, frozen: Knowledge, batch: Batch, keys: Array
+    ) -> tuple[Array, tuple[LapState, dict[str, Array]]]:
         if labels is not None:
             params = jax.tree.map(
                 lambda label, leaf: lax.stop_gradient(leaf) if label == "frozen" else leaf, labels, params
             )
         variables = trained_params(params, extra)
         if statistics == "batch":
-            seen, updated = target.train_apply(variables, batch["image"], key=keys, axis_name=AXIS)
+            output, updated = target.train_apply(variables, batch["image"], key=keys, axis_name=AXIS)
         else:
-            seen, updated = target.apply(variables, batch["image"]), variables
+            output, updated = target.apply(variables, batch["image"]), variables
         terms = lap_losses(
-            read(seen), params["distinguish"], batch, frozen, num_classes=target.num_classes, axis_name=AXIS
+            read(output), params["distinguish"], batch, frozen, num_classes=target.num_classes, axis_name=AXIS
         )
         weights = weights_at(extra.step)
         loss = sum((getattr(weights, name) * value for name, value in terms.items()), jnp.zeros(()))
-        correct = (seen.logits.argmax(axis=-1) == batch["label"]).astype(jnp.float32)
+        correct = (output.logits.argmax(axis=-1) == batch["label"]).astype(jnp.float32)
         running = {name: value for name, value in updated.items() if name != "params"}
-        return loss, (Progress(extra.step + 1, running), {"accuracy": correct, **terms})
+        return loss, (LapState(extra.step + 1, running), {"accuracy": correct, **terms})
 
     return objective
 
 
 def lap_losses(
-    seen: LapOutput,
+    output: LapOutput,
     head: Mapping[str, Array],
     batch: Batch,
     knowledge: Knowledge,
@@ -178,7 +178,7 @@ def lap_losses(
     The mean of "region" and "annotation" over the batch is that over the images that have a mask.
 
     Args:
-        seen: What the net says.
+        output: What the net says.
         head: ``kernel`` [C, K] and ``bias`` [K] of the distinguishing term.
         batch: ``label``, and ``index`` and ``weight`` if it has them.
         knowledge: Masks of some training images.
@@ -188,7 +188,7 @@ def lap_losses(
     classes, weight = batch["label"], batch.get("weight")
     labels = jax.nn.one_hot(classes, num_classes)
     known, masks = _masks_of(batch, knowledge)
-    scores = list(seen.scores.values())
+    scores = list(output.scores.values())
 
     def mean_over_sites(loss: Callable[[Array, Array], Array]) -> Array:
         # A single concept belongs to all classes, so every image shows it.
@@ -196,18 +196,18 @@ def lap_losses(
         return sum((loss(s, y) for s, y in zip(scores, shown, strict=True)), jnp.zeros(())) / len(scores)
 
     def mean_where_known(values: Array) -> Array:
-        # As if the images with a mask were one concept: few of them count as much as many.
+        # Averages over masked images only, however few.
         return losses.per_concept(values[:, None], known[:, None], weight, axis_name=axis_name)
 
-    pairs = list(zip(seen.pooled_scores.values(), scores[1:], strict=False))
+    pairs = list(zip(output.pooled_scores.values(), scores[1:], strict=False))
     agreement = [losses.agreement_loss(pooled, after, classes) for pooled, after in pairs]
     return {
-        "classification": classifier_losses.cross_entropy(seen.logits, classes),
+        "classification": classifier_losses.cross_entropy(output.logits, classes),
         "absence": mean_over_sites(lambda s, y: losses.absence_loss(s, y, weight, axis_name=axis_name)),
         "presence": mean_over_sites(lambda s, y: losses.presence_loss(s, y, weight, axis_name=axis_name)),
         "area": mean_over_sites(losses.area_loss),
         "distinguishing": losses.distinguishing_loss(
-            head["kernel"], head["bias"], *_as_concepts(seen, num_classes), labels
+            head["kernel"], head["bias"], *_as_concepts(output, num_classes), labels
         ),
         "agreement": sum(agreement, jnp.zeros(classes.shape)) / max(1, len(agreement)),
         "region": mean_where_known(mean_over_sites(lambda s, y: losses.region_loss(s, y, masks == 1))),
@@ -216,9 +216,9 @@ def lap_losses(
     }
 
 
-def _as_concepts(seen: LapOutput, num_classes: int) -> tuple[Array, Array]:
+def _as_concepts(output: LapOutput, num_classes: int) -> tuple[Array, Array]:
     """Attended and left-out features of each class, [b, K, C]; a single concept serves all classes."""
-    parts = (seen.attended, seen.complement)
+    parts = (output.attended, output.complement)
     attended, complement = (
         jnp.broadcast_to(part, (part.shape[0], num_classes, part.shape[-1])) for part in parts
     )

@@ -58,11 +58,6 @@ def test_an_image_is_described_by_its_winners_with_their_sign(competing):
     assert values == sorted(values, reverse=True) and values[-1] < 0 and 0 not in values
 
 
-def test_without_competitors_the_units_that_are_active_describe_an_image():
-    names = discover.UnitNames(np.array([0, 1, 0]), np.ones(3), np.array([True, True, False]), ("a", "b"))
-    assert discover.describe_active(names, np.array([1e-5, 0.5, -2.0])) == [("b", 0.5), ("", -2.0)]
-
-
 def test_shapes_that_do_not_match_are_one_sentence():
     names = discover.UnitNames(np.zeros(4, int), np.ones(4), np.ones(4, bool), ("a",))
     with pytest.raises(InputError, match="4 units in blocks of 2"):

@@ -9,6 +9,7 @@ import pytest
 
 from jaxpath import attributions, lap, targets
 from jaxpath.lap.layers import Attention, LocalAttentionPool
+from jaxpath.lap.pooling import local_attention_pool
 from jaxpath.targets.pooling import ORDINARY
 from jaxpath.targets.resnet import Bottleneck, ResNet
 from jaxpath.targets.vgg import VGG
@@ -164,14 +165,16 @@ def test_the_combined_map_is_the_geometric_mean_of_what_each_site_says_of_the_cl
     np.testing.assert_allclose(product[0], first * jax.nn.sigmoid(-1.0), rtol=1e-5)
 
 
-def test_the_layer_pools_alone_and_a_projection_starts_as_the_mean():
+def test_the_layer_pools_alone_and_a_closed_gate_leaves_what_it_replaces():
     x = jnp.asarray(np.random.default_rng(0).normal(size=(1, 4, 4, 3)), jnp.float32)
-    mean = LocalAttentionPool(2, (2, 2))
-    project = LocalAttentionPool(2, (2, 2), merge="project")
-    params = jax.jit(project.init)(jax.random.key(0), x)
-    kept = {"params": {"attention": params["params"]["attention"]}}
-    np.testing.assert_allclose(project.apply(params, x), mean.apply(kept, x), rtol=1e-5, atol=1e-6)
+    layer = LocalAttentionPool(2, (2, 2))
+    params = jax.jit(layer.init)(jax.random.key(0), x)
     assert "intermediates" not in params
+    pooled, state = layer.apply(params, x, mutable=["intermediates"])
+    (maps,) = state["intermediates"]["attention"]["maps"]
+    alpha = jax.nn.softplus(params["params"]["attention"]["theta"])
+    by_concept, _ = local_attention_pool(x, jax.nn.sigmoid(maps.scores), alpha, window=(2, 2))
+    np.testing.assert_allclose(pooled, by_concept.mean(axis=3), rtol=1e-5, atol=1e-6)
     gated = LocalAttentionPool(2, (2, 2), gate=-30.0)
     old = jnp.ones((1, 2, 2, 3))
     np.testing.assert_allclose(gated.apply(gated.init(jax.random.key(0), x), x, old), old, rtol=1e-6)

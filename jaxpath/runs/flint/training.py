@@ -39,7 +39,7 @@ class _Start(NamedTuple):
 
     objective: Objective
     params: Params
-    progress: flint.Progress
+    progress: flint.FlintState
     frozen: Params
 
 
@@ -69,7 +69,7 @@ def train_joint(
     objective = flint.make_objective(
         target, interpreter, _weights_at(recipe, source), reconstruction=recipe.reconstruction
     )
-    start = _Start(objective, params, flint.init_progress(variables), {})
+    start = _Start(objective, params, flint.init_state(variables), {})
     result = _fit(start, target, source, recipe, options, run)
     trained = result.state.params
     target_params = {**result.state.extra.statistics, "params": trained["target"]}
@@ -105,7 +105,7 @@ def train_post_hoc(
     objective = flint.make_post_hoc_objective(
         target, interpreter, _weights_at(recipe, source), reconstruction=recipe.reconstruction
     )
-    start = _Start(objective, initial, flint.init_progress(), params)
+    start = _Start(objective, initial, flint.init_state(), params)
     result = _fit(start, target, source, recipe, options, run)
     return TrainedInterpreter(interpreter, result.state.params, params, result, recipe)
 

@@ -24,7 +24,7 @@ class _Stage(NamedTuple):
 
     title: str
     num_steps: int
-    start: tuple[Any, lap.Progress]
+    start: tuple[Any, lap.LapState]
     objective: Objective
     optimizer: optax.GradientTransformation
     knowledge: lap.Knowledge
@@ -72,14 +72,14 @@ def train_from_scratch(
     """
     run = run.decided_by(options, target=target.name, examples=len(source))
     num_steps = steps_of(options.epochs, source, options.batch_size)
-    params, progress = lap.init_training(
+    params, lap_state = lap.init_training(
         target, target.init(jax.random.key(run.seed)), key=jax.random.key(run.seed + 1)
     )
     schedule = warmup_cosine(options.learning_rate, num_steps)
     stage = _Stage(
         "LAP",
         num_steps,
-        (params, progress),
+        (params, lap_state),
         lap.make_objective(target, lap.ramped(options.loss.as_weights(), num_steps)),
         lap.make_optimizer(schedule, target, params, "all", theta_rate=1.0),
         lap.no_knowledge() if knowledge is None else knowledge,
@@ -132,10 +132,10 @@ def plug_in(target: Target, params: Params, source: data.Source, options: PlugIn
 
 def _fit(
     stage: _Stage, target: Target, source: data.Source, options: LapOptions | PlugInOptions, run: Run
-) -> tuple[Any, lap.Progress]:
+) -> tuple[Any, lap.LapState]:
     mesh = make_mesh()
     check_batch_size(options.batch_size, mesh)
-    params, progress = stage.start
+    params, lap_state = stage.start
     batches = data.train_batches(
         source,
         batch_size=options.batch_size,
@@ -145,16 +145,16 @@ def _fit(
         reading=data.Reading(options.num_workers),
     )
     key = jax.random.key(run.seed + 2)
-    state = training.create_state(params, stage.optimizer, key=key, extra=progress)
+    state = training.create_state(params, stage.optimizer, key=key, extra=lap_state)
     step = training.make_train_step(stage.objective, stage.optimizer, mesh)
     pace = Pace(stage.num_steps, options.checkpoint_every)
     result = fit(Problem(state, step, stage.knowledge, mesh), batches, pace, run=run, title=stage.title)
     return result.state.params, result.state.extra
 
 
-def _save(target: Target, params: Any, progress: lap.Progress, run: Run) -> Net:
+def _save(target: Target, params: Any, lap_state: lap.LapState, run: Run) -> Net:
     """The trained net, whose weights are written."""
-    trained = lap.trained_params(params, progress)
+    trained = lap.trained_params(params, lap_state)
     if jax.process_index() == 0:
         targets.save_weights(target, trained, run.out / LAP_WEIGHTS)
     return Net(target, trained)
