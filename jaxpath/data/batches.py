@@ -134,16 +134,12 @@ class BatchMaker:
     def _empty(self) -> dict[str, np.ndarray]:
         size = self.batch_size // self.shard.processes
         return {
-            "image": np.zeros((size, *self._shape), np.uint8),
+            "image": np.zeros((size, *self.preprocessing.shape), np.uint8),
             "label": np.zeros(size, np.int32),
             "index": np.full(size, -1, np.int64),
             "weight": np.zeros(size, np.float32),
             UNREADABLE: np.full(size, -1, np.int64),
         }
-
-    @property
-    def _shape(self) -> tuple[int, int, int]:
-        return (*self.preprocessing.crop, len(self.preprocessing.mean))
 
     def _fill(self, batch: dict[str, np.ndarray], row: int, index: int, rng: np.random.Generator) -> bool:
         """Writes an example into ``row``; returns False if it was passed over."""
@@ -156,10 +152,10 @@ class BatchMaker:
             if batch[UNREADABLE][row] < 0:
                 batch[UNREADABLE][row] = index
             return False
-        if image.shape != self._shape or image.dtype != np.uint8:
+        if image.shape != self.preprocessing.shape or image.dtype != np.uint8:
             raise InputError(
                 f"the augmentation returned {image.dtype} of shape {list(image.shape)} for "
-                f"{self.source.name(index)}, but uint8 of shape {list(self._shape)} was expected"
+                f"{self.source.name(index)}, but uint8 of shape {list(self.preprocessing.shape)} was expected"
             )
         batch["image"][row] = image
         batch["label"][row] = example["label"]

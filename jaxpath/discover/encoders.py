@@ -1,7 +1,6 @@
 """CLIP and SigLIP embeddings by transformers (the ``clip`` extra), kept by a hash of what was embedded."""
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +9,7 @@ import numpy as np
 
 from jaxpath import data
 from jaxpath.discover.embeddings import Embeddings
+from jaxpath.files import replacing
 from jaxpath.types import InputError
 
 CLIP = "openai/clip-vit-base-patch16"
@@ -161,10 +161,8 @@ def _kept(
     rows = embed([items[place] for place in real]) if real else np.zeros((0, 0), np.float32)
     whole = np.zeros((len(items), rows.shape[1]), np.float32)
     whole[real] = rows
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    with partial.open("wb") as file:
-        np.save(file, whole)
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        np.save(partial, whole)
     return whole
 
 

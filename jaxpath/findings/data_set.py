@@ -7,6 +7,7 @@ import numpy as np
 
 from jaxpath.metrics import Records, class_similarity
 from jaxpath.metrics.transfer import source_frequencies
+from jaxpath.pathways import iou_of_sizes
 
 NUM_OUTLIERS = 24
 MOST_POINTS = 3000
@@ -123,8 +124,8 @@ def outliers(records: Records, classes: np.ndarray, *, most: int = NUM_OUTLIERS)
     """
     frequencies = source_frequencies(records._replace(predicted=classes), int(classes.max()) + 1)
     shared = frequencies[classes] >= 0.5
-    either = (shared | records.masks).sum(axis=1)
-    iou = np.where(either > 0, (shared & records.masks).sum(axis=1) / np.maximum(either, 1), 1.0)
+    both, either = ((shared & records.masks).sum(axis=1), (shared | records.masks).sum(axis=1))
+    iou = iou_of_sizes(both, either)
     typical = np.array([np.median(iou[classes == c]) for c in range(len(frequencies))])[classes]
     large = np.bincount(classes)[classes] >= _LEAST_IMAGES
     order = np.argsort(np.where(large, iou - typical, np.inf), kind="stable")[:most]

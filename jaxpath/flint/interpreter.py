@@ -90,7 +90,7 @@ def make_interpreter(target: Target, sites: Sequence[str] = (), **options: Any) 
     return Interpreter(
         tuple(spatial[name] for name in sorted(names)),
         target.num_classes,
-        (*target.preprocessing.crop, len(target.preprocessing.mean)),
+        target.preprocessing.shape,
         nonnegative=not any(target.preprocessing.mean),
         **options,
     )

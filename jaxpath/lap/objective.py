@@ -105,7 +105,7 @@ def init_training(target: Target, params: Params, *, key: Array) -> tuple[dict[s
         :class:`LapState`.
     """
     variables = dict(params)
-    image = jnp.zeros((1, *target.preprocessing.crop, len(target.preprocessing.mean)), jnp.uint8)
+    image = jnp.zeros((1, *target.preprocessing.shape), jnp.uint8)
     channels = jax.eval_shape(lambda: read(target.apply(params, image)).attended).shape[-1]
     kernel = jax.nn.initializers.lecun_normal()(key, (channels, target.num_classes))
     head = {"kernel": kernel, "bias": jnp.zeros(target.num_classes)}

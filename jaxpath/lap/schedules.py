@@ -126,8 +126,7 @@ def _before_first_lap(target: Target, params: Mapping[str, Any]) -> set[tuple[st
         for name, value in jax.eval_shape(target.init, jax.random.key(0)).items()
         if name != "params"
     }
-    crop, channels = target.preprocessing.crop, len(target.preprocessing.mean)
-    image = jax.ShapeDtypeStruct((1, *crop, channels), jnp.float32)
+    image = jax.ShapeDtypeStruct((1, *target.preprocessing.shape), jnp.float32)
 
     def first_scores(net: Params, statistics: Params, image: Array) -> Array:
         scores = read(target.apply({**statistics, "params": net}, image)).scores

@@ -22,7 +22,7 @@ def fitting_batch_size(target: Target, *, budget: int = 2**30, largest: int = 12
         budget: Bytes per device.
         largest: Upper limit: beyond it nothing gets faster.
     """
-    shape = (1, *target.preprocessing.crop, len(target.preprocessing.mean))
+    shape = (1, *target.preprocessing.shape)
     params = jax.eval_shape(target.init, jax.random.key(0))
     features = jax.eval_shape(target.apply, params, jax.ShapeDtypeStruct(shape, jnp.uint8)).features
     each = _COPIES * sum(math.prod(f.shape) * f.dtype.itemsize for f in features.values())

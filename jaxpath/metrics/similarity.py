@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxpath import markup
+from jaxpath.pathways import iou_of_sizes
 
 _BLOCK = 2048
 """Rows compared at once: memory stays bounded for any number of images."""
@@ -75,7 +76,7 @@ def pairwise_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """
     both = first @ second.T
     either = first.sum(axis=1)[:, None] + second.sum(axis=1)[None, :] - both
-    return np.where(either > 0, both / np.maximum(either, 1), 1.0)
+    return iou_of_sizes(both, either)
 
 
 def random_aciou(density: float) -> float:
