@@ -160,6 +160,12 @@ def test_import_jaxpath_pulls_in_no_heavy_library():
     assert modules_after("import jaxpath") & {*ONLY_IN, "torch", "tensorflow", "sklearn"} == set()
 
 
+def test_import_jaxpath_makes_every_room_that_needs_no_heavy_library():
+    rooms = {folder.name for folder in (ROOT / "jaxpath").iterdir() if (folder / "__init__.py").is_file()}
+    by_name = {"report", "findings", "runs", "cli"}
+    assert {f"jaxpath.{room}" for room in rooms - by_name} <= modules_after("import jaxpath")
+
+
 def test_figures_need_no_pyplot():
     assert "matplotlib.pyplot" not in modules_after("import jaxpath.report")
 
