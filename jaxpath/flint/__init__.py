@@ -20,10 +20,8 @@ from jaxpath.flint.maximisation import (
     maximise_attributes,
 )
 from jaxpath.flint.objective import (
-    FlintState,
     WeightsAt,
     flint_losses,
-    init_state,
     make_objective,
     make_post_hoc_objective,
 )
@@ -55,7 +53,6 @@ __all__ = [
     "MNIST_MAXIMISATION",
     "QUICKDRAW",
     "TAUS",
-    "FlintState",
     "Interpretations",
     "Interpreter",
     "InterpreterOutput",
@@ -78,7 +75,6 @@ __all__ = [
     "global_relevance",
     "head_kernel",
     "init_interpreter",
-    "init_state",
     "interpret",
     "interpret_all",
     "interpreter_target",

@@ -1,7 +1,7 @@
 """What is minimised: classifier and interpreter together, or the interpreter of a frozen classifier."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +13,7 @@ from jaxpath.flint import losses
 from jaxpath.flint.interpreter import Interpreter, InterpreterOutput, interpret
 from jaxpath.flint.recipes import LossWeights
 from jaxpath.targets.linen import as_input
+from jaxpath.targets.objective import ScheduleState
 from jaxpath.types import Batch, Objective, Params, Target, TargetOutput
 
 HEAD_DROPOUT = 0.01
@@ -22,23 +23,6 @@ WeightsAt = Callable[[Array], LossWeights]
 """Step [], counted from 0 -> weights of the terms; :func:`~jaxpath.flint.recipes.by_step` makes one."""
 
 Norm = Literal["l1", "l2"]
-
-
-class FlintState(NamedTuple):
-    """What is carried from step to step.
-
-    Attributes:
-        step: Number of steps done, int32 scalar: the weights follow it.
-        statistics: BatchNorm's running statistics of a target that is trained; ``{}`` otherwise.
-    """
-
-    step: Array
-    statistics: Mapping[str, Any]
-
-
-def init_state(statistics: Mapping[str, Any] | None = None) -> FlintState:
-    """The state before the first step."""
-    return FlintState(jnp.zeros((), jnp.int32), dict(statistics or {}))
 
 
 def make_objective(
@@ -54,12 +38,12 @@ def make_objective(
     Returns:
         ``objective(params, extra, frozen, batch, keys) -> (losses [b], (extra, metrics))`` for
         :func:`jaxpath.training.make_train_step`: ``params`` is ``{"target": its "params" collection,
-        "interpreter": ...}``, ``extra`` a :class:`FlintState`, ``frozen`` is not used.
+        "interpreter": ...}``, ``extra`` a :class:`ScheduleState`, ``frozen`` is not used.
     """
 
     def objective(
-        params: Mapping[str, Params], extra: FlintState, frozen: Any, batch: Batch, keys: Array
-    ) -> tuple[Array, tuple[FlintState, dict[str, Array]]]:
+        params: Mapping[str, Params], extra: ScheduleState, frozen: Any, batch: Batch, keys: Array
+    ) -> tuple[Array, tuple[ScheduleState, dict[str, Array]]]:
         del frozen
         weights = weights_at(extra.step)
         for_target, for_head = jax.vmap(jax.random.split)(keys).T
@@ -71,7 +55,7 @@ def make_objective(
         loss, metrics = flint_losses(weights, clean, output, images, batch, reconstruction)
         prediction = classifier_losses.cross_entropy(clean.logits, batch["label"])
         statistics = {name: value for name, value in updated.items() if name != "params"}
-        extra = FlintState(extra.step + 1, statistics)
+        extra = ScheduleState(extra.step + 1, statistics)
         return weights.prediction * prediction + loss, (extra, {"prediction": prediction, **metrics})
 
     return objective
@@ -90,8 +74,8 @@ def make_post_hoc_objective(
     """
 
     def objective(
-        params: Params, extra: FlintState, frozen: Params, batch: Batch, keys: Array
-    ) -> tuple[Array, tuple[FlintState, dict[str, Array]]]:
+        params: Params, extra: ScheduleState, frozen: Params, batch: Batch, keys: Array
+    ) -> tuple[Array, tuple[ScheduleState, dict[str, Array]]]:
         clean = lax.stop_gradient(target.apply(frozen, batch["image"]))
         output = interpret(interpreter, params, clean.features, _draw_keep(keys, interpreter.num_attributes))
         images = as_input(batch["image"], target.preprocessing, name=target.name)

@@ -27,7 +27,6 @@ from jaxpath.lap.nets import (
 )
 from jaxpath.lap.objective import (
     Knowledge,
-    LapState,
     LapWeights,
     boxes_knowledge,
     init_training,
@@ -54,7 +53,6 @@ __all__ = [
     "AttentionPooling",
     "Knowledge",
     "LapOutput",
-    "LapState",
     "LapWeights",
     "LocalAttentionPool",
     "ScoreHead",

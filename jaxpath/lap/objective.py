@@ -13,6 +13,7 @@ from jaxpath.devices.mesh import AXIS
 from jaxpath.lap import losses
 from jaxpath.lap.nets import LapOutput, read
 from jaxpath.metrics import boxes_to_masks
+from jaxpath.targets.objective import ScheduleState, init_schedule
 from jaxpath.types import Batch, InputError, Objective, Params, Target
 
 
@@ -58,18 +59,6 @@ class Knowledge(NamedTuple):
     rows: np.ndarray | Array
 
 
-class LapState(NamedTuple):
-    """What is carried from step to step.
-
-    Attributes:
-        step: Number of steps done, int32 scalar: the weights follow it.
-        statistics: BatchNorm's running statistics.
-    """
-
-    step: Array
-    statistics: Mapping[str, Any]
-
-
 def no_knowledge() -> Knowledge:
     """Image-level labels only."""
     return Knowledge(np.zeros((1, 1, 1), np.uint8), np.full(1, -1, np.int32))
@@ -97,12 +86,12 @@ def boxes_knowledge(boxes: np.ndarray, size: tuple[int, int], share: float, *, s
     return make_knowledge(np.asarray(boxes_to_masks(jnp.asarray(boxes), size)), share, seed=seed)
 
 
-def init_training(target: Target, params: Params, *, key: Array) -> tuple[dict[str, Any], LapState]:
+def init_training(target: Target, params: Params, *, key: Array) -> tuple[dict[str, Any], ScheduleState]:
     """What is trained, and the state before the first step.
 
     Returns:
         ``{"net": the target's "params" collection, "distinguish": a linear head on what is attended}``, and a
-        :class:`LapState`.
+        :class:`ScheduleState`.
     """
     variables = dict(params)
     image = jnp.zeros((1, *target.preprocessing.shape), jnp.uint8)
@@ -110,10 +99,10 @@ def init_training(target: Target, params: Params, *, key: Array) -> tuple[dict[s
     kernel = jax.nn.initializers.lecun_normal()(key, (channels, target.num_classes))
     head = {"kernel": kernel, "bias": jnp.zeros(target.num_classes)}
     net = variables.pop("params")
-    return {"net": net, "distinguish": head}, LapState(jnp.zeros((), jnp.int32), variables)
+    return {"net": net, "distinguish": head}, init_schedule(variables)
 
 
-def trained_params(params: Mapping[str, Any], state: LapState) -> Params:
+def trained_params(params: Mapping[str, Any], state: ScheduleState) -> Params:
     """The target's parameters from what was trained."""
     return {**state.statistics, "params": params["net"]}
 
@@ -141,8 +130,8 @@ def make_objective(
     """
 
     def objective(
-        params: Mapping[str, Any], extra: LapState, frozen: Knowledge, batch: Batch, keys: Array
-    ) -> tuple[Array, tuple[LapState, dict[str, Array]]]:
+        params: Mapping[str, Any], extra: ScheduleState, frozen: Knowledge, batch: Batch, keys: Array
+    ) -> tuple[Array, tuple[ScheduleState, dict[str, Array]]]:
         if labels is not None:
             params = jax.tree.map(
                 lambda label, leaf: lax.stop_gradient(leaf) if label == "frozen" else leaf, labels, params
@@ -159,7 +148,7 @@ def make_objective(
         loss = sum((getattr(weights, name) * value for name, value in terms.items()), jnp.zeros(()))
         correct = (output.logits.argmax(axis=-1) == batch["label"]).astype(jnp.float32)
         running = {name: value for name, value in updated.items() if name != "params"}
-        return loss, (LapState(extra.step + 1, running), {"accuracy": correct, **terms})
+        return loss, (ScheduleState(extra.step + 1, running), {"accuracy": correct, **terms})
 
     return objective
 

@@ -1,7 +1,7 @@
 """Training a target from scratch, for users who bring no weights."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
@@ -19,6 +19,23 @@ def competition_kl(competition: Mapping[str, Competition]) -> Array:
     return sum(
         (site.kl.mean(axis=tuple(range(1, site.kl.ndim))) for site in competition.values()), jnp.zeros(())
     )
+
+
+class ScheduleState(NamedTuple):
+    """What an objective carries from step to step whose weights follow the step.
+
+    Attributes:
+        step: Number of steps done, int32 scalar.
+        statistics: BatchNorm's running statistics of a target that is trained; ``{}`` otherwise.
+    """
+
+    step: Array
+    statistics: Mapping[str, Any]
+
+
+def init_schedule(statistics: Mapping[str, Any] | None = None) -> ScheduleState:
+    """The state before the first step."""
+    return ScheduleState(jnp.zeros((), jnp.int32), dict(statistics or {}))
 
 
 def make_classifier_objective(

@@ -13,6 +13,7 @@ from small_flint import INTERPRETER, TARGET, batch, params
 from jaxpath import flint, targets
 from jaxpath.devices import AXIS, make_mesh, replicate, shard_batch
 from jaxpath.gating import Taps
+from jaxpath.targets.objective import init_schedule
 from jaxpath.training import create_state, make_train_step
 
 OFF = flint.LossWeights(*[0.0] * 6)
@@ -36,7 +37,7 @@ def joint(first, *, steps=1, devices=1):
     own, made = params()
     start = {"target": own["params"], "interpreter": made}
     mesh, step = joint_step(devices)
-    extra = flint.init_state()._replace(step=jnp.int32(first))
+    extra = init_schedule()._replace(step=jnp.int32(first))
     state = replicate(create_state(start, OPTIMIZER, key=jax.random.key(3), extra=extra), mesh)
     metrics = {}
     for number in range(steps):
@@ -128,7 +129,7 @@ def test_a_classifier_with_batch_norm_carries_its_statistics_along():
     made = flint.init_interpreter(interpreter, target, variables, key=jax.random.key(1))
     objective = flint.make_objective(target, interpreter, lambda step: SUM)
     start = {"target": variables.pop("params"), "interpreter": made}
-    _, (extra, _) = jax.jit(one_device(objective))(start, flint.init_state(variables), {}, *one_batch(4))
+    _, (extra, _) = jax.jit(one_device(objective))(start, init_schedule(variables), {}, *one_batch(4))
     before = variables["batch_stats"]["norm"]["mean"]
     assert np.any(np.asarray(before) != extra.statistics["batch_stats"]["norm"]["mean"][0])
     assert extra.step.tolist() == [1]
@@ -140,7 +141,7 @@ def test_post_hoc_no_gradient_reaches_the_classifier():
     run = one_device(objective)
 
     def loss(made, own, one, keys):
-        return run(made, flint.init_state(), own, one, keys)[0].mean()
+        return run(made, init_schedule(), own, one, keys)[0].mean()
 
     to_made, to_own = jax.jit(jax.grad(loss, argnums=(0, 1)))(made, own, *one_batch(4))
     assert all(np.any(leaf) for leaf in jax.tree.leaves(to_made))
@@ -157,7 +158,7 @@ def test_post_hoc_training_learns_what_the_frozen_classifier_says():
     objective = flint.make_post_hoc_objective(TARGET, INTERPRETER, lambda step: OFF._replace(output=1.0))
     mesh, optimizer = make_mesh(jax.devices()[:1]), optax.adam(1e-2)
     step = make_train_step(objective, optimizer, mesh)
-    state = create_state(made, optimizer, key=jax.random.key(3), extra=flint.init_state())
+    state = create_state(made, optimizer, key=jax.random.key(3), extra=init_schedule())
     history = []
     for number in range(60):
         state, metrics = step(state, own, shard_batch(batch(32, seed=number), mesh))

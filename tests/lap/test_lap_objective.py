@@ -9,8 +9,8 @@ import optax
 import pytest
 
 from jaxpath import data, devices, lap, training
-from jaxpath.lap.objective import LapState
 from jaxpath.lap.schedules import trainable_labels
+from jaxpath.targets.objective import ScheduleState
 from jaxpath.types import InputError
 
 OFF = lap.LapWeights(*[0.0] * len(lap.LapWeights()))
@@ -174,7 +174,7 @@ def test_a_step_moves_what_is_trainable_and_the_loss_falls(statistics):
     for _ in range(4):
         state, metrics = step(state, lap.no_knowledge(), devices.shard_batch(batch(source), mesh))
         seen.append(float(metrics["loss"]))
-    assert seen[-1] < seen[0] and isinstance(state.extra, LapState)
+    assert seen[-1] < seen[0] and isinstance(state.extra, ScheduleState)
     moved = flat(jax.tree.map(lambda a, b: bool(np.any(a != np.asarray(b))), start, state.params))
     learned = {
         name for name, label in flat(trainable_labels(target, trained, which)).items() if label != "frozen"

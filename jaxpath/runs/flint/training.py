@@ -10,6 +10,7 @@ from jaxpath.runs.fitting import Pace, Problem, fit
 from jaxpath.runs.flint.options import FlintOptions, apply_options
 from jaxpath.runs.flint.recipes import make_optimizer, recipe_steps
 from jaxpath.runs.run import Run, say
+from jaxpath.targets.objective import ScheduleState, init_schedule
 from jaxpath.types import Objective, Params, Target
 
 _LOGGED = 500
@@ -39,7 +40,7 @@ class _Start(NamedTuple):
 
     objective: Objective
     params: Params
-    progress: flint.FlintState
+    schedule: ScheduleState
     frozen: Params
 
 
@@ -69,7 +70,7 @@ def train_joint(
     objective = flint.make_objective(
         target, interpreter, _weights_at(recipe, source), reconstruction=recipe.reconstruction
     )
-    start = _Start(objective, params, flint.init_state(variables), {})
+    start = _Start(objective, params, init_schedule(variables), {})
     result = _fit(start, target, source, recipe, options, run)
     trained = result.state.params
     target_params = {**result.state.extra.statistics, "params": trained["target"]}
@@ -105,7 +106,7 @@ def train_post_hoc(
     objective = flint.make_post_hoc_objective(
         target, interpreter, _weights_at(recipe, source), reconstruction=recipe.reconstruction
     )
-    start = _Start(objective, initial, flint.init_state(), params)
+    start = _Start(objective, initial, init_schedule(), params)
     result = _fit(start, target, source, recipe, options, run)
     return TrainedInterpreter(interpreter, result.state.params, params, result, recipe)
 
@@ -132,7 +133,7 @@ def _fit(
         reading=data.Reading(options.num_workers),
     )
     key = jax.random.key(run.seed + 2)
-    state = training.create_state(start.params, optimizer, key=key, extra=start.progress)
+    state = training.create_state(start.params, optimizer, key=key, extra=start.schedule)
     step = training.make_train_step(start.objective, optimizer, mesh)
     pace = Pace(num_steps, options.checkpoint_every, log_every=max(1, num_steps // _LOGGED))
     return fit(Problem(state, step, start.frozen, mesh), batches, pace, run=run, title="flint")

@@ -13,6 +13,7 @@ from jaxpath.runs.frozen import Net
 from jaxpath.runs.lap.options import LapOptions, PlugInOptions
 from jaxpath.runs.options import ClassifierOptions
 from jaxpath.runs.run import Run, say
+from jaxpath.targets.objective import ScheduleState
 from jaxpath.types import Objective, Params, Target
 
 LAP_WEIGHTS = "lap.safetensors"
@@ -24,7 +25,7 @@ class _Stage(NamedTuple):
 
     title: str
     num_steps: int
-    start: tuple[Any, lap.LapState]
+    start: tuple[Any, ScheduleState]
     objective: Objective
     optimizer: optax.GradientTransformation
     knowledge: lap.Knowledge
@@ -72,14 +73,14 @@ def train_from_scratch(
     """
     run = run.decided_by(options, target=target.name, examples=len(source))
     num_steps = steps_of(options.epochs, source, options.batch_size)
-    params, lap_state = lap.init_training(
+    params, schedule = lap.init_training(
         target, target.init(jax.random.key(run.seed)), key=jax.random.key(run.seed + 1)
     )
     schedule = warmup_cosine(options.learning_rate, num_steps)
     stage = _Stage(
         "LAP",
         num_steps,
-        (params, lap_state),
+        (params, schedule),
         lap.make_objective(target, lap.ramped(options.loss.as_weights(), num_steps)),
         lap.make_optimizer(schedule, target, params, "all", theta_rate=1.0),
         lap.no_knowledge() if knowledge is None else knowledge,
@@ -132,10 +133,10 @@ def plug_in(target: Target, params: Params, source: data.Source, options: PlugIn
 
 def _fit(
     stage: _Stage, target: Target, source: data.Source, options: LapOptions | PlugInOptions, run: Run
-) -> tuple[Any, lap.LapState]:
+) -> tuple[Any, ScheduleState]:
     mesh = make_mesh()
     check_batch_size(options.batch_size, mesh)
-    params, lap_state = stage.start
+    params, schedule = stage.start
     batches = data.train_batches(
         source,
         batch_size=options.batch_size,
@@ -145,16 +146,16 @@ def _fit(
         reading=data.Reading(options.num_workers),
     )
     key = jax.random.key(run.seed + 2)
-    state = training.create_state(params, stage.optimizer, key=key, extra=lap_state)
+    state = training.create_state(params, stage.optimizer, key=key, extra=schedule)
     step = training.make_train_step(stage.objective, stage.optimizer, mesh)
     pace = Pace(stage.num_steps, options.checkpoint_every)
     result = fit(Problem(state, step, stage.knowledge, mesh), batches, pace, run=run, title=stage.title)
     return result.state.params, result.state.extra
 
 
-def _save(target: Target, params: Any, lap_state: lap.LapState, run: Run) -> Net:
+def _save(target: Target, params: Any, schedule: ScheduleState, run: Run) -> Net:
     """The trained net, whose weights are written."""
-    trained = lap.trained_params(params, lap_state)
+    trained = lap.trained_params(params, schedule)
     if jax.process_index() == 0:
         targets.save_weights(target, trained, run.out / LAP_WEIGHTS)
     return Net(target, trained)
