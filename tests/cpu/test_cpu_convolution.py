@@ -10,7 +10,7 @@ from jax.sharding import PartitionSpec as P
 from jaxpath import compiling
 from jaxpath.cpu import choice
 from jaxpath.layers import conv_general_dilated
-from jaxpath.training import make_mesh
+from jaxpath.devices import make_mesh
 
 LOOPS = {
     "few outputs": ((9, 40, 41, 14), (3, 3, 14, 13)),

@@ -104,8 +104,8 @@ def test_a_mask_keeps_its_mean_when_it_shrinks_and_its_values_when_it_grows():
     np.testing.assert_allclose(losses.resize_mask(mask[:, :1, :2], (2, 2)), [[[1, 0], [1, 0]]])
 
 
-@pytest.mark.parametrize("devices", [2, 4])
-def test_many_devices_find_the_mean_and_the_gradient_of_one(devices):
+@pytest.mark.parametrize("num_devices", [2, 4])
+def test_many_devices_find_the_mean_and_the_gradient_of_one(num_devices):
     rng = np.random.default_rng(0)
     scores = jnp.asarray(rng.normal(size=(8, 3, 3, 3)), jnp.float32)
     labels = jax.nn.one_hot(jnp.array([0, 0, 1, 0, 2, 2, 0, 1]), 3)
@@ -124,7 +124,7 @@ def test_many_devices_find_the_mean_and_the_gradient_of_one(devices):
         value, gradient = jax.value_and_grad(total)(shift, *batch, axis_name=AXIS)
         return jax.lax.psum((value, gradient), AXIS)
 
-    mesh = devices.make_mesh(jax.devices()[:devices])
+    mesh = devices.make_mesh(jax.devices()[:num_devices])
     parts = jax.shard_map(
         on_part, mesh=mesh, in_specs=(P(), P(AXIS), P(AXIS), P(AXIS)), out_specs=P(), check_vma=False
     )

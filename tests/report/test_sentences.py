@@ -97,7 +97,7 @@ def test_a_data_set_begins_with_the_figures_that_exist_and_says_what_they_mean()
         ("0.50", "overlap (IoU) within a class; - between classes, 0.04 at random"),
     ]
     leaking = data_set_facts({**figures, "aciou": float("nan"), "leakage": 0.25})
-    assert [fact.figure for fact in leaking] == ["92 %", "100 %", "7.2 %", "25 %"]
+    assert [fact.figure for fact in leaking] == ["92 %", "100 %", "25 %", "7.2 %"]
 
 
 def test_a_data_set_that_leaks_and_collapses_is_told_so_and_a_good_one_is_not():
