@@ -3,7 +3,6 @@
 from jaxpath.runs import discover, flint, lap
 from jaxpath.runs.classifiers import WEIGHTS, classifier_accuracy, train_classifier
 from jaxpath.runs.evaluation import Evaluation, evaluate_generator, evaluate_method
-from jaxpath.runs.fitting import Pace, Problem, fit, steps_of, warmup_cosine
 from jaxpath.runs.frozen import Net, load_study
 from jaxpath.runs.generators import (
     GENERATOR,
@@ -29,6 +28,7 @@ from jaxpath.runs.presets import (
 )
 from jaxpath.runs.results import report_generator, write_results
 from jaxpath.runs.run import Run, as_config, begin, say
+from jaxpath.runs.schedules import steps_of, warmup_cosine
 from jaxpath.runs.start_up import main
 from jaxpath.runs.study import Study, check_data, open_data, open_session, target_options
 
@@ -45,8 +45,6 @@ __all__ = [
     "Imagenet",
     "Launch",
     "Net",
-    "Pace",
-    "Problem",
     "Run",
     "Study",
     "TargetRun",
@@ -60,7 +58,6 @@ __all__ = [
     "environment",
     "evaluate_generator",
     "evaluate_method",
-    "fit",
     "flint",
     "init_generator",
     "lap",

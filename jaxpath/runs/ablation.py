@@ -10,11 +10,11 @@ import jax
 from jaxpath import targets
 from jaxpath.metrics import METRICS
 from jaxpath.runs.comparison import Comparison, Row, compare_explainers, open_classifier, with_interval
-from jaxpath.runs.fitting import with_epochs
 from jaxpath.runs.generators import GENERATOR, train_generator
 from jaxpath.runs.options import GeneratorOptions
 from jaxpath.runs.presets import Cifar10, open_study
 from jaxpath.runs.run import Run, as_config, begin, say
+from jaxpath.runs.schedules import with_epochs
 from jaxpath.runs.study import Study
 from jaxpath.types import InputError
 

@@ -1,13 +1,15 @@
 """Classifiers trained from scratch, for those who bring data and no weights."""
 
+import contextlib
+
 import jax
 import optax
 
 from jaxpath import data, metrics, targets, training
 from jaxpath.devices import check_batch_size, make_mesh
-from jaxpath.runs.fitting import Pace, Problem, fit, warmup_cosine
 from jaxpath.runs.options import ClassifierOptions
-from jaxpath.runs.run import Run
+from jaxpath.runs.run import Run, names_of
+from jaxpath.runs.schedules import warmup_cosine
 from jaxpath.runs.study import open_session
 from jaxpath.targets.objective import make_classifier_objective
 from jaxpath.types import Batch, Params, Target
@@ -34,7 +36,7 @@ def train_classifier(target: Target, source: data.Source, options: ClassifierOpt
     Raises:
         InputError: The batch does not divide over the devices, or the folder holds another run.
     """
-    run = run.decided_by(options, target=target.name, examples=len(source))
+    run = run.decided_by(options, **names_of(target, source))
     mesh = make_mesh()
     check_batch_size(options.train_batch_size, mesh)
     optimizer = make_optimizer(options)
@@ -53,13 +55,19 @@ def train_classifier(target: Target, source: data.Source, options: ClassifierOpt
         seed=run.seed,
         augment=options.train_augment,
     )
-    result = fit(
-        Problem(state, training.make_train_step(objective, optimizer, mesh), {}, mesh),
-        batches,
-        Pace(options.train_steps, checkpoint_every=max(100, options.train_steps // 5)),
-        run=run,
-        title="target",
-    )
+    step = training.make_train_step(objective, optimizer, mesh)
+    every = max(100, options.train_steps // 5)
+    with run.storage(checkpoint_every=every) as storage, contextlib.closing(batches):
+        result = training.fit(
+            state,
+            step,
+            batches,
+            {},
+            num_steps=options.train_steps,
+            mesh=mesh,
+            storage=storage,
+            title="target",
+        )
     trained = {**result.state.extra, "params": result.state.params}
     if jax.process_index() == 0:
         targets.save_weights(target, trained, run.out / WEIGHTS)

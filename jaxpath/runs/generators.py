@@ -1,6 +1,8 @@
 """Generators of pathways, trained for a frozen classifier."""
 
+import contextlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -11,9 +13,9 @@ from jaxpath import data, gencnp, training
 from jaxpath.compiling import run_once
 from jaxpath.devices import check_batch_size, make_mesh
 from jaxpath.metrics import Method
-from jaxpath.runs.fitting import Pace, Problem, fit, warmup_cosine
 from jaxpath.runs.options import GeneratorOptions
-from jaxpath.runs.run import Run, say
+from jaxpath.runs.run import Run, names_of, say
+from jaxpath.runs.schedules import warmup_cosine
 from jaxpath.types import Explainer, Params, Target
 
 GENERATOR = "generator.safetensors"
@@ -29,13 +31,13 @@ class TrainedGenerator(NamedTuple):
     Attributes:
         generator: The module.
         params: Its parameters.
-        fit: The finished training.
+        fit: The finished training; None for one that was loaded.
         unreadable: Files that were passed over because they are no images.
     """
 
     generator: gencnp.Generator
     params: Params
-    fit: training.FitResult
+    fit: training.FitResult | None = None
     unreadable: tuple[str, ...] = ()
 
     def method(self, target: Target, *, density: float | None = None, seed: int = 0) -> Method:
@@ -51,6 +53,20 @@ class TrainedGenerator(NamedTuple):
             return gencnp.make_gencnp(target, self.generator, params, density=density)
 
         return Method("gencnp", make, self.params, seed)
+
+
+def load_generator(path: str | Path, target: Target) -> TrainedGenerator:
+    """A generator that was trained before.
+
+    Args:
+        path: The folder of its run, or its :data:`GENERATOR`.
+        target: The classifier that it was trained for.
+
+    Raises:
+        InputError: There is no such file, or it is a generator for another target.
+    """
+    path = Path(path)
+    return TrainedGenerator(*gencnp.load_generator(path / GENERATOR if path.is_dir() else path, target))
 
 
 def train_generator(
@@ -71,7 +87,7 @@ def train_generator(
         InputError: The batch does not divide over the devices, or the folder holds another run.
         TrainingDiverged: Loss, gradient or update is not finite; the checkpoints before stay.
     """
-    run = run.decided_by(options, target=target.name, examples=len(source))
+    run = run.decided_by(options, **names_of(target, source, params))
     mesh = make_mesh()
     check_batch_size(options.batch_size, mesh)
     generator = make_generator(target, options)
@@ -85,14 +101,18 @@ def train_generator(
         reading=data.Reading(options.num_workers, skip_unreadable=options.skip_unreadable),
     )
     state = create_state(init_generator(generator, target, params, seed=run.seed), run.seed)
-    result = fit(
-        Problem(state, step, params, mesh),
-        batches,
-        Pace(options.steps, options.checkpoint_every),
-        run=run,
-        title="generator",
-        checkpoints=options.checkpoints,
-    )
+    opened = run.storage(checkpoint_every=options.checkpoint_every, checkpoints=options.checkpoints)
+    with opened as storage, contextlib.closing(batches):
+        result = training.fit(
+            state,
+            step,
+            batches,
+            params,
+            num_steps=options.steps,
+            mesh=mesh,
+            storage=storage,
+            title="generator",
+        )
     unreadable = batches.unreadable
     if unreadable:
         say(f"{len(unreadable)} unreadable images were passed over: {', '.join(unreadable[:_NAMED])}")

@@ -12,6 +12,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxpath.files import replacing
+
 _PACKAGES = ("jaxpath", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain")
 
 
@@ -31,7 +33,8 @@ def command_line() -> str:
 def write_manifest(out: Path, **facts: Any) -> None:
     """Writes ``manifest.json``: the command, versions, device and ``facts`` such as hashes and the seed."""
     manifest: Mapping[str, Any] = {"command": command_line(), **facts, **environment()}
-    (out / "manifest.json").write_text(as_json(manifest), encoding="utf-8")
+    with replacing(out / "manifest.json") as partial:
+        partial.write_text(as_json(manifest), encoding="utf-8")
 
 
 def report_details(weights: str, weights_hash: str, seed: int) -> list[tuple[str, str]]:

@@ -8,12 +8,13 @@ import jax
 import numpy as np
 
 from jaxpath import metrics, report
+from jaxpath.files import replacing
 from jaxpath.pathways import site_arrays, unflatten
 from jaxpath.runs.evaluation import Evaluation, evaluate_generator, first_batch
 from jaxpath.runs.generators import TrainedGenerator
 from jaxpath.runs.manifest import as_json, environment
 from jaxpath.runs.options import GeneratorOptions
-from jaxpath.runs.run import Run, say
+from jaxpath.runs.run import Run, names_of, say
 from jaxpath.runs.study import Study, open_session
 from jaxpath.types import Target
 
@@ -41,11 +42,13 @@ def report_generator(
         options: Those that it was trained with.
         run: The run.
     """
+    run = run.decided_by(options, **names_of(study.target, study.train, study.params))
     say(f"evaluation: {len(study.held_out)} held-out images")
     evaluation = evaluate_generator(study, trained, options, seed=run.seed)
     session = open_session(study.target, study.params, batch_size=options.batch_size)
     examples = first_batch(session, study.held_out, options)
     if jax.process_index() == 0:
+        run.make_folder()
         write_pathways(run.out, study.target, evaluation)
         draw_pathways(run.out, study.target, evaluation, examples["image"], study.held_out.class_names)
     count = len(evaluation.records.labels)
@@ -54,7 +57,7 @@ def report_generator(
         **evaluation.figures,
         "num_images": count,
         "unreadable_images": unreadable,
-        **{name: getattr(trained.fit, name) for name in SPEED},
+        **({} if trained.fit is None else {name: getattr(trained.fit, name) for name in SPEED}),
     }
     write_results(figures, run=run)
     return evaluation
@@ -64,8 +67,8 @@ def write_results(figures: Mapping[str, Any], *, run: Run) -> None:
     """Writes ``results.json``: figures, seconds, configuration, versions and device; prints the headlines."""
     results = {**figures, "seconds": run.seconds, "config": dict(run.config or {}), **environment()}
     if jax.process_index() == 0:
-        run.out.mkdir(parents=True, exist_ok=True)
-        (run.out / "results.json").write_text(as_json(results))
+        with replacing(run.out / "results.json") as partial:
+            partial.write_text(as_json(results), encoding="utf-8")
     for name in metrics.metric_names(lambda metric: metric.headline):
         if name in figures:
             say(f"  {name:>16} {figures[name]:.3f}")

@@ -1,15 +1,21 @@
 """Where a run keeps its files, what decides its result, and what it says on the way."""
 
+import contextlib
 import dataclasses
+import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
+import numpy as np
 
+from jaxpath import data, training
 from jaxpath.runs.objective_options import ObjectiveFlags
+from jaxpath.training.checkpoints import Checkpoints
+from jaxpath.types import Params, Target
 
 _FREE = (
     *("out", "checkpoints", "checkpoint_every", "num_workers"),
@@ -20,36 +26,63 @@ _FREE = (
 """Options that may change when a run is continued: they do not touch its result."""
 
 
-class Run(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Run:
     """One run: the same call with the same run continues it where it was stopped.
 
     Attributes:
-        out: Its folder.
+        out: Its folder, made when it is needed.
         seed: Of initialisation, order and draws.
         config: Everything that decides its result, of JSON's types; a folder that holds a run of another
             configuration is refused. None: what the function that trains is told.
-        began: When it began, by ``time.perf_counter``.
+        began: When it began, by ``time.perf_counter``; by default when this object was made.
     """
 
     out: Path
     seed: int = 0
     config: Mapping[str, Any] | None = None
-    began: float = 0.0
+    began: float = dataclasses.field(default_factory=time.perf_counter)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "out", Path(self.out))
 
     def within(self, folder: str, *, seed: int | None = None) -> "Run":
         """The same run in a folder below its own."""
-        return self._replace(out=self.out / folder, seed=self.seed if seed is None else seed)
+        return dataclasses.replace(self, out=self.out / folder, seed=self.seed if seed is None else seed)
 
     def decided_by(self, options: Any, **more: Any) -> "Run":
         """The same run with a configuration: its own, else that of ``options``, seed and ``more``."""
         if self.config is not None:
             return self
-        return self._replace(config=as_config(options, seed=self.seed, **more))
+        return dataclasses.replace(self, config=as_config(options, seed=self.seed, **more))
+
+    def make_folder(self) -> Path:
+        """Its folder, which exists then."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        return self.out
 
     @property
     def seconds(self) -> float:
         """Seconds since it began."""
         return time.perf_counter() - self.began
+
+    @contextlib.contextmanager
+    def storage(
+        self, *, checkpoint_every: int, checkpoints: str | None = None, log_every: int = 10
+    ) -> Iterator[training.Storage]:
+        """Where a training of this run is kept, for as long as the block lasts.
+
+        Args:
+            checkpoint_every: Steps between two checkpoints.
+            checkpoints: Their folder; None takes ``checkpoints/`` in the run's.
+            log_every: Steps between two logged ones.
+        """
+        folder = checkpoints or self.out / "checkpoints"
+        saver = Checkpoints(folder, config=self.config or {}, save_every=checkpoint_every)
+        try:
+            yield training.Storage(saver, training.MetricLog(self.out), log_every)
+        finally:
+            saver.close()
 
 
 def begin(options: Any, **more: Any) -> Run:
@@ -59,7 +92,7 @@ def begin(options: Any, **more: Any) -> Run:
         options: A dataclass.
         **more: What else decides the result, such as hashes of files.
     """
-    return Run(options.out, getattr(options, "seed", 0), as_config(options, **more), time.perf_counter())
+    return Run(options.out, getattr(options, "seed", 0), as_config(options, **more))
 
 
 def as_config(options: Any, **more: Any) -> dict[str, Any]:
@@ -76,6 +109,22 @@ def as_config(options: Any, **more: Any) -> dict[str, Any]:
         }
 
     return json.loads(json.dumps({**deciding(options), **more}, default=str))
+
+
+def digest(arrays: Any) -> str:
+    """SHA-256 of a pytree of arrays in hexadecimal: how a configuration names parameters."""
+    names = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(arrays):
+        values = np.ascontiguousarray(leaf)
+        names.update(f"{jax.tree_util.keystr(path)} {values.dtype} {values.shape} ".encode())
+        names.update(values.tobytes())
+    return names.hexdigest()
+
+
+def names_of(target: Target, source: data.Source, params: Params | None = None) -> dict[str, Any]:
+    """What a configuration says of a classifier, its parameters if they are given, and the images."""
+    names = {"target": target.name, "examples": len(source)}
+    return names if params is None else {**names, "params": digest(params)}
 
 
 def say(message: str) -> None:

@@ -11,12 +11,12 @@ import numpy as np
 from jaxpath import data, explainers, gencnp, metrics, report, targets
 from jaxpath.metrics import Method, Passes, Session
 from jaxpath.runs.evaluation import passes_over
-from jaxpath.runs.fitting import with_epochs
 from jaxpath.runs.generators import train_generator
 from jaxpath.runs.options import GeneratorOptions
 from jaxpath.runs.presets import Cifar10, open_study
 from jaxpath.runs.results import write_results
 from jaxpath.runs.run import Run, begin, say
+from jaxpath.runs.schedules import with_epochs
 from jaxpath.runs.study import Study, open_session
 from jaxpath.types import Explainer, InputError, Params, Target
 

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 from jaxpath import data, targets
 from jaxpath.runs.classifiers import train_classifier
-from jaxpath.runs.fitting import steps_of
 from jaxpath.runs.frozen import Net
 from jaxpath.runs.options import ClassifierOptions
 from jaxpath.runs.run import Run, as_config, say
+from jaxpath.runs.schedules import steps_of
 from jaxpath.runs.study import target_options
 
 
@@ -78,7 +78,7 @@ def train_pair(
     nets = []
     for model, target in makes.items():
         say(f"{model}: {classifier.train_steps} steps of {classifier.train_batch_size}")
-        part = run._replace(out=folders[model], config=_config_of(model, classifier, run))
+        part = dataclasses.replace(run, out=folders[model], config=_config_of(model, classifier, run))
         nets.append(Net(target, train_classifier(target, source, classifier, run=part)))
     return Pair(*nets)
 

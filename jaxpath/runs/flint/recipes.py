@@ -6,8 +6,8 @@ from typing import NamedTuple
 import optax
 
 from jaxpath import data, flint, targets
-from jaxpath.runs.fitting import warmup_cosine
 from jaxpath.runs.flint.options import FlintOptions
+from jaxpath.runs.schedules import warmup_cosine
 from jaxpath.types import Target
 
 

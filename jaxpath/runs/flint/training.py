@@ -1,15 +1,15 @@
 """Trains FLINT's interpreters: together with their classifier, or for a frozen one."""
 
+import contextlib
 from typing import NamedTuple
 
 import jax
 
 from jaxpath import data, flint, training
 from jaxpath.devices import check_batch_size, make_mesh
-from jaxpath.runs.fitting import Pace, Problem, fit
 from jaxpath.runs.flint.options import FlintOptions, apply_options
 from jaxpath.runs.flint.recipes import make_optimizer, recipe_steps
-from jaxpath.runs.run import Run, say
+from jaxpath.runs.run import Run, names_of, say
 from jaxpath.targets.objective import ScheduleState, init_schedule
 from jaxpath.types import Objective, Params, Target
 
@@ -60,8 +60,8 @@ def train_joint(
         InputError: The recipe does not fit the classifier, the batch does not divide over the devices, or the
             folder holds another run.
     """
-    run = run.decided_by(options, target=target.name, examples=len(source))
     recipe = apply_options(recipe, options)
+    run = run.decided_by(options, recipe=recipe, **names_of(target, source))
     variables = dict(target.init(jax.random.key(run.seed)))
     interpreter = flint.make_interpreter(target, recipe.sites, **recipe.interpreter)
     key = jax.random.key(run.seed + 1)
@@ -99,8 +99,8 @@ def train_post_hoc(
     Raises:
         InputError: As in :func:`train_joint`.
     """
-    run = run.decided_by(options, target=target.name, examples=len(source))
     recipe = apply_options(recipe, options)
+    run = run.decided_by(options, recipe=recipe, **names_of(target, source, params))
     interpreter = flint.make_interpreter(target, recipe.sites, **recipe.interpreter)
     initial = flint.init_interpreter(interpreter, target, params, key=jax.random.key(run.seed + 1))
     objective = flint.make_post_hoc_objective(
@@ -135,8 +135,19 @@ def _fit(
     key = jax.random.key(run.seed + 2)
     state = training.create_state(start.params, optimizer, key=key, extra=start.schedule)
     step = training.make_train_step(start.objective, optimizer, mesh)
-    pace = Pace(num_steps, options.checkpoint_every, log_every=max(1, num_steps // _LOGGED))
-    return fit(Problem(state, step, start.frozen, mesh), batches, pace, run=run, title="flint")
+    log_every = max(1, num_steps // _LOGGED)
+    opened = run.storage(checkpoint_every=options.checkpoint_every, log_every=log_every)
+    with opened as storage, contextlib.closing(batches):
+        return training.fit(
+            state,
+            step,
+            batches,
+            start.frozen,
+            num_steps=num_steps,
+            mesh=mesh,
+            storage=storage,
+            title="flint",
+        )
 
 
 def _weights_at(recipe: flint.Recipe, source: data.Source) -> flint.WeightsAt:

@@ -1,5 +1,6 @@
 """Trains LAP nets: from scratch beside a plain one, and plugged into a trained classifier."""
 
+import contextlib
 from typing import Any, NamedTuple
 
 import jax
@@ -8,11 +9,11 @@ import optax
 from jaxpath import data, lap, targets, training
 from jaxpath.devices import check_batch_size, make_mesh
 from jaxpath.runs.classifiers import train_classifier
-from jaxpath.runs.fitting import Pace, Problem, fit, steps_of, warmup_cosine
 from jaxpath.runs.frozen import Net
 from jaxpath.runs.lap.options import LapOptions, PlugInOptions
 from jaxpath.runs.options import ClassifierOptions
-from jaxpath.runs.run import Run, say
+from jaxpath.runs.run import Run, digest, names_of, say
+from jaxpath.runs.schedules import steps_of, warmup_cosine
 from jaxpath.targets.objective import ScheduleState
 from jaxpath.types import Objective, Params, Target
 
@@ -71,19 +72,21 @@ def train_from_scratch(
     Raises:
         InputError: The batch does not divide over the devices, or the folder holds another run.
     """
-    run = run.decided_by(options, target=target.name, examples=len(source))
+    fresh = target.init(jax.random.key(run.seed))
+    knowledge = lap.no_knowledge() if knowledge is None else knowledge
+    # The fresh parameters tell sharpness and gates, which are initial values of some of them.
+    more = {**names_of(target, source, fresh), "knowledge": digest(knowledge)}
+    run = run.decided_by(options, **more)
     num_steps = steps_of(options.epochs, source, options.batch_size)
-    params, schedule = lap.init_training(
-        target, target.init(jax.random.key(run.seed)), key=jax.random.key(run.seed + 1)
-    )
+    params, progress = lap.init_training(target, fresh, key=jax.random.key(run.seed + 1))
     schedule = warmup_cosine(options.learning_rate, num_steps)
     stage = _Stage(
         "LAP",
         num_steps,
-        (params, schedule),
+        (params, progress),
         lap.make_objective(target, lap.ramped(options.loss.as_weights(), num_steps)),
         lap.make_optimizer(schedule, target, params, "all", theta_rate=1.0),
-        lap.no_knowledge() if knowledge is None else knowledge,
+        knowledge,
     )
     return _save(target, *_fit(stage, target, source, options, run), run)
 
@@ -103,8 +106,8 @@ def plug_in(target: Target, params: Params, source: data.Source, options: PlugIn
     Raises:
         InputError: As in :func:`train_from_scratch`, or ``params`` are of another net.
     """
-    run = run.decided_by(options, target=target.name, examples=len(source))
     fresh = lap.keep_weights(target, params, key=jax.random.key(run.seed))
+    run = run.decided_by(options, **names_of(target, source, fresh))
     start = lap.init_training(target, fresh, key=jax.random.key(run.seed + 1))
     for number, plan in enumerate(options.stages()):
         num_steps = steps_of(plan.epochs, source, options.batch_size)
@@ -136,7 +139,7 @@ def _fit(
 ) -> tuple[Any, ScheduleState]:
     mesh = make_mesh()
     check_batch_size(options.batch_size, mesh)
-    params, schedule = stage.start
+    params, progress = stage.start
     batches = data.train_batches(
         source,
         batch_size=options.batch_size,
@@ -146,16 +149,26 @@ def _fit(
         reading=data.Reading(options.num_workers),
     )
     key = jax.random.key(run.seed + 2)
-    state = training.create_state(params, stage.optimizer, key=key, extra=schedule)
+    state = training.create_state(params, stage.optimizer, key=key, extra=progress)
     step = training.make_train_step(stage.objective, stage.optimizer, mesh)
-    pace = Pace(stage.num_steps, options.checkpoint_every)
-    result = fit(Problem(state, step, stage.knowledge, mesh), batches, pace, run=run, title=stage.title)
+    opened = run.storage(checkpoint_every=options.checkpoint_every)
+    with opened as storage, contextlib.closing(batches):
+        result = training.fit(
+            state,
+            step,
+            batches,
+            stage.knowledge,
+            num_steps=stage.num_steps,
+            mesh=mesh,
+            storage=storage,
+            title=stage.title,
+        )
     return result.state.params, result.state.extra
 
 
-def _save(target: Target, params: Any, schedule: ScheduleState, run: Run) -> Net:
+def _save(target: Target, params: Any, progress: ScheduleState, run: Run) -> Net:
     """The trained net, whose weights are written."""
-    trained = lap.trained_params(params, schedule)
+    trained = lap.trained_params(params, progress)
     if jax.process_index() == 0:
         targets.save_weights(target, trained, run.out / LAP_WEIGHTS)
     return Net(target, trained)
