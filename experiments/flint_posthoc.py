@@ -44,7 +44,7 @@ def train_and_report(options: Options) -> None:
     run = runs.begin(options, weights=targets.weights_hash(options.weights))
     train, held_out = runs.open_data(options, seed=options.seed)
     shape = runs.target_options(train) | {"num_classes": None}  # the classifier's own number
-    study = runs.load_study(options.model, options.weights, train, held_out, **shape)
+    study = runs.make_study(runs.load_net(options.model, options.weights, **shape), train, held_out)
     recipe = runs.flint.post_hoc_recipe(study.target, options.sites)
     trained = runs.flint.train_post_hoc(study.target, study.params, train, recipe, options.flint, run=run)
     runs.flint.report_interpreter(

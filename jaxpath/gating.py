@@ -1,13 +1,14 @@
 """How masks meet activations. Gates are data, not a mode: no hooks, no patched relu."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 import jax.numpy as jnp
 from jax import Array
 from jax.ad_checkpoint import checkpoint_name
 
 from jaxpath.compiling import computed_once
-from jaxpath.types import FilledMask, Gates, InputError, Site
+from jaxpath.types import Competition, FilledMask, Gates, InputError, Site
 
 
 def gate(activation: Array, mask: Array | FilledMask, *, site: str = "this site") -> Array:
@@ -94,3 +95,46 @@ class Taps:
         # Named so that jax.checkpoint can select it.
         self.features[name] = activation = computed_once(checkpoint_name(activation, name))
         return activation
+
+
+class Activation(Protocol):
+    """Every activation of one forward pass, tapped. A network makes one of these per call."""
+
+    def __call__(self, h: Array, place: str = "", number: int | str = "") -> Array:
+        """Passes ``h`` [B, ..., C] on; the site is called ``place.relu1``, after what happens there."""
+        ...
+
+    @property
+    def competition(self) -> dict[str, Competition]:
+        """Who won, by site; empty where nobody competes."""
+        ...
+
+
+class Pointwise:
+    """The ordinary network: the same function of every unit, such as a ReLU.
+
+    Args:
+        taps: Of the same call.
+        function: Its name is part of the sites' names, as in ``"004.layer1.1.relu2"``.
+    """
+
+    def __init__(self, taps: Taps, function: Callable[[Array], Array]) -> None:
+        self._taps, self._function = taps, function
+
+    def __call__(self, h: Array, place: str = "", number: int | str = "") -> Array:
+        """Applies the function; see :class:`Activation`."""
+        return self._taps(join(place, f"{self._function.__name__}{number}"), self._function(h))
+
+    @property
+    def competition(self) -> dict[str, Competition]:
+        """Nobody competes."""
+        return {}
+
+
+def join(place: str, name: str) -> str:
+    """The name of an activation at a place.
+
+    >>> join("layer1.0", "relu1"), join("", "relu")
+    ('layer1.0.relu1', 'relu')
+    """
+    return f"{place}.{name}" if place else name

@@ -3,12 +3,12 @@
 import json
 from pathlib import Path
 
-from jaxpath import data, targets
+from jaxpath import data, runs, targets
 from jaxpath.cli.options import TargetOptions
-from jaxpath.types import InputError, Params, Target
+from jaxpath.types import InputError
 
 
-def open_classifier(options: TargetOptions) -> tuple[Target, Params]:
+def open_classifier(options: TargetOptions) -> runs.Net:
     """Makes the target that the weights belong to, and loads them.
 
     Raises:
@@ -21,13 +21,13 @@ def open_classifier(options: TargetOptions) -> tuple[Target, Params]:
             f"the weights in {options.weights!r} do not tell their model; name it with --model: one of "
             f"{', '.join(targets.names())}"
         )
-    shape = {
-        "num_classes": options.num_classes or description.num_classes,
-        "channels": description.channels,
-        "image_size": options.image_size,
-    }
-    target = targets.make_target(name, **{key: value for key, value in shape.items() if value is not None})
-    return target, targets.load_weights(target, options.weights)
+    return runs.load_net(
+        name,
+        options.weights,
+        num_classes=options.num_classes or description.num_classes,
+        channels=description.channels,
+        image_size=options.image_size,
+    )
 
 
 def open_pictures(spec: str, *, split: str | None = None, data_dir: str | None = None) -> data.Source:

@@ -5,7 +5,6 @@ Grain, TensorFlow Datasets and scikit-learn are imported by the functions that n
 
 from jaxpath.data.archives import TarSource, tar
 from jaxpath.data.arrays import ArraySource, digits
-from jaxpath.data.augment import AUGMENTATIONS, Augment
 from jaxpath.data.batches import Reading, Shard
 from jaxpath.data.canvases import CanvasSource, Clutter, cluttered
 from jaxpath.data.files import UNLABELLED, FileSource, holds_images, image_files
@@ -18,7 +17,15 @@ from jaxpath.data.quickdraw import quickdraw
 from jaxpath.data.source import Example, Source, UnreadableImage, check_labels
 from jaxpath.data.splits import Concatenation, Subset, concatenate, draw, split
 from jaxpath.data.tfds_records import TfdsSource, tfds
-from jaxpath.data.transforms import center_crop, decode, flip, random_resized_crop, random_shift
+from jaxpath.data.transforms import (
+    AUGMENTATIONS,
+    Augment,
+    center_crop,
+    decode,
+    flip,
+    random_resized_crop,
+    random_shift,
+)
 
 __all__ = [
     "AUGMENTATIONS",

@@ -7,9 +7,8 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from jaxpath.data.augment import Augment
 from jaxpath.data.source import Source, UnreadableImage
-from jaxpath.data.transforms import open_picture
+from jaxpath.data.transforms import Augment, open_picture
 from jaxpath.types import InputError, Preprocessing
 
 UNREADABLE = "unreadable"

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxpath.data.augment import Augment, make_augmentation, no_augmentation
 from jaxpath.data.batches import UNREADABLE, BatchMaker, Reading, Shard
 from jaxpath.data.source import Source
+from jaxpath.data.transforms import Augment, make_augmentation, no_augmentation
 from jaxpath.types import InputError, Preprocessing
 
 MAX_THREADS = 16
@@ -151,7 +151,7 @@ def train_batches(
         batch_size: Size B of the global batch.
         preprocessing: The target's; pictures are cropped to its size. Nothing is normalised here.
         seed: Of the order and the augmentation, at least 0.
-        augment: Name in :data:`~jaxpath.data.augment.AUGMENTATIONS`, or a function as described there.
+        augment: Name in :data:`~jaxpath.data.transforms.AUGMENTATIONS`, or a function as described there.
         shard: This process's part; None takes that of JAX's process.
         reading: Workers, threads, and what to do with files that are no images.
 

@@ -1,15 +1,15 @@
-"""From files and arrays to pictures of a target's size: uint8 [H, W, C], nothing but NumPy and PIL."""
+"""Files and arrays to pictures of a target's size, uint8 [H, W, C]: the evaluation view and random views."""
 
 import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
 from PIL import Image
 
 from jaxpath.data.source import UnreadableImage
-from jaxpath.types import Preprocessing
+from jaxpath.types import InputError, Preprocessing
 
 Picture = np.ndarray | Image.Image
 """A picture on its way: uint8 [H, W, C] or [H, W], or an image file that is opened and perhaps not
@@ -162,6 +162,65 @@ def random_shift(image: np.ndarray, rng: np.random.Generator, distance: int) -> 
     padded = np.zeros((height + 2 * distance, width + 2 * distance, channels), image.dtype)
     padded[down : down + height, right : right + width] = image
     return padded[distance : distance + height, distance : distance + width]
+
+
+Augment = Callable[[Picture, np.random.Generator, Preprocessing], np.ndarray]
+"""``augment(picture, rng, preprocessing)`` -> uint8 [*preprocessing.crop, C].
+
+``picture`` may be an image file that is not decoded yet: begin with :func:`decode`, :func:`center_crop`
+or :func:`random_resized_crop`. With worker processes it must be a function
+that can be pickled."""
+
+
+def no_augmentation(picture: Picture, rng: np.random.Generator, preprocessing: Preprocessing) -> np.ndarray:
+    """The evaluation view."""
+    del rng
+    return center_crop(picture, preprocessing)
+
+
+def crop_flip(picture: Picture, rng: np.random.Generator, preprocessing: Preprocessing) -> np.ndarray:
+    """A random part of the picture, mirrored at random: for photographs."""
+    channels = len(preprocessing.mean)
+    return flip(random_resized_crop(picture, rng, preprocessing.crop, channels=channels), rng)
+
+
+def shift(picture: Picture, rng: np.random.Generator, preprocessing: Preprocessing) -> np.ndarray:
+    """The evaluation view moved by up to an eighth of its height: for digits."""
+    image = center_crop(picture, preprocessing)
+    return random_shift(image, rng, max(1, image.shape[0] // 8))
+
+
+def small_shift(picture: Picture, rng: np.random.Generator, preprocessing: Preprocessing) -> np.ndarray:
+    """The evaluation view moved by up to a sixteenth of its height: 2 of 32 pixels, as FLINT does."""
+    image = center_crop(picture, preprocessing)
+    return random_shift(image, rng, max(1, image.shape[0] // 16))
+
+
+def shift_flip(picture: Picture, rng: np.random.Generator, preprocessing: Preprocessing) -> np.ndarray:
+    """:func:`shift`, mirrored at random: 4 of 32 pixels, as usual for CIFAR (He et al. 2016)."""
+    return flip(shift(picture, rng, preprocessing), rng)
+
+
+AUGMENTATIONS: dict[str, Augment] = {
+    "none": no_augmentation,
+    "crop_flip": crop_flip,
+    "shift": shift,
+    "small_shift": small_shift,
+    "shift_flip": shift_flip,
+}
+
+
+def make_augmentation(augment: str | Augment) -> Augment:
+    """Returns the augmentation of this name, or the function itself.
+
+    Raises:
+        InputError: No such name.
+    """
+    if callable(augment):
+        return augment
+    if augment not in AUGMENTATIONS:
+        raise InputError(f'there is no augmentation "{augment}"; choose one of {", ".join(AUGMENTATIONS)}')
+    return AUGMENTATIONS[augment]
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from jax import Array, lax
 
 from jaxpath import losses
 from jaxpath.devices.mesh import AXIS
-from jaxpath.gencnp.threshold import threshold_for
+from jaxpath.pathways import threshold_for
 from jaxpath.types import InputError, Mean
 
 _WEIGHT_RANGE = (0.05, 50.0)

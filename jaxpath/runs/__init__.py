@@ -3,19 +3,34 @@
 from jaxpath.runs import discover, flint, lap
 from jaxpath.runs.classifiers import WEIGHTS, classifier_accuracy, train_classifier
 from jaxpath.runs.evaluation import Evaluation, evaluate_generator, evaluate_method
-from jaxpath.runs.frozen import Net, load_study
 from jaxpath.runs.generators import (
     GENERATOR,
     TrainedGenerator,
     init_generator,
+    load_generator,
     make_generator,
     make_generator_step,
     train_generator,
 )
 from jaxpath.runs.manifest import as_json, environment
+from jaxpath.runs.objective_options import ObjectiveFlags
 from jaxpath.runs.options import ClassifierOptions, DataOptions, GeneratorOptions, Launch
 from jaxpath.runs.pictures import read_pictures, save_figures
-from jaxpath.runs.presets import (
+from jaxpath.runs.results import report_generator, write_results
+from jaxpath.runs.run import Run, as_config, begin, say
+from jaxpath.runs.schedules import steps_of, warmup_cosine
+from jaxpath.runs.start_up import main
+from jaxpath.runs.study import (
+    Net,
+    Study,
+    check_data,
+    load_net,
+    make_study,
+    open_data,
+    open_session,
+    target_options,
+)
+from jaxpath.runs.whole_runs import (
     Cifar10,
     Digits,
     GeneratorRun,
@@ -26,11 +41,6 @@ from jaxpath.runs.presets import (
     run_generator,
     run_target,
 )
-from jaxpath.runs.results import report_generator, write_results
-from jaxpath.runs.run import Run, as_config, begin, say
-from jaxpath.runs.schedules import steps_of, warmup_cosine
-from jaxpath.runs.start_up import main
-from jaxpath.runs.study import Study, check_data, open_data, open_session, target_options
 
 __all__ = [
     "GENERATOR",
@@ -45,6 +55,7 @@ __all__ = [
     "Imagenet",
     "Launch",
     "Net",
+    "ObjectiveFlags",
     "Run",
     "Study",
     "TargetRun",
@@ -61,10 +72,12 @@ __all__ = [
     "flint",
     "init_generator",
     "lap",
-    "load_study",
+    "load_generator",
+    "load_net",
     "main",
     "make_generator",
     "make_generator_step",
+    "make_study",
     "open_data",
     "open_session",
     "open_study",

@@ -12,10 +12,10 @@ from jaxpath.metrics import METRICS
 from jaxpath.runs.comparison import Comparison, Row, compare_explainers, open_classifier, with_interval
 from jaxpath.runs.generators import GENERATOR, train_generator
 from jaxpath.runs.options import GeneratorOptions
-from jaxpath.runs.presets import Cifar10, open_study
 from jaxpath.runs.run import Run, as_config, begin, say
 from jaxpath.runs.schedules import with_epochs
 from jaxpath.runs.study import Study
+from jaxpath.runs.whole_runs import Cifar10, open_study
 from jaxpath.types import InputError
 
 SWITCHES: dict[str, dict[str, Any]] = {

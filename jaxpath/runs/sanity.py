@@ -13,11 +13,11 @@ from jaxpath.metrics import Method, Passes, Session
 from jaxpath.runs.evaluation import passes_over
 from jaxpath.runs.generators import train_generator
 from jaxpath.runs.options import GeneratorOptions
-from jaxpath.runs.presets import Cifar10, open_study
 from jaxpath.runs.results import write_results
 from jaxpath.runs.run import Run, begin, say
 from jaxpath.runs.schedules import with_epochs
 from jaxpath.runs.study import Study, open_session
+from jaxpath.runs.whole_runs import Cifar10, open_study
 from jaxpath.types import Explainer, InputError, Params, Target
 
 TRAINED, UNTRAINED = "generator", "generator of a random target"

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from jaxpath import data
+from jaxpath import data, targets
 from jaxpath.devices import check_batch_size, make_mesh
 from jaxpath.metrics import Session
 from jaxpath.runs.options import DataOptions
@@ -10,6 +10,13 @@ from jaxpath.types import InputError, Params, Target
 
 _SMALL = 64
 """Images of fewer pixels are taken at their own size."""
+
+
+class Net(NamedTuple):
+    """A classifier and its parameters."""
+
+    target: Target
+    params: Params
 
 
 class Study(NamedTuple):
@@ -55,6 +62,31 @@ def open_data(options: DataOptions, *, seed: int) -> tuple[data.Source, data.Sou
     if options.train_images is not None:
         train = data.concatenate([train, data.open_source(options.train_images)])
     return train, held_out
+
+
+def load_net(model: str, weights: str, **shape: Any) -> Net:
+    """A trained classifier by its name and weights.
+
+    Args:
+        model: Name of the target.
+        weights: Its weights: .safetensors, .pth, or hf://owner/name.
+        **shape: Keywords of the target's maker; None keeps the maker's own.
+
+    Raises:
+        InputError: The model or the weights cannot be opened, or do not fit each other.
+    """
+    target = targets.make_target(model, **{name: v for name, v in shape.items() if v is not None})
+    return Net(target, targets.load_weights(target, weights))
+
+
+def make_study(net: Net, train: data.Source, held_out: data.Source) -> Study:
+    """A trained classifier with its images.
+
+    Raises:
+        InputError: A label is none of its classes.
+    """
+    check_data(net.target, train, held_out)
+    return Study(*net, train, held_out)
 
 
 def check_data(target: Target, *sources: data.Source) -> None:

@@ -15,9 +15,8 @@ from flax import linen as nn
 from jax import Array
 from jax.typing import DTypeLike
 
-from jaxpath.gating import Taps
+from jaxpath.gating import Activation, Pointwise, Taps
 from jaxpath.layers import Conv
-from jaxpath.targets.activation import Activation, Pointwise
 from jaxpath.targets.family import Family, Shapes
 from jaxpath.targets.linen import compute_dtype, from_linen, make_preprocessing
 from jaxpath.targets.lwta import TEMPERATURE, Competing, competing_name

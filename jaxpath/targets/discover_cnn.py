@@ -11,9 +11,8 @@ from flax import linen as nn
 from jax import Array
 from jax.typing import DTypeLike
 
-from jaxpath.gating import Taps
+from jaxpath.gating import Activation, Pointwise, Taps
 from jaxpath.layers import Conv, relu, uniform_init
-from jaxpath.targets.activation import Activation, Pointwise
 from jaxpath.targets.family import Family, Shapes, count_features
 from jaxpath.targets.linen import compute_dtype, from_linen
 from jaxpath.targets.lwta import TEMPERATURE, Competing, competing_name

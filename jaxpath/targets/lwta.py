@@ -13,8 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxpath.gating import Taps
-from jaxpath.targets.activation import join
+from jaxpath.gating import Taps, join
 from jaxpath.types import Competition, InputError
 
 TEMPERATURE = 1.67
@@ -83,7 +82,7 @@ def win_rate(winners: Array, *, block_size: int) -> Array:
 
 
 class Competing:
-    """An :class:`~jaxpath.targets.activation.Activation` that blocks of adjacent units compete for.
+    """An :class:`~jaxpath.gating.Activation` that blocks of adjacent units compete for.
 
     Args:
         taps: Of the same call.

@@ -8,8 +8,13 @@ import pytest
 from PIL import Image
 
 from jaxpath.data import UnreadableImage, center_crop, decode, flip, folder, random_resized_crop, random_shift
-from jaxpath.data.augment import AUGMENTATIONS, make_augmentation
-from jaxpath.data.transforms import open_picture, random_box, shorter_side_size
+from jaxpath.data.transforms import (
+    AUGMENTATIONS,
+    make_augmentation,
+    open_picture,
+    random_box,
+    shorter_side_size,
+)
 from jaxpath.types import InputError, Preprocessing
 
 RGB = ((0.5,) * 3, (0.5,) * 3)

@@ -3,9 +3,8 @@
 import flax.linen as nn
 
 from jaxpath import targets
-from jaxpath.gating import Taps
+from jaxpath.gating import Pointwise, Taps
 from jaxpath.layers import relu
-from jaxpath.targets.activation import Pointwise
 from jaxpath.targets.lwta import Competing
 from jaxpath.types import Preprocessing
 

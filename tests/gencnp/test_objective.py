@@ -21,8 +21,7 @@ from jaxpath.gencnp import (
     make_objective,
 )
 from jaxpath.gencnp.objective import rematerialized
-from jaxpath.gencnp.threshold import threshold_for
-from jaxpath.pathways import flatten, iou
+from jaxpath.pathways import flatten, iou, threshold_for
 from jaxpath.training import create_state, make_train_step
 from jaxpath.types import InputError
 

@@ -19,7 +19,7 @@ from jaxpath.runs.comparison.tables import markdown, print_curves, write_csv
 from jaxpath.runs.comparison.timing import measure_times
 from jaxpath.runs.results import write_results
 from jaxpath.runs.run import Run, begin, say
-from jaxpath.runs.study import check_data, open_session, target_options
+from jaxpath.runs.study import Net, check_data, load_net, open_session, target_options
 from jaxpath.types import Params, Target
 
 
@@ -38,7 +38,7 @@ def run_comparison(options: Comparison) -> dict[str, Row]:
     return compare_explainers(target, params, source, options, run=run)
 
 
-def open_classifier(options: Comparison, source: data.Source) -> tuple[Target, Params]:
+def open_classifier(options: Comparison, source: data.Source) -> Net:
     """The target for these images, and its parameters.
 
     Raises:
@@ -47,8 +47,7 @@ def open_classifier(options: Comparison, source: data.Source) -> tuple[Target, P
     shape = target_options(source, image_size=options.image_size)
     if options.num_classes is not None:
         shape["num_classes"] = options.num_classes
-    target = targets.make_target(options.model, **shape)
-    return target, targets.load_weights(target, options.weights)
+    return load_net(options.model, options.weights, **shape)
 
 
 def compare_explainers(

@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 
 from jaxpath import data, targets
 from jaxpath.runs.classifiers import train_classifier
-from jaxpath.runs.frozen import Net
 from jaxpath.runs.options import ClassifierOptions
 from jaxpath.runs.run import Run, as_config, say
 from jaxpath.runs.schedules import steps_of
-from jaxpath.runs.study import target_options
+from jaxpath.runs.study import Net, target_options
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,8 +7,7 @@ import jax
 import numpy as np
 
 from jaxpath import data, discover, metrics, targets
-from jaxpath.runs.frozen import Net
-from jaxpath.runs.study import open_session
+from jaxpath.runs.study import Net, open_session
 from jaxpath.types import Target
 
 _AT_ONCE = 32

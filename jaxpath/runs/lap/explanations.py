@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxpath import attributions, lap
-from jaxpath.runs.frozen import Net
 from jaxpath.runs.lap.options import ScoreOptions
+from jaxpath.runs.study import Net
 from jaxpath.types import Attribution, Params, Target
 
 

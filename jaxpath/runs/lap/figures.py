@@ -6,8 +6,8 @@ from jax import Array
 
 from jaxpath import attributions, data, lap, report
 from jaxpath.report.figures import Figure
-from jaxpath.runs.frozen import Net
 from jaxpath.runs.pictures import read_pictures
+from jaxpath.runs.study import Net
 from jaxpath.types import Params
 
 _SHOWN = 6

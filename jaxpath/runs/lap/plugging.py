@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from jaxpath import lap, targets
-from jaxpath.runs.frozen import Net, load_study
 from jaxpath.runs.lap.options import PlugInOptions, ScoreOptions
 from jaxpath.runs.lap.reporting import report_lap
 from jaxpath.runs.lap.training import plug_in
 from jaxpath.runs.options import DataOptions, Launch
 from jaxpath.runs.run import begin
-from jaxpath.runs.study import open_data
+from jaxpath.runs.study import Net, load_net, make_study, open_data
 from jaxpath.types import InputError, Target
 
 
@@ -50,7 +49,7 @@ def run_plug_in(options: PlugInRun) -> dict[str, Any]:
     train, held_out = open_data(options, seed=options.seed)
     shape = {"num_classes": options.num_classes, "image_size": options.image_size}
     shape = {name: value for name, value in shape.items() if value is not None}
-    study = load_study(options.model, options.weights, train, held_out, **shape)
+    study = make_study(load_net(options.model, options.weights, **shape), train, held_out)
     target = extend_model(options.model, options.lap.sites, **shape)
     trained = plug_in(target, study.params, train, options.lap, run=run)
     return report_lap(Net(study.target, study.params), trained, held_out, options.score, run=run)

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxpath import data
-from jaxpath.runs.frozen import Net
 from jaxpath.runs.lap.figures import plot_explanations
 from jaxpath.runs.lap.options import ScoreOptions
 from jaxpath.runs.lap.scoring import evaluate_lap
 from jaxpath.runs.pictures import save_figures
 from jaxpath.runs.results import write_results
 from jaxpath.runs.run import Run, say
+from jaxpath.runs.study import Net
 
 _PRINTED = (
     *("accuracy", "plain_accuracy", "pointing_game", "energy_in_mask"),

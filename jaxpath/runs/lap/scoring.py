@@ -10,11 +10,10 @@ from jax import Array, lax
 
 from jaxpath import attributions, data, metrics
 from jaxpath.runs.classifiers import classifier_accuracy
-from jaxpath.runs.frozen import Net
 from jaxpath.runs.lap.explanations import Explained, explanations
 from jaxpath.runs.lap.options import ScoreOptions
 from jaxpath.runs.run import say
-from jaxpath.runs.study import open_session
+from jaxpath.runs.study import Net, open_session
 from jaxpath.types import Batch
 
 _BLUR = (5, 224)

@@ -9,11 +9,11 @@ import optax
 from jaxpath import data, lap, targets, training
 from jaxpath.devices import check_batch_size, make_mesh
 from jaxpath.runs.classifiers import train_classifier
-from jaxpath.runs.frozen import Net
 from jaxpath.runs.lap.options import LapOptions, PlugInOptions
 from jaxpath.runs.options import ClassifierOptions
 from jaxpath.runs.run import Run, digest, names_of, say
 from jaxpath.runs.schedules import steps_of, warmup_cosine
+from jaxpath.runs.study import Net
 from jaxpath.targets.objective import ScheduleState
 from jaxpath.types import Objective, Params, Target
 

@@ -11,7 +11,7 @@ from jaxpath.runs.options import ClassifierOptions, DataOptions, GeneratorOption
 from jaxpath.runs.results import report_generator, write_results
 from jaxpath.runs.run import begin, say
 from jaxpath.runs.schedules import steps_of, with_epochs
-from jaxpath.runs.study import Study, check_data, open_data, target_options
+from jaxpath.runs.study import Study, check_data, load_net, make_study, open_data, target_options
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -119,14 +119,8 @@ def open_study(options: GeneratorRun) -> Study:
     train, held_out = open_data(options, seed=options.seed)
     channels = target_options(train).get("channels")
     shape = {"num_classes": options.num_classes, "image_size": options.image_size, "channels": channels}
-    target = targets.make_target(
-        options.model,
-        dtype=options.generator.precision,
-        **{name: value for name, value in shape.items() if value is not None},
-    )
-    params = targets.load_weights(target, options.weights)
-    check_data(target, train, held_out)
-    return Study(target, params, train, held_out)
+    net = load_net(options.model, options.weights, dtype=options.generator.precision, **shape)
+    return make_study(net, train, held_out)
 
 
 def run_generator(options: GeneratorRun) -> Evaluation:
@@ -163,6 +157,7 @@ def run_target(options: TargetRun) -> float:
         classifier = dataclasses.replace(classifier, train_steps=steps)
     params = train_classifier(target, train, classifier, run=run)
     accuracy = classifier_accuracy(target, params, held_out)
+    say(f"accuracy on {len(held_out)} held-out images: {accuracy:.4f}")
     write_results({"target_accuracy": accuracy, "num_images": len(held_out)}, run=run)
     say(f"weights: {run.out / WEIGHTS}")
     return accuracy
