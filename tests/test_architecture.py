@@ -69,9 +69,11 @@ MAY_IMPORT = {
     "training": BASE,
     # A page shows what was measured, and the table of metrics says which figures.
     "report": BASE | {"findings", "metrics"},
+    # A command starts at once: what it runs is loaded when it is known.
+    "start_up": {"types", "devices", "cpu", "data", "training"},
     # A run puts everything together, for an experiment, a command or a program.
-    "runs": EVERYTHING | {"cpu"},
-    "cli": EVERYTHING | {"runs"},
+    "runs": EVERYTHING | {"start_up"},
+    "cli": EVERYTHING | {"start_up", "runs"},
     "__main__": {"cli"},
 }
 """Room -> rooms that it may import, besides itself. A room is a module or a package of jaxpath."""
@@ -164,6 +166,11 @@ def test_import_jaxpath_makes_every_room_that_needs_no_heavy_library():
     rooms = {folder.name for folder in (ROOT / "jaxpath").iterdir() if (folder / "__init__.py").is_file()}
     by_name = {"report", "findings", "runs", "cli"}
     assert {f"jaxpath.{room}" for room in rooms - by_name} <= modules_after("import jaxpath")
+
+
+def test_a_command_is_read_before_what_it_runs_is_loaded():
+    loaded = modules_after("import jaxpath.cli.main")
+    assert loaded & {*ONLY_IN, "torch", "tensorflow", "sklearn", "scipy", "jaxpath.runs"} == set()
 
 
 def test_figures_need_no_pyplot():

@@ -20,7 +20,7 @@ import tyro
 
 from jaxpath import gencnp, targets
 from jaxpath.cli.main import COMMANDS, Entry, Group
-from jaxpath.runs.start_up import CONFIG
+from jaxpath.start_up import CONFIG
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

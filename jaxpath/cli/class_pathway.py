@@ -33,7 +33,7 @@ _TOLD = 5
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ClassPathway:
+class LearnClassPathways:
     """Learns the pathways of classes from pictures, and puts them on pictures that were never seen.
 
     jaxpath class-pathway --data photographs --weights resnet18.safetensors --apply new.jpg --out classes
@@ -69,7 +69,7 @@ class ClassPathway:
     method: MethodOptions = dataclasses.field(default_factory=MethodOptions)
 
 
-def run(options: ClassPathway) -> None:
+def run(options: LearnClassPathways) -> None:
     """Set-up, class pathways, and their transfer."""
     began = time.perf_counter()
     source = open_pictures(options.data, split=options.split, data_dir=options.data_dir)
@@ -106,7 +106,7 @@ def run(options: ClassPathway) -> None:
     say(f"class pathways: {options.out / 'class_pathways.npz'} ({workplace.seconds:.0f} s)")
 
 
-def _pictures_to_explain(options: ClassPathway) -> data.Source | None:
+def _pictures_to_explain(options: LearnClassPathways) -> data.Source | None:
     """The pictures of ``--apply``: a data set, or files and folders."""
     if not options.apply:
         if options.apply_split is not None:
@@ -125,7 +125,9 @@ def _pictures_to_explain(options: ClassPathway) -> data.Source | None:
     return open_pictures(options.apply[0], split=options.apply_split, data_dir=options.data_dir)
 
 
-def _learn(options: ClassPathway, workplace: Workplace, source: data.Source) -> tuple[ClassPathways, int]:
+def _learn(
+    options: LearnClassPathways, workplace: Workplace, source: data.Source
+) -> tuple[ClassPathways, int]:
     """The pathways of the classes, and the number of pictures that they come from."""
     reading = data.Reading(skip_unreadable=options.skip_unreadable)
     passes = metrics.source_passes(workplace.session, source, title="learning", reading=reading)
@@ -141,7 +143,7 @@ def _learn(options: ClassPathway, workplace: Workplace, source: data.Source) -> 
 
 
 def _transfer(
-    options: ClassPathway, workplace: Workplace, learned: ClassPathways, source: data.Source
+    options: LearnClassPathways, workplace: Workplace, learned: ClassPathways, source: data.Source
 ) -> None:
     """Writes ``transfer.json``: each new picture under its class's pathway, another's, and a random one."""
     session = workplace.session
@@ -149,11 +151,6 @@ def _transfer(
     surveyed = survey(session, workplace.method, pictures, title="new pictures")
     records = surveyed.records
     transfer = transfer_pictures(session, learned, pictures, surveyed, seed=options.method.seed)
-    if not transfer.rows.size:
-        raise InputError(
-            f"none of the {len(records.predicted)} new pictures is of a class that was learned; learn from "
-            "pictures of their classes, or name other pictures with --apply"
-        )
     each = [
         {
             "name": pictures.names[row],

@@ -153,9 +153,7 @@ def _find_embeddings(
         raise InputError(
             "the classes have no names to name channels after; give --class-names, --concepts or --embeddings"
         )
-    labels = np.zeros(len(source), np.int64)
-    labels[activity.indices] = activity.labels
-    return discover.label_embeddings(labels, names)
+    return discover.label_embeddings(activity.labels_by_place(len(source)), names)
 
 
 def _save(names: Mapping[str, discover.UnitNames], concepts: tuple[str, ...], path: Path) -> None:

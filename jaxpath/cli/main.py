@@ -9,7 +9,7 @@ from typing import Annotated, Any, Union
 
 import tyro
 
-from jaxpath.runs.start_up import CONFIG, Command, experiment, start
+from jaxpath.start_up import CONFIG, Command, experiment, start
 
 PROGRAM = "jaxpath"
 
@@ -43,9 +43,9 @@ def _data_set() -> Command:
 
 
 def _class_pathway() -> Command:
-    from jaxpath.cli.class_pathway import ClassPathway, run
+    from jaxpath.cli.class_pathway import LearnClassPathways, run
 
-    return Command(ClassPathway, run, _about(ClassPathway))
+    return Command(LearnClassPathways, run, _about(LearnClassPathways))
 
 
 def _dissect() -> Command:

@@ -1,13 +1,8 @@
-"""The memory of this process: what glibc keeps of it, and how much was in use."""
+"""What glibc keeps of the memory that this process has freed."""
 
 import contextlib
 import ctypes
 import os
-import resource
-import sys
-from pathlib import Path
-
-import jax
 
 from jaxpath.cpu.switch import plain_xla
 
@@ -34,19 +29,3 @@ def keep_freed_memory() -> None:
         mallopt = ctypes.CDLL("libc.so.6").mallopt
         for parameter, value in _MALLOPT.items():
             mallopt(parameter, value)
-
-
-def start_peak() -> None:
-    """Hands back what is free and lets :func:`peak_memory` begin anew; Linux with glibc only."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def peak_memory() -> float:
-    """Bytes: the device's peak where it counts them, else this process's since :func:`start_peak`."""
-    counted = jax.devices()[0].memory_stats()
-    if counted:
-        return float(counted["peak_bytes_in_use"])
-    unit = 1 if sys.platform == "darwin" else 1024
-    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * unit

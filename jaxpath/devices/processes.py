@@ -53,6 +53,13 @@ def start_processes(
         # No cluster that JAX knows: one process on its own.
         if coordinator is not None:
             raise
+    except RuntimeError as error:
+        if "before any JAX" not in str(error):
+            raise
+        raise InputError(
+            "JAX has used its devices before the processes could find each other; start the experiment, or "
+            "call start_processes, before anything else uses JAX"
+        ) from error
 
 
 def end_process(status: int) -> None:

@@ -41,6 +41,12 @@ class Activity(NamedTuple):
     channels: dict[str, np.ndarray]
     won: dict[str, np.ndarray]
 
+    def labels_by_place(self, count: int) -> np.ndarray:
+        """int64 [count]: the labels by place in a data set of ``count``; 0 where an image was not read."""
+        labels = np.zeros(count, np.int64)
+        labels[self.indices] = self.labels
+        return labels
+
 
 def summarise(features: Array, *, reduce: Reduce = "mean") -> Array:
     """One value per channel: mean or maximum of [N, H, W, C] over space, token 0 of [N, T, K], [N, K] itself.

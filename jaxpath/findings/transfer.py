@@ -6,10 +6,12 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxpath.findings.class_pathways import ClassPathways
+from jaxpath.findings.controls import shuffled
 from jaxpath.findings.pairs import Outcome, Pairs, predict_pairs
 from jaxpath.findings.pictures import Pictures
 from jaxpath.findings.survey import Survey
 from jaxpath.metrics import Session, transfer_tables
+from jaxpath.types import InputError
 
 
 class Transfer(NamedTuple):
@@ -44,11 +46,20 @@ def transfer_pictures(
         pictures: The pictures.
         survey: What the classifier says about them.
         seed: Of the random pathways.
+
+    Raises:
+        InputError: None of the pictures is of a class that has a pathway.
     """
     predicted = survey.records.predicted
     rows = np.flatnonzero(learned.known[predicted])
+    if not rows.size:
+        raise InputError(
+            f"none of the {len(predicted)} pictures is of a class that has a pathway; learn from pictures of "
+            "their classes, or put the pathways on other pictures"
+        )
     labels = predicted[rows]
-    tables = transfer_tables(learned.masks, learned.known, labels, np.random.default_rng(seed))
+    random = shuffled(learned.masks, np.random.default_rng(seed))
+    tables = transfer_tables(learned.masks, random, learned.known, labels)
     under = {
         name: predict_pairs(session, pictures.images, table, Pairs(rows, which, labels), title=name)
         for name, (table, which) in tables.items()

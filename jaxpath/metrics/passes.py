@@ -68,12 +68,16 @@ def source_passes(
 
 
 def array_passes(session: Session, *, title: str = "", **arrays: np.ndarray) -> Passes:
-    """Passes over arrays with one leading axis as batches: with ``index``, and ``weight`` 0 for padding."""
+    """Passes over arrays with one leading axis as batches: with ``index``, and ``weight`` 0 for padding.
+
+    Every process holds the same arrays, and is given its part of each batch.
+    """
     count, size = len(next(iter(arrays.values()))), session.batch_size
+    shard = data.Shard.of_this_process()
 
     def one_pass() -> Iterator[HostBatch]:
         for start in range(0, count, size):
-            places = np.arange(start, start + size)
+            places = np.arange(start, start + size)[shard.process :: shard.processes]
             real = places < count
             batch = {name: values[np.where(real, places, 0)] for name, values in arrays.items()}
             yield {**batch, "index": np.where(real, places, -1), "weight": real.astype(np.float32)}

@@ -49,21 +49,19 @@ def following_classes(known: np.ndarray) -> np.ndarray:
 
 
 def transfer_tables(
-    pathways: np.ndarray, known: np.ndarray, predicted: np.ndarray, rng: np.random.Generator
+    pathways: np.ndarray, random: np.ndarray, known: np.ndarray, predicted: np.ndarray
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """What each image is put under: its class's pathway, a random one as large, and the next class's.
 
     Args:
         pathways: bool [K, N], one of each class.
+        random: bool [K, N], a random one for each class, as large.
         known: bool [K], the classes that have one.
         predicted: int [N_images], the class of each image.
-        rng: Draws the random pathways.
 
     Returns:
         ``class``, ``random`` and ``other`` -> a table of masks [K, N], and the row of each image [N_images].
     """
-    order = rng.random(pathways.shape).argsort(axis=1)
-    random = order < pathways.sum(axis=1, keepdims=True)
     return {
         "class": (pathways, predicted),
         "random": (random, predicted),
@@ -104,7 +102,9 @@ def transfer(
     for threshold in thresholds:
         pathways = np.where(known[:, None], frequencies >= threshold, False)
         row = {"threshold": float(threshold), "density": float(pathways[held_out.predicted[scored]].mean())}
-        tables = transfer_tables(pathways, known, held_out.predicted, rng)
+        order = rng.random(pathways.shape).argsort(axis=1)
+        random = order < pathways.sum(axis=1, keepdims=True)
+        tables = transfer_tables(pathways, random, known, held_out.predicted)
         for name, (table, which) in tables.items():
             outcome = masked_predictions(session, held_out, passes, table=table, rows=which)
             clean, masked = held_out.clean_confidence[scored], outcome["masked_confidence"][scored]

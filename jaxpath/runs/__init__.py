@@ -14,12 +14,11 @@ from jaxpath.runs.generators import (
 )
 from jaxpath.runs.manifest import as_json, environment
 from jaxpath.runs.objective_options import ObjectiveFlags
-from jaxpath.runs.options import ClassifierOptions, DataOptions, GeneratorOptions, Launch
+from jaxpath.runs.options import ClassifierOptions, DataOptions, GeneratorOptions
 from jaxpath.runs.pictures import read_pictures, save_figures
 from jaxpath.runs.results import report_generator, write_results
 from jaxpath.runs.run import Run, as_config, begin, say
 from jaxpath.runs.schedules import steps_of, warmup_cosine
-from jaxpath.runs.start_up import main
 from jaxpath.runs.study import (
     Net,
     Study,
@@ -41,6 +40,7 @@ from jaxpath.runs.whole_runs import (
     run_generator,
     run_target,
 )
+from jaxpath.start_up import Launch, main
 
 __all__ = [
     "GENERATOR",

@@ -7,21 +7,6 @@ from jaxpath.runs.objective_options import ObjectiveFlags
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Launch:
-    """How several processes find each other where no cluster tells them; start the same command on each.
-
-    Attributes:
-        coordinator: HOST:PORT of process 0.
-        num_processes: Number of processes.
-        process_id: Number of this process, from 0.
-    """
-
-    coordinator: str | None = None
-    num_processes: int | None = None
-    process_id: int | None = None
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
 class DataOptions:
     """The images to learn from and those to score.
 

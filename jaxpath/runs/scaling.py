@@ -12,10 +12,12 @@ import jax.numpy as jnp
 
 from jaxpath import devices, gencnp, targets, training
 from jaxpath.devices.mesh import POSITION
+from jaxpath.files import replacing
 from jaxpath.runs.generators import init_generator, make_generator, make_generator_step
 from jaxpath.runs.manifest import as_json
-from jaxpath.runs.options import GeneratorOptions, Launch
+from jaxpath.runs.options import GeneratorOptions
 from jaxpath.runs.run import say
+from jaxpath.start_up import Launch
 from jaxpath.types import Params, Target
 
 
@@ -93,7 +95,8 @@ def measure_scaling(options: Scaling) -> list[StepCost]:
     if jax.process_index() == 0:
         options.out.mkdir(parents=True, exist_ok=True)
         programs = {"programs": [cost._asdict() for cost in costs]}
-        (options.out / "results.json").write_text(as_json(programs))
+        with replacing(options.out / "results.json") as partial:
+            partial.write_text(as_json(programs), encoding="utf-8")
     return costs
 
 

@@ -7,11 +7,12 @@ from jaxpath import data, targets
 from jaxpath.runs.classifiers import WEIGHTS, classifier_accuracy, train_classifier
 from jaxpath.runs.evaluation import Evaluation
 from jaxpath.runs.generators import train_generator
-from jaxpath.runs.options import ClassifierOptions, DataOptions, GeneratorOptions, Launch
+from jaxpath.runs.options import ClassifierOptions, DataOptions, GeneratorOptions
 from jaxpath.runs.results import report_generator, write_results
 from jaxpath.runs.run import begin, say
 from jaxpath.runs.schedules import steps_of, with_epochs
 from jaxpath.runs.study import Study, check_data, load_net, make_study, open_data, target_options
+from jaxpath.start_up import Launch
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

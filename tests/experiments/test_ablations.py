@@ -8,7 +8,7 @@ import pytest
 from random_files import write_random_images
 
 from jaxpath import targets
-from jaxpath.runs import GeneratorOptions, ablation, as_config
+from jaxpath.runs import GeneratorOptions, ObjectiveFlags, ablation, as_config
 
 
 @pytest.mark.parametrize("name", ablation.SWITCHES)
@@ -68,10 +68,17 @@ def test_the_table_holds_means_over_the_seeds_and_a_second_start_trains_nothing(
 
 def test_a_switch_that_a_budget_does_not_know_is_refused_before_anything_is_trained(start, tmp_path):
     arguments = ["--data", "x.npz", "--weights", "w", "--out", tmp_path, "--budget", 0.5]
-    status, error = start("ablations", *arguments)
+    status, error = start("ablations", *arguments, "--variants", "complete", "no random densities")
     assert status == 2
-    assert "--random-density-share has no effect with --budget" in error
+    assert "'no random densities': --random-density-share has no effect with --budget" in error
     assert not list(tmp_path.iterdir())
+
+
+def test_all_variants_with_a_budget_are_those_that_it_knows(capsys):
+    options = GeneratorOptions(objective=ObjectiveFlags(budget=0.5))
+    study = ablation.AblationStudy(data="images.npz", weights="weights.safetensors", generator=options)
+    assert set(ablation.SWITCHES) - set(ablation.applicable(study)) == {"no random densities"}
+    assert "'no random densities': --random-density-share has no effect" in capsys.readouterr().out
 
 
 def test_an_unknown_variant_is_one_sentence_with_those_that_exist(start, tmp_path):

@@ -129,7 +129,10 @@ def test_a_folder_of_photographs_is_divided_by_the_seed_and_broken_files_are_cou
 
 @pytest.mark.parametrize(
     ("name", "training"),
-    [("imagenet", "jaxpath.runs.whole_runs.train_generator")],
+    [
+        ("imagenet", "jaxpath.runs.whole_runs.train_generator"),
+        ("flint_posthoc", "jaxpath.runs.flint.train_post_hoc"),
+    ],
 )
 def test_the_digits_that_are_scored_are_not_learned_from(start, tmp_path, monkeypatch, name, training):
     learned = []

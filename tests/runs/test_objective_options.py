@@ -7,7 +7,7 @@ import tyro
 
 from jaxpath.gencnp import Budget, Faithfulness, FixedWeight, ObjectiveOptions
 from jaxpath.runs.objective_options import ObjectiveFlags
-from jaxpath.runs.start_up import CONFIG, check_options
+from jaxpath.start_up import CONFIG, check_options
 from jaxpath.types import InputError
 
 

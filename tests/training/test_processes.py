@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -131,3 +132,9 @@ def wait_for_the_first_checkpoint(folder, processes):
 def test_settings_that_do_not_fit_together_are_named(arguments, message):
     with pytest.raises(InputError, match=message):
         start_processes(*arguments)
+
+
+def test_processes_that_start_after_jax_has_are_one_sentence():
+    jax.devices()
+    with pytest.raises(InputError, match="before anything else uses JAX"):
+        start_processes("127.0.0.1:9876", 2, 0)

@@ -3,7 +3,8 @@
 import dataclasses
 from pathlib import Path
 
-from jaxpath.runs.options import ClassifierOptions, DataOptions, GeneratorOptions, Launch
+from jaxpath.runs.options import ClassifierOptions, DataOptions, GeneratorOptions
+from jaxpath.start_up import Launch
 
 TRAINED = "gencnp"
 """The explainer that is trained for each of the two."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from jaxpath import explainers, metrics
-from jaxpath.runs.options import Launch
+from jaxpath.start_up import Launch
 
 
 @dataclasses.dataclass(frozen=True)

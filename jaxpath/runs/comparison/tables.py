@@ -50,8 +50,10 @@ def print_curves(rows: Mapping[str, Row]) -> None:
         say(f"{name:>22} " + " ".join(f"{cell:^{width}}" for cell in cells))
     for name, row in rows.items():
         if "natural" in row:
-            figures = (f"{metric.label} {row['natural'][metric.name]:.3f}" for metric in _HEADLINES)
-            say(f"{name} at its own densities: {', '.join(figures)}")
+            natural = row["natural"]
+            figures = (f"{metric.label} {natural[metric.name]:.3f}" for metric in _HEADLINES)
+            spread = f"over the images, density's standard deviation {natural['density_std']:.3f}"
+            say(f"{name} at its own densities: {', '.join(figures)}; {spread}")
 
 
 def with_interval(point: Row, metric: str) -> str:

@@ -11,10 +11,11 @@ from jaxpath.runs.discover.planted import planted_top1
 from jaxpath.runs.discover.training import Pair, PairOptions, train_pair
 from jaxpath.runs.discover.units import UnitEvaluation, evaluate_units
 from jaxpath.runs.manifest import as_json
-from jaxpath.runs.options import ClassifierOptions, DataOptions, Launch
+from jaxpath.runs.options import ClassifierOptions, DataOptions
 from jaxpath.runs.results import write_results
 from jaxpath.runs.run import Run, begin, say
 from jaxpath.runs.study import open_data
+from jaxpath.start_up import Launch
 
 _OF_THE_TWIN = ("active_share", "purity", "outputs_top1")
 _PRINTED = ("accuracy", "relu_accuracy", "active_share", "planted_top1", "outputs_top1", "purity")

@@ -61,7 +61,8 @@ def evaluate_units(
     activity = discover.record_activity(session, passes, key=key)
     top_k = max(1, min(_TOP_K, len(activity.labels) // target.num_classes))
     similarity = discover.bind("soft_wpmi", key=jax.random.key(seed), top_k=top_k)
-    classes = discover.label_embeddings(_labels(activity, len(held_out)), held_out.class_names)
+    labels = activity.labels_by_place(len(held_out))
+    classes = discover.label_embeddings(labels, held_out.class_names)
     by_class = discover.dissect(activity, classes, similarity=similarity)
     figures = {
         "accuracy_by_draws": drawn.accuracy,
@@ -78,13 +79,6 @@ def evaluate_units(
         figures |= _passed_values(activity.channels[site.name], winners)
     descriptions = _describe(target, activity, names[site.name], winners, held_out)
     return UnitEvaluation(figures, names, descriptions)
-
-
-def _labels(activity: discover.Activity, count: int) -> np.ndarray:
-    """int64 [count]: labels by place in the data set; 0 where an image could not be read."""
-    labels = np.zeros(count, np.int64)
-    labels[activity.indices] = activity.labels
-    return labels
 
 
 def _named_by_class(

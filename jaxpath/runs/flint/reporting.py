@@ -15,11 +15,11 @@ from jaxpath.runs.flint.maximised import plot_maximised
 from jaxpath.runs.flint.options import FlintOptions
 from jaxpath.runs.flint.recipes import Published
 from jaxpath.runs.flint.training import TrainedInterpreter, train_joint
-from jaxpath.runs.options import Launch
 from jaxpath.runs.pictures import save_figures
 from jaxpath.runs.results import SPEED, write_results
 from jaxpath.runs.run import Run, say
 from jaxpath.runs.study import Study, check_data, target_options
+from jaxpath.start_up import Launch
 
 INTERPRETER = "interpreter.safetensors"
 """A trained interpreter in the folder of its run."""

@@ -9,9 +9,10 @@ from jaxpath import lap, targets
 from jaxpath.runs.lap.options import PlugInOptions, ScoreOptions
 from jaxpath.runs.lap.reporting import report_lap
 from jaxpath.runs.lap.training import plug_in
-from jaxpath.runs.options import DataOptions, Launch
+from jaxpath.runs.options import DataOptions
 from jaxpath.runs.run import begin
 from jaxpath.runs.study import Net, load_net, make_study, open_data
+from jaxpath.start_up import Launch
 from jaxpath.types import InputError, Target
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Literal
 
 from jaxpath.runs.objective_options import ObjectiveFlags
-from jaxpath.runs.options import GeneratorOptions, Launch
+from jaxpath.runs.options import GeneratorOptions
+from jaxpath.start_up import Launch
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxpath import compiling, devices, explainers, gencnp, losses, targets
-from jaxpath.cpu.memory import peak_memory, start_peak
+from jaxpath.devices.memory import peak_memory, start_peak
 from jaxpath.runs.generators import init_generator, make_generator, make_generator_step
 from jaxpath.runs.throughput.options import Throughput
 from jaxpath.types import Params, Target

@@ -1,4 +1,4 @@
-"""From a command line to a run: what every command, and every experiment, starts with."""
+"""From a command line to a run: what every command and every experiment starts with."""
 
 import dataclasses
 import math
@@ -13,7 +13,6 @@ import tyro
 from jaxpath import data, training
 from jaxpath.cpu.memory import keep_freed_memory
 from jaxpath.devices import end_process, start_processes
-from jaxpath.runs.options import Launch
 from jaxpath.types import InputError
 
 _SMALLEST = {
@@ -32,6 +31,21 @@ _SMALLEST = {
 """The smallest value that makes sense, for options that are numbers and have no class that checks them."""
 
 CONFIG = (tyro.conf.OmitArgPrefixes,)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Launch:
+    """How several processes find each other where no cluster tells them; start the same command on each.
+
+    Attributes:
+        coordinator: HOST:PORT of process 0.
+        num_processes: Number of processes.
+        process_id: Number of this process, from 0.
+    """
+
+    coordinator: str | None = None
+    num_processes: int | None = None
+    process_id: int | None = None
 
 
 class Command(NamedTuple):

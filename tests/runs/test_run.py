@@ -1,0 +1,35 @@
+"""A run's folder: what it holds, and what it refuses."""
+
+import time
+
+import jax
+import pytest
+
+from jaxpath import data, runs, targets
+from jaxpath.types import InputError
+
+OPTIONS = runs.GeneratorOptions(steps=1, batch_size=8, width=8, grid=1)
+
+
+@pytest.fixture(scope="module")
+def target():
+    return targets.resnet8(image_size=8, channels=1)
+
+
+def train(target, params, out):
+    return runs.train_generator(target, params, data.digits("train"), OPTIONS, run=runs.Run(out))
+
+
+def test_a_folder_is_continued_for_its_classifier_and_refused_for_another_one(target, tmp_path):
+    folder = str(tmp_path / "run")
+    first = train(target, target.init(jax.random.key(0)), folder)
+    assert first.fit.first_step == 0
+    assert train(target, target.init(jax.random.key(0)), folder).fit.first_step == OPTIONS.steps
+    kept = (tmp_path / "run" / runs.GENERATOR).read_bytes()
+    with pytest.raises(InputError, match="params"):
+        train(target, target.init(jax.random.key(1)), folder)
+    assert (tmp_path / "run" / runs.GENERATOR).read_bytes() == kept
+
+
+def test_seconds_are_those_since_the_run_began():
+    assert 100 <= runs.Run("folder", began=time.perf_counter() - 100).seconds < 160
