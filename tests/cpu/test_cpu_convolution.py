@@ -9,8 +9,8 @@ from jax.sharding import PartitionSpec as P
 
 from jaxpath import compiling
 from jaxpath.cpu import choice
-from jaxpath.layers import conv_general_dilated
 from jaxpath.devices import make_mesh
+from jaxpath.layers import conv_general_dilated
 
 LOOPS = {
     "few outputs": ((9, 40, 41, 14), (3, 3, 14, 13)),

@@ -12,8 +12,9 @@ from launching import EXPERIMENTS, launch, run_here
 def run():
     """Runs an experiment to its end: ``run(name, "--out", folder) -> (status, stderr)``."""
 
-    def complete(name: str, *arguments: object) -> tuple[int, str]:
-        process = launch(name, *arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    def complete(name: str, *arguments: object, num_devices: int = 2) -> tuple[int, str]:
+        pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+        process = launch(name, *arguments, num_devices=num_devices, **pipes)
         _, error = process.communicate(timeout=500)
         return process.returncode, error
 
