@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax.sharding import PartitionSpec as P
 
-from jaxpath import lap
+from jaxpath import devices, lap
 from jaxpath.devices.mesh import AXIS
 from jaxpath.lap import losses
 
