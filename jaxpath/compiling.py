@@ -96,10 +96,15 @@ def computed_once(x: T) -> T:
 
 
 def read_once(holds: bool = True) -> AbstractContextManager[None]:
-    """Each convolution that is traced within is read by one short operation and, in reverse, by one gradient.
+    """Promises that the result of each convolution traced within is used only once, by a cheap operation.
 
-    Such as a normalisation with constants, and the rectifier after it. A CPU may then compute them in the
-    same loop as the convolution; with more readers, each would compute the convolution anew.
+    An example is a frozen network, whose convolutions are followed by a normalisation with constants and a
+    rectifier; in reverse, too, only one gradient reads the result. A CPU may then compute those operations in
+    the same loop as the convolution. Without the promise this would be slow, because XLA would compute the
+    convolution again for each operation that reads it.
+
+    Args:
+        holds: False takes the promise back within an outer ``read_once()``.
     """
     return _HINTS(_HINTS.value._replace(read_once=holds))
 

@@ -146,8 +146,8 @@ def adaptive_average_pool(x: Array, size: tuple[int, int]) -> Array:
 
 @functools.partial(jax.jit, static_argnames="size", inline=True)
 def _average_bins(x: Array, size: tuple[int, int]) -> Array:
-    # One program also where it is called alone, not one for each slice. Sums of slices compile to one pass; a
-    # product wants the channels elsewhere, a mean of each bin a copy of it.
+    # Jitted, so that a call outside of any program compiles once and not once per slice. Sums of slices are
+    # one pass over x; a matrix product would transpose it first, and means of the bins would copy each bin.
     pooled = x.astype(jnp.float32)
     for axis, parts in enumerate(size, start=1):
         length = x.shape[axis]

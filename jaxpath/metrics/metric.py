@@ -25,8 +25,9 @@ class Metric(NamedTuple):
         at_densities: Reported at every density of a curve; otherwise at the explainer's own density alone.
         interval: Gets a 95 % interval over runs with different seeds.
         panel: Has a panel in the figure of curves and a place in each cell of the comparison's table.
-        fact: What a page on a data set says after the figure, a format string over all metrics; empty: it
-            is not shown there.
+        fact: What a page on a data set writes after the figure, such as "keep their class with the pathway
+            alone (fidelity)" after "97.2 %". Other figures are filled in by name, as in ``"{between_iou:.2f}
+            between classes"``. Metrics with an empty fact are not on that page.
         share: Whether a page writes it as a percentage.
     """
 

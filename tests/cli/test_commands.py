@@ -6,6 +6,7 @@ import json
 import jax
 import numpy as np
 import pytest
+from figure_files import channel_share
 
 from jaxpath import data, explainers, gencnp, targets
 from jaxpath.findings import load_class_pathways
@@ -54,11 +55,11 @@ def test_the_pathways_that_explain_writes_are_the_explainers(run, common, pictur
     labels = jax.jit(target.apply)(params, images).logits.argmax(axis=1)
     explain = jax.jit(explainers.make_explainer("taylor_signed", target, density=0.2))
     pathway = explain(params, images, labels, key=jax.random.key(0))
-    with np.load(tmp_path / "pathway.npz") as found:
-        assert found["names"].tolist() == [str(pictures / name) for name in ("b.png", "c.png")]
-        np.testing.assert_array_equal(found["predicted"], labels)
-        np.testing.assert_array_equal(found["masks"], np.asarray(flatten(pathway.masks, target.sites)) > 0)
-        assert found["channels"].tolist() == [site.channels for site in target.sites]
+    with np.load(tmp_path / "pathway.npz") as arrays:
+        assert arrays["names"].tolist() == [str(pictures / name) for name in ("b.png", "c.png")]
+        np.testing.assert_array_equal(arrays["predicted"], labels)
+        np.testing.assert_array_equal(arrays["masks"], np.asarray(flatten(pathway.masks, target.sites)) > 0)
+        assert arrays["channels"].tolist() == [site.channels for site in target.sites]
 
 
 def test_class_pathways_are_learned_put_on_new_pictures_and_drawn_by_explain(
@@ -70,7 +71,7 @@ def test_class_pathways_are_learned_put_on_new_pictures_and_drawn_by_explain(
     target = targets.resnet8(image_size=8, channels=1)
     learned = load_class_pathways(out / "class_pathways.npz", target)
     assert learned.counts.sum() == 40 and learned.class_names[3] == "<b>3</b>"
-    assert (out / "class_pathways.png").stat().st_size > 1000
+    assert channel_share(out / "class_pathways.png") > 0.1
     transfer = json.loads((out / "transfer.json").read_text())
     shown = transfer["pictures"]
     assert len(shown) + transfer["classes_without_pathway"] == 5
@@ -93,8 +94,8 @@ def test_a_data_set_becomes_a_page(run, common, many, tmp_path):
     assert "digits.npz" in html and html.count("<circle") == 30
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert manifest["images"] == 30 and manifest["metrics"]["density"] == pytest.approx(0.2, abs=0.003)
-    with np.load(tmp_path / "pathways.npz") as found:
-        assert len(found["masks"]) == 30
+    with np.load(tmp_path / "pathways.npz") as arrays:
+        assert len(arrays["masks"]) == 30
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {
         "density_per_site.png",
         "iou_matrix.png",

@@ -2,17 +2,19 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from launching import launch, run_here
+from launching import EXPERIMENTS, launch, run_here
 
 
 @pytest.fixture
 def run():
     """Runs an experiment to its end: ``run(name, "--out", folder) -> (status, stderr)``."""
 
-    def complete(name: str, *arguments: object) -> tuple[int, str]:
-        process = launch(name, *arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    def complete(name: str, *arguments: object, num_devices: int = 2) -> tuple[int, str]:
+        pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+        process = launch(name, *arguments, num_devices=num_devices, **pipes)
         _, error = process.communicate(timeout=500)
         return process.returncode, error
 
@@ -21,7 +23,10 @@ def run():
 
 @pytest.fixture
 def start(monkeypatch, capsys):
-    """The same in this process, which is quicker to refuse: ``start(name, "--out", folder)``."""
+    """The same in this process, which is quicker to refuse: ``start(name, "--out", folder)``.
+
+    Instead of an experiment's name it takes the path of any script.
+    """
 
     def no_cluster(*args, **kwargs):
         raise ValueError("coordinator_address should be defined.")
@@ -29,11 +34,12 @@ def start(monkeypatch, capsys):
     # In a process that has used its devices JAX refuses to look for others.
     monkeypatch.setattr("jax.distributed.initialize", no_cluster)
 
-    def inside(name: str, *arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
+    def inside(script: str | Path, *arguments: object) -> tuple[int, str]:
+        path = script if isinstance(script, Path) else EXPERIMENTS / f"{script}.py"
+        monkeypatch.setattr(sys, "argv", [path.name, *map(str, arguments)])
         capsys.readouterr()
         try:
-            run_here(name)
+            run_here(path)
             status = 0
         except SystemExit as end:
             status = end.code

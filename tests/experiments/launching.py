@@ -1,4 +1,4 @@
-"""Starts scripts of experiments/ by their paths: in a process of their own, or in this one."""
+"""Starts scripts by their paths: in a process of their own, or in this one."""
 
 import importlib.util
 import os
@@ -8,14 +8,15 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
+ROOT = Path(__file__).resolve().parents[2]
+EXPERIMENTS = ROOT / "experiments"
 
 
 def launch(name: str, *arguments: object, num_devices: int = 2, **options) -> subprocess.Popen:
     """Starts ``experiments/name.py`` as from a terminal, on virtual devices."""
     environment = {
         **os.environ,
-        "PYTHONPATH": str(EXPERIMENTS.parent),
+        "PYTHONPATH": str(ROOT),
         "JAX_NUM_CPU_DEVICES": str(num_devices),
         "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
     }
@@ -23,14 +24,14 @@ def launch(name: str, *arguments: object, num_devices: int = 2, **options) -> su
     return subprocess.Popen(command, env=environment, text=True, **options)
 
 
-def run_here(name: str) -> None:
-    """Runs ``experiments/name.py`` in this process with the command line of ``sys.argv``."""
-    runpy.run_path(str(EXPERIMENTS / f"{name}.py"), run_name="__main__")
+def run_here(path: Path) -> None:
+    """Runs a script in this process with the command line of ``sys.argv``."""
+    runpy.run_path(str(path), run_name="__main__")
 
 
-def load(name: str) -> ModuleType:
-    """``experiments/name.py`` as a module, of which nothing is started."""
-    spec = importlib.util.spec_from_file_location(f"experiment_{name}", EXPERIMENTS / f"{name}.py")
+def load(path: Path) -> ModuleType:
+    """A script as a module, of which nothing is started."""
+    spec = importlib.util.spec_from_file_location(f"script_{path.stem}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

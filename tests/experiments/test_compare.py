@@ -6,7 +6,7 @@ import json
 import jax
 import numpy as np
 import pytest
-from pictures import series_in
+from figure_files import series_in
 
 from jaxpath import data, explainers, gencnp, metrics, runs, targets
 from jaxpath.runs import comparison

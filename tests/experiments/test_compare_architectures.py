@@ -5,7 +5,7 @@ import json
 import jax
 import numpy as np
 import pytest
-from pictures import series_in
+from figure_files import series_in
 from scipy import stats
 
 from jaxpath import data, explainers, gencnp, metrics, targets

@@ -5,7 +5,7 @@ import json
 import jax
 import numpy as np
 import pytest
-from PIL import Image
+from figure_files import num_colours
 
 from jaxpath import data, flint, runs, targets
 from jaxpath.types import Preprocessing
@@ -30,20 +30,15 @@ def figures_of(results):
     return {name: results[name] for name in KEYS if not name.endswith("per_second")}
 
 
-def num_colours(path):
-    """A figure that shows nothing has one or two."""
-    return len(np.unique(np.asarray(Image.open(path).convert("RGB")).reshape(-1, 3), axis=0))
-
-
 def pictures_in(figure):
     return [np.asarray(axes.images[0].get_array()) for axes in figure.axes if axes.images]
 
 
 @pytest.fixture(scope="module")
 def study():
-    """An untrained ResNet-8, and random images of ten classes, of which eight are held out."""
-    target = targets.resnet8()
-    pixels = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
+    """An untrained ResNet-8 and random images of 16 x 16 pixels, ten classes, eight images held out."""
+    target = targets.resnet8(image_size=16)
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3), dtype=np.uint8)
     train, held_out = data.split(data.ArraySource(pixels, np.arange(40) % 10), 0.2, 0)
     return runs.Study(target, target.init(jax.random.key(0)), train, held_out)
 

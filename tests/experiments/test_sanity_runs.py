@@ -4,7 +4,7 @@ import json
 
 import jax
 import pytest
-from pictures import series_in
+from figure_files import series_in
 from random_files import write_random_images
 
 from jaxpath import gencnp, runs, targets

@@ -5,9 +5,8 @@ from jaxpath.runs.comparison.comparing import compare_explainers, open_classifie
 from jaxpath.runs.comparison.entries import Entry, make_entries
 from jaxpath.runs.comparison.images import Images, ImageSets, make_image_sets, open_images
 from jaxpath.runs.comparison.options import Comparison
-from jaxpath.runs.comparison.reading import best_baseline, nearest_cut, read_rows
 from jaxpath.runs.comparison.scoring import Row, score
-from jaxpath.runs.comparison.tables import list_figures, markdown, print_curves, with_interval, write_csv
+from jaxpath.runs.comparison.tables import markdown, print_curves, with_interval, write_csv
 from jaxpath.runs.comparison.timing import measure_times, time_calls
 
 __all__ = [
@@ -16,19 +15,15 @@ __all__ = [
     "ImageSets",
     "Images",
     "Row",
-    "best_baseline",
     "compare_explainers",
-    "list_figures",
     "make_entries",
     "make_image_sets",
     "markdown",
     "measure_times",
     "merge",
-    "nearest_cut",
     "open_classifier",
     "open_images",
     "print_curves",
-    "read_rows",
     "run_comparison",
     "score",
     "time_calls",

@@ -68,15 +68,6 @@ def with_interval(point: Row, metric: str) -> str:
     return f"{mean} [{point[f'{metric}_runs_low']:.3f}, {point[f'{metric}_runs_high']:.3f}]"
 
 
-def list_figures(point: Row, *metrics: str) -> str:
-    """Metrics by name, each with its interval.
-
-    >>> list_figures({"fidelity": 0.5, "leakage": 0.25}, "fidelity", "leakage")
-    'fidelity 0.500, leakage 0.250'
-    """
-    return ", ".join(f"{metric} {with_interval(point, metric)}" for metric in metrics)
-
-
 class _Column(NamedTuple):
     """One column of the table: its heading, and its cell for an explainer."""
 

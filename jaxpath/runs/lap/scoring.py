@@ -113,8 +113,8 @@ def _pass(
 
         pixels = attributions.as_pixels(target, batch["image"])
         classes = predict(pixels).argmax(axis=-1)
-        # The pointing game asks which values equal the largest one: none may be computed twice, with other
-        # rounding where it is fused into another sum.
+        # The pointing game compares every value with the largest one. XLA could compute the maps twice, once
+        # for each side, and round differently, so that no value equals the maximum; the barrier prevents it.
         maps = lax.optimization_barrier(attribute(params, pixels, classes, key=jax.random.key(seed)))
         return judge(
             _Case(predict, pixels, maps, classes, boxes[jnp.clip(batch["index"], 0, len(boxes) - 1)])
