@@ -206,8 +206,14 @@ def code_lines(function: ast.FunctionDef | ast.AsyncFunctionDef, lines: list[str
 
 def arguments(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
     """Names of all arguments but self and cls."""
-    found = function.args
-    named = [*found.posonlyargs, *found.args, *found.kwonlyargs, found.vararg, found.kwarg]
+    signature = function.args
+    named = [
+        *signature.posonlyargs,
+        *signature.args,
+        *signature.kwonlyargs,
+        signature.vararg,
+        signature.kwarg,
+    ]
     return [arg.arg for arg in named if arg is not None and arg.arg not in ("self", "cls")]
 
 
@@ -288,5 +294,5 @@ def test_the_repository_holds_no_large_files(repository_files):
 
 def test_no_file_names_a_folder_of_one_machine(repository_files):
     pattern = re.compile(rb"(?<![\w.:/-])/(?:work|opt|root|home|Users|tmp|mnt)/\w")
-    found = [str(p.relative_to(ROOT)) for p in repository_files if pattern.search(p.read_bytes())]
-    assert found == []
+    places = [str(p.relative_to(ROOT)) for p in repository_files if pattern.search(p.read_bytes())]
+    assert places == []

@@ -145,9 +145,9 @@ def inline_programs(page: Path) -> list[list[str]]:
     """Commands within a line of text or a cell of a table, and in what other programs are told to start."""
     # A command may go on in the next line.
     text = re.sub(r"[ \\]*\n +--", " --", page.read_text(encoding="utf-8")).replace("\n--", " --")
-    found = re.findall(r"(`python |)(experiments/\w+\.py[^`'\n]*)([`'\n])", text)
+    mentions = re.findall(r"(`python |)(experiments/\w+\.py[^`'\n]*)([`'\n])", text)
     # Without "python" it is a mention, and elsewhere than in backticks variables stand in for values.
-    scripts = [command if before and end == "`" else f"{command} ..." for before, command, end in found]
+    scripts = [command if before and end == "`" else f"{command} ..." for before, command, end in mentions]
     commands = re.findall(r"`(jaxpath [a-z][^`\n]*)`", text)
     return [shlex.split(command, comments=True) for command in scripts + commands]
 

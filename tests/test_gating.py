@@ -52,8 +52,8 @@ def test_closed_neurons_take_the_fill_of_their_channel(activation):
     expected = activation.copy()
     expected[0, :, :, 1] = 20
     expected[1, :, :, 0] = 10
-    found = gate(activation, FilledMask(mask, np.array([10, 20, 30, 40], np.float32)))
-    np.testing.assert_array_equal(found, expected)
+    result = gate(activation, FilledMask(mask, np.array([10, 20, 30, 40], np.float32)))
+    np.testing.assert_array_equal(result, expected)
 
 
 def test_closed_units_take_the_fill_of_their_place(activation):
@@ -71,8 +71,8 @@ def test_a_fill_can_be_of_each_image(activation):
 
 
 def test_the_gradient_of_a_filled_gate_is_activation_minus_fill():
-    found = jax.grad(lambda m: gate(jnp.array([[3.0, 5.0]]), FilledMask(m, jnp.array([1.0, 7.0]))).sum())
-    np.testing.assert_array_equal(found(jnp.array([[0.0, 1.0]])), [[2, -2]])
+    result = jax.grad(lambda m: gate(jnp.array([[3.0, 5.0]]), FilledMask(m, jnp.array([1.0, 7.0]))).sum())
+    np.testing.assert_array_equal(result(jnp.array([[0.0, 1.0]])), [[2, -2]])
 
 
 def test_masks_get_their_fills_by_name_or_stay_as_they_are():

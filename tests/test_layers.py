@@ -19,9 +19,9 @@ DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 def test_the_convolution_agrees_with_xla(size, kernel, padding, strides):
     x, weights = draw(2, *size, 5), draw(*kernel, 5, 6)
     expected = lax.conv_general_dilated(x, weights, strides, padding, dimension_numbers=DIMENSIONS)
-    found = jax.jit(conv_general_dilated, static_argnums=(2, 3))(x, weights, strides, padding)
-    assert found.shape == expected.shape
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    result = jax.jit(conv_general_dilated, static_argnums=(2, 3))(x, weights, strides, padding)
+    assert result.shape == expected.shape
+    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_the_convolution_agrees_with_loops():
@@ -31,8 +31,8 @@ def test_the_convolution_agrees_with_loops():
         for j in range(2):
             for d in range(3):
                 expected[0, i, j, d] = (x[0, i : i + 3, j : j + 3] * weights[..., d]).sum()
-    found = conv_general_dilated(x, weights, (1, 1), "VALID")
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    result = conv_general_dilated(x, weights, (1, 1), "VALID")
+    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("options", [{"feature_group_count": 2}, {"rhs_dilation": (2, 2)}])
@@ -40,8 +40,8 @@ def test_groups_and_dilation_are_kept(options):
     x = draw(2, 6, 6, 4)
     weights = draw(3, 3, 4 // options.get("feature_group_count", 1), 4)
     expected = lax.conv_general_dilated(x, weights, (1, 1), "SAME", dimension_numbers=DIMENSIONS, **options)
-    found = conv_general_dilated(x, weights, (1, 1), "SAME", **options)
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    result = conv_general_dilated(x, weights, (1, 1), "SAME", **options)
+    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -54,8 +54,8 @@ def test_a_depthwise_convolution_mixes_places_and_no_channels(stride):
         window = padded[n, stride * i : stride * i + 3, stride * j : stride * j + 3, c]
         expected[n, i, j, c] = (window * kernel[:, :, 0, c]).sum()
     arguments = (jnp.asarray(x, "f4"), jnp.asarray(kernel, "f4"), (stride, stride), ((1, 1), (1, 1)))
-    found = conv_general_dilated(*arguments, feature_group_count=5)
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    result = conv_general_dilated(*arguments, feature_group_count=5)
+    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("strides", [(1, 1), (2, 1), (2, 2)])
@@ -65,19 +65,19 @@ def test_a_depthwise_convolution_mixes_places_and_no_channels(stride):
 def test_gradients_agree_with_xla(size, kernel, padding, strides):
     x, weights = draw(2, *size, 3), draw(*kernel, 3, 4)
 
-    found, expected = (
+    result, expected = (
         with_gradients(convolve, x, weights, strides, padding) for convolve in (conv_general_dilated, plain)
     )
-    for ours, theirs in zip(found[:2], expected[:2], strict=True):
+    for ours, theirs in zip(result[:2], expected[:2], strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
 def test_gradients_of_gradients_agree_with_xla():
     x, weights = draw(2, 9, 9, 3), draw(3, 3, 3, 4)
 
-    found = penalty_gradient(conv_general_dilated, x, weights)
+    result = penalty_gradient(conv_general_dilated, x, weights)
     expected = penalty_gradient(plain, x, weights)
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-3)
 
 
 def test_the_flax_layer_uses_the_same_numbers_as_flax():
@@ -104,15 +104,15 @@ def slow_pool(x, size):
 @pytest.mark.parametrize("shape", [(8, 6), (7, 7), (1, 2)])
 def test_the_adaptive_pool_agrees_with_a_loop_over_bins(shape, size):
     x = draw(2, *shape, 3)
-    found = adaptive_average_pool(x, size)
-    np.testing.assert_allclose(found, slow_pool(np.asarray(x), size), rtol=1e-5, atol=1e-5)
+    result = adaptive_average_pool(x, size)
+    np.testing.assert_allclose(result, slow_pool(np.asarray(x), size), rtol=1e-5, atol=1e-5)
 
 
 def test_accelerators_average_blocks():
     x = draw(2, 12, 8, 3)
     with compiling.traced_for("gpu"):
-        found = adaptive_average_pool(x, (3, 2))
-    np.testing.assert_allclose(found, slow_pool(np.asarray(x), (3, 2)), rtol=1e-5, atol=1e-5)
+        result = adaptive_average_pool(x, (3, 2))
+    np.testing.assert_allclose(result, slow_pool(np.asarray(x), (3, 2)), rtol=1e-5, atol=1e-5)
 
 
 def test_bins_overlap_where_the_size_does_not_divide():
@@ -124,8 +124,8 @@ def test_bins_overlap_where_the_size_does_not_divide():
 def test_sums_are_kept_in_float32_and_the_type_comes_back():
     # 4096 ones: bfloat16 cannot count beyond 256.
     ones = jnp.ones((1, 64, 64, 1), jnp.bfloat16)
-    found = adaptive_average_pool(ones, (1, 1))
-    assert found.dtype == jnp.bfloat16 and float(found.ravel()[0]) == 1
+    result = adaptive_average_pool(ones, (1, 1))
+    assert result.dtype == jnp.bfloat16 and float(result.ravel()[0]) == 1
 
 
 @pytest.mark.parametrize("size", [(4, 6), (5, 7)])
@@ -140,8 +140,8 @@ def test_sums_are_kept_in_float32_and_the_type_comes_back():
 def test_the_pool_of_maxima_is_flaxs_pool_with_its_gradient(size, window, strides, padding):
     x = draw(2, *size, 3) - 9
     expected, expected_gradient = jax.vjp(lambda x: nn.max_pool(x, window, strides or window, padding), x)
-    found, gradient = jax.vjp(lambda x: max_pool(x, window, strides, padding), x)
-    np.testing.assert_array_equal(found, expected)
+    result, gradient = jax.vjp(lambda x: max_pool(x, window, strides, padding), x)
+    np.testing.assert_array_equal(result, expected)
     # Whole numbers: where windows overlap, their sums do not depend on the order.
     weights = jnp.round(9 * draw(*expected.shape))
     np.testing.assert_array_equal(gradient(weights)[0], expected_gradient(weights)[0])
@@ -162,10 +162,10 @@ def test_the_rectifier_is_jaxs_with_its_gradient(compiled):
         y, pull = jax.vjp(rectify, x)
         return y, pull(weights)[0], jax.jvp(rectify, (x,), (weights,))[1]
 
-    for found, expected in zip(
+    for result, expected in zip(
         compiled(lambda: with_gradients(relu))(), with_gradients(jax.nn.relu), strict=True
     ):
-        np.testing.assert_array_equal(found, expected)
+        np.testing.assert_array_equal(result, expected)
 
 
 def test_uniform_initial_values_have_a_third_of_the_variance_of_lecun():

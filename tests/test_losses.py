@@ -19,14 +19,14 @@ def test_kl_divergence_agrees_with_a_sum_over_classes(temperature):
     for a, b in zip(teacher, student, strict=True):
         log_p, log_q = log_softmax(a / temperature), log_softmax(b / temperature)
         expected.append(temperature**2 * sum(np.exp(log_p[k]) * (log_p[k] - log_q[k]) for k in range(4)))
-    found = kl_divergence(jnp.asarray(teacher), jnp.asarray(student), temperature=temperature)
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    result = kl_divergence(jnp.asarray(teacher), jnp.asarray(student), temperature=temperature)
+    np.testing.assert_allclose(result, expected, rtol=1e-5)
 
 
 def test_kl_divergence_by_hand():
     # p = (3/4, 1/4), q = (1/2, 1/2): 3/4 ln 3/2 + 1/4 ln 1/2.
-    found = kl_divergence(jnp.log(jnp.array([[3.0, 1.0]])), jnp.zeros((1, 2)))
-    assert float(found[0]) == pytest.approx(0.75 * np.log(1.5) - 0.25 * np.log(2), rel=1e-5)
+    result = kl_divergence(jnp.log(jnp.array([[3.0, 1.0]])), jnp.zeros((1, 2)))
+    assert float(result[0]) == pytest.approx(0.75 * np.log(1.5) - 0.25 * np.log(2), rel=1e-5)
 
 
 def test_kl_divergence_is_zero_for_equal_predictions_and_ignores_shifts():
@@ -36,8 +36,8 @@ def test_kl_divergence_is_zero_for_equal_predictions_and_ignores_shifts():
 
 def test_the_gradient_of_the_kl_divergence_is_the_difference_of_the_probabilities():
     teacher, student = jnp.asarray(LOGITS[0]), jnp.asarray(LOGITS[1])
-    found = jax.grad(lambda z: kl_divergence(teacher, z).sum())(student)
-    np.testing.assert_allclose(found, jax.nn.softmax(student) - jax.nn.softmax(teacher), atol=1e-6)
+    result = jax.grad(lambda z: kl_divergence(teacher, z).sum())(student)
+    np.testing.assert_allclose(result, jax.nn.softmax(student) - jax.nn.softmax(teacher), atol=1e-6)
 
 
 def test_extreme_logits_stay_finite():
@@ -59,8 +59,8 @@ def test_evidence_counts_only_where_the_class_gains():
     clean = jnp.log(jnp.array([[1.0, 3.0], [3.0, 1.0]]))
     masked = jnp.log(jnp.array([[1.0, 1.0], [1.0, 1.0]]))
     # Class 0 rises from 1/4 to 1/2 in the first image and falls from 3/4 to 1/2 in the second.
-    found = evidence_gain(clean, masked, jnp.array([0, 0]))
-    np.testing.assert_allclose(found, [np.log(2), 0], atol=1e-6)
+    result = evidence_gain(clean, masked, jnp.array([0, 0]))
+    np.testing.assert_allclose(result, [np.log(2), 0], atol=1e-6)
 
 
 def test_evidence_takes_each_image_at_its_own_class():
@@ -69,9 +69,9 @@ def test_evidence_takes_each_image_at_its_own_class():
     expected = [
         max(0, log_softmax(b)[c] - log_softmax(a)[c]) for a, b, c in zip(clean, masked, classes, strict=True)
     ]
-    found = evidence_gain(jnp.asarray(clean), jnp.asarray(masked), jnp.asarray(classes))
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
-    assert 0 < np.count_nonzero(found) < 5
+    result = evidence_gain(jnp.asarray(clean), jnp.asarray(masked), jnp.asarray(classes))
+    np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-6)
+    assert 0 < np.count_nonzero(result) < 5
 
 
 def test_the_margin_by_hand():

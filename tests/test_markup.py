@@ -45,27 +45,27 @@ def test_a_pathway_lists_its_sites_in_forward_order_with_their_open_share():
         "001.b": np.array([[1, 0, 0, 0], [1, 1, 0, 0]], np.float32),
         "000.a": np.array([[1, 1], [1, 1]], np.float32),
     }
-    found = Reader(Pathway(masks, masks)._repr_html_())
+    result = Reader(Pathway(masks, masks)._repr_html_())
     # 3 of 8 and 4 of 4 are open: 7 of 12.
-    assert found.caption == "Pathways of 2 images: 58 % open"
-    assert found.rows[1:] == [["000.a", "2", "100 %", ""], ["001.b", "4", "38 %", ""]]
-    assert found.widths == [100.0, 37.5]
+    assert result.caption == "Pathways of 2 images: 58 % open"
+    assert result.rows[1:] == [["000.a", "2", "100 %", ""], ["001.b", "4", "38 %", ""]]
+    assert result.widths == [100.0, 37.5]
 
 
 def test_a_class_pathway_and_one_of_units_say_what_they_are():
     channels = {"000.a": np.array([1, 0, 0, 1])}
     assert Reader(Pathway({}, channels)._repr_html_()).caption == "Class pathway: 50 % open"
     units = {"000.a": np.zeros((3, 2, 2, 4)), "001.b": np.ones((3, 5))}
-    found = Reader(Pathway({}, units)._repr_html_())
+    result = Reader(Pathway({}, units)._repr_html_())
     # 15 units of 48 + 15.
-    assert found.caption == "Pathways of 3 images: 24 % open"
-    assert [row[1] for row in found.rows[1:]] == ["2 x 2 x 4", "5"]
+    assert result.caption == "Pathways of 3 images: 24 % open"
+    assert [row[1] for row in result.rows[1:]] == ["2 x 2 x 4", "5"]
 
 
 def test_a_target_lists_its_sites():
-    found = Reader(targets.resnet8(image_size=8, channels=1)._repr_html_())
-    assert found.caption == "resnet8: 10 classes, 7 sites, 240 channels"
-    assert found.rows[1] == ["000.relu", "16", "8 x 8"]
+    result = Reader(targets.resnet8(image_size=8, channels=1)._repr_html_())
+    assert result.caption == "resnet8: 10 classes, 7 sites, 240 channels"
+    assert result.rows[1] == ["000.relu", "16", "8 x 8"]
 
 
 def test_explained_images_show_their_means():
@@ -81,9 +81,9 @@ def test_explained_images_show_their_means():
         unit_density=np.zeros(4),
         unit_bits=np.zeros((4, 0), np.uint8),
     )
-    found = Reader(records._repr_html_())
-    assert found.caption == "4 explained images"
-    assert [row[1] for row in found.rows[1:]] == [
+    result = Reader(records._repr_html_())
+    assert result.caption == "4 explained images"
+    assert [row[1] for row in result.rows[1:]] == [
         "75 %",
         "50 %",
         "0.750",
@@ -93,11 +93,11 @@ def test_explained_images_show_their_means():
 
 
 def test_overlaps_are_shown_per_class_and_a_class_without_pairs_has_none():
-    found = Reader(
+    result = Reader(
         metrics.class_similarity(np.array([[1, 1], [1, 0], [0, 1]]), np.array([0, 0, 1]), 3)._repr_html_()
     )
     # Class 0: IoU 1/2 within; with class 1, (1/2 + 0) / 2.
-    assert found.rows[1:] == [["0", "0.500", "0.250"], ["1", "nan", "0.250"], ["2", "nan", "nan"]]
+    assert result.rows[1:] == [["0", "0.500", "0.250"], ["1", "nan", "0.250"], ["2", "nan", "nan"]]
 
 
 def test_text_is_escaped_and_a_long_table_is_folded():

@@ -38,14 +38,14 @@ def outputs(path: Path, folder: Path) -> list[dict]:
 
 def test_the_quick_start_explains_its_classifier_and_shows_tables_and_figures(tmp_path):
     (path,) = (path for path in NOTEBOOKS if path.stem == "quickstart")
-    found = outputs(path, tmp_path)
-    said = "".join(output["text"] for output in found if output.get("name") == "stdout")
+    result = outputs(path, tmp_path)
+    said = "".join(output["text"] for output in result if output.get("name") == "stdout")
     accuracy = float(said.split("accuracy ")[1].split("%")[0])
     fidelity = [float(part.split()[-1]) for part in said.split("% of the predictions stay")[:-1]]
     assert accuracy > 90
     assert len(fidelity) == 2 and min(fidelity) > 80
 
-    shown = [output["data"] for output in found if "data" in output]
+    shown = [output["data"] for output in result if "data" in output]
     tables = [data["text/html"] for data in shown if "text/html" in data]
     captions = [re.findall("<summary>(.*?)</summary>", table)[0] for table in tables]
     assert captions[0] == "cnn: 10 classes, 4 sites, 112 channels"

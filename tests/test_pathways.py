@@ -69,8 +69,8 @@ def test_the_obtained_density_is_the_requested_one(scores, density):
 
 def test_every_image_may_have_its_own_density():
     scores = jnp.tile(jnp.array([4.0, 3.0, 2.0, 1.0])[None], (3, 1))
-    found = pathways.top_fraction(scores, jnp.array([0.25, 0.5, 1.0]))
-    np.testing.assert_array_equal(found, [[1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 1]])
+    result = pathways.top_fraction(scores, jnp.array([0.25, 0.5, 1.0]))
+    np.testing.assert_array_equal(result, [[1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 1]])
 
 
 def test_denser_pathways_contain_sparser_ones():
@@ -91,5 +91,5 @@ def test_order_statistics_are_those_of_a_sort():
     values = np.random.default_rng(0).normal(size=(4, 30)).astype(np.float32)
     values[0, :8], values[1, 3], values[2, 4], values[3, 5] = 0.5, -0.0, np.inf, -np.inf
     places = np.random.default_rng(1).integers(0, 30, (4, 5))
-    found = jax.jit(pathways.order_statistic)(values, places)
-    np.testing.assert_array_equal(found, np.take_along_axis(np.sort(values, axis=1), places, axis=1))
+    result = jax.jit(pathways.order_statistic)(values, places)
+    np.testing.assert_array_equal(result, np.take_along_axis(np.sort(values, axis=1), places, axis=1))

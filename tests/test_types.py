@@ -7,9 +7,9 @@ from jaxpath.types import InputError, Mean
 
 def test_a_mean_over_parts_of_unequal_size_is_exact():
     # Four ones and a zero: 0.8, where the mean of the two means is 0.5.
-    found = Mean.of(jnp.ones(4)) + Mean.of(jnp.zeros(1))
-    assert float(found.value) == pytest.approx(0.8)
-    assert float(found.count) == 5
+    result = Mean.of(jnp.ones(4)) + Mean.of(jnp.zeros(1))
+    assert float(result.value) == pytest.approx(0.8)
+    assert float(result.count) == 5
 
 
 def test_weights_count_as_often_as_they_say():
@@ -19,8 +19,8 @@ def test_weights_count_as_often_as_they_say():
 
 def test_padding_may_hold_anything():
     values = jnp.array([2.0, jnp.nan, jnp.inf, 4.0])
-    found = Mean.of(values, jnp.array([1.0, 0.0, 0.0, 1.0]))
-    assert (float(found.total), float(found.count), float(found.value)) == (6, 2, 3)
+    result = Mean.of(values, jnp.array([1.0, 0.0, 0.0, 1.0]))
+    assert (float(result.total), float(result.count), float(result.value)) == (6, 2, 3)
 
 
 def test_nothing_counted_is_not_a_number_and_adds_nothing():

@@ -63,8 +63,8 @@ def relevance(network: nn.Module, images: torch.Tensor, composite) -> torch.Tens
     """The relevance of each image for its class, started at the logit."""
     chosen = torch.eye(3)[LABELS]
     with Gradient(model=network, composite=composite) as attributor:
-        _, found = attributor(images, lambda output: output.detach() * chosen)
-    return found
+        _, result = attributor(images, lambda output: output.detach() * chosen)
+    return result
 
 
 def one_rule(rule: type) -> LayerMapComposite:
@@ -84,7 +84,7 @@ def smoothed(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
         logits = network(values)[:, call_model_args["label"]]
         return {expected_keys[0]: torch.autograd.grad(logits.sum(), values)[0].numpy()}
 
-    found = []
+    result = []
     for image, label in zip(images.numpy(), LABELS.tolist(), strict=True):
         draws = iter(noise)
         with mock.patch(
@@ -93,8 +93,8 @@ def smoothed(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
             mask = saliency.GradientSaliency().GetSmoothedMask(
                 image, call, {"label": label}, stdev_spread=0.2, nsamples=SAMPLES, magnitude=False
             )
-        found.append(torch.from_numpy(mask))
-    return torch.stack(found)
+        result.append(torch.from_numpy(mask))
+    return torch.stack(result)
 
 
 def make_fixture() -> dict[str, np.ndarray]:
@@ -102,7 +102,7 @@ def make_fixture() -> dict[str, np.ndarray]:
     images = torch.rand(2, 3, 6, 12, generator=torch.Generator().manual_seed(1)) * 3.6 - 1.6
     options = {"target": LABELS}
     cam = LayerGradCam(network, network[4]).attribute(images, relu_attributions=True, **options)
-    found = {
+    result = {
         "images": images,
         "gradient": Saliency(network).attribute(images, abs=False, **options),
         "guided_backprop": GuidedBackprop(network).attribute(images, **options),
@@ -120,7 +120,7 @@ def make_fixture() -> dict[str, np.ndarray]:
             EpsilonGammaBox(torch.full_like(images, LOW), torch.full_like(images, HIGH), gamma=0.25),
         ),
     }
-    arrays = {name: channels_last(values) for name, values in found.items()}
+    arrays = {name: channels_last(values) for name, values in result.items()}
     arrays["logits"] = network(images).detach().numpy()
     for name, tensor in network.state_dict().items():
         arrays[f"param.{name}"] = tensor.numpy()

@@ -78,7 +78,7 @@ def test_every_value_is_that_of_the_other_library(name):
     if name != "gradcam":
         options = {**options, "reduce": attributions.unreduced}
     run = jax.jit(attributions.make_attribution(name, TARGET, **options))
-    found = np.asarray(run(params(), fixture()["images"], LABELS, key=jax.random.key(0)))
+    result = np.asarray(run(params(), fixture()["images"], LABELS, key=jax.random.key(0)))
     expected = fixture()[name]
-    found = found.reshape(expected.shape)
-    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=2e-4 * np.abs(expected).max())
+    result = result.reshape(expected.shape)
+    np.testing.assert_allclose(result, expected, rtol=1e-3, atol=2e-4 * np.abs(expected).max())

@@ -34,11 +34,11 @@ def slow_gradient(image, label, *, guided=False):
 
 @pytest.mark.parametrize("name", ["gradient", "guided_backprop"])
 def test_gradients_are_those_worked_out_layer_by_layer(name):
-    found = attribute(name, reduce=attributions.unreduced)
-    for image, label, values in zip(small_images(), LABELS, found, strict=True):
+    result = attribute(name, reduce=attributions.unreduced)
+    for image, label, values in zip(small_images(), LABELS, result, strict=True):
         expected = slow_gradient(image, int(label), guided=name == "guided_backprop")
         np.testing.assert_allclose(values, expected, rtol=1e-4, atol=1e-6)
-    np.testing.assert_array_equal(attribute(name), np.abs(found).max(axis=-1))
+    np.testing.assert_array_equal(attribute(name), np.abs(result).max(axis=-1))
 
 
 def test_guided_backpropagation_is_another_map_than_the_gradient():
@@ -56,15 +56,15 @@ def test_integrated_gradients_sum_to_the_difference_of_the_logits():
     run = jax.jit(TARGET.apply)
     start = np.full_like(small_images(), 0.3)
     rise = run(PARAMS, small_images()).logits - run(PARAMS, start).logits
-    found = attribute("integrated_gradients", steps=300, baseline=0.3)
-    np.testing.assert_allclose(found.sum(axis=(1, 2)), rise[np.arange(2), LABELS], atol=2e-3)
+    result = attribute("integrated_gradients", steps=300, baseline=0.3)
+    np.testing.assert_allclose(result.sum(axis=(1, 2)), rise[np.arange(2), LABELS], atol=2e-3)
 
 
 def test_smoothgrad_without_noise_is_the_gradient_and_averages_what_is_drawn():
     np.testing.assert_allclose(attribute("smoothgrad", noise=0.0), attribute("gradient"), rtol=1e-5)
-    found = attribute("smoothgrad", samples=2, noise=0.5, reduce=attributions.unreduced)
+    result = attribute("smoothgrad", samples=2, noise=0.5, reduce=attributions.unreduced)
     draws = [jax.random.normal(key, (2, 3, 2)) for key in jax.random.split(jax.random.key(0), 2)]
-    for image, label, values in zip(small_images(), LABELS, found, strict=True):
+    for image, label, values in zip(small_images(), LABELS, result, strict=True):
         noisy = [image + 0.5 * np.ptp(image) * np.asarray(draw) for draw in draws]
         expected = np.mean([slow_gradient(x, int(label)) for x in noisy], axis=0)
         np.testing.assert_allclose(values, expected, rtol=1e-4, atol=1e-6)

@@ -54,8 +54,8 @@ def slow_relevance(params, image, label, *, gammas):
     ids=["epsilon", "gamma"],
 )
 def test_the_relevance_is_that_of_sums_over_single_products(rules, gammas):
-    found = attribute(BIASED, rules)
-    for image, label, values in zip(small_images(), LABELS, found, strict=True):
+    outcome = attribute(BIASED, rules)
+    for image, label, values in zip(small_images(), LABELS, outcome, strict=True):
         expected = slow_relevance(BIASED, image.astype(np.float64), int(label), gammas=gammas)
         np.testing.assert_allclose(values, expected, rtol=1e-3, atol=1e-4)
 
@@ -63,9 +63,9 @@ def test_the_relevance_is_that_of_sums_over_single_products(rules, gammas):
 def test_the_box_rule_for_one_layer_by_hand():
     params = small_params()
     rules = attributions.composite_rules(TARGET)._replace(maps=attributions.epsilon_rule)
-    found = attribute(params, rules)
+    outcome = attribute(params, rules)
     a = np.asarray(params["a"], np.float64)
-    for image, label, values in zip(small_images().astype(np.float64), LABELS, found, strict=True):
+    for image, label, values in zip(small_images().astype(np.float64), LABELS, outcome, strict=True):
         # The relevance of the first ReLU, by the epsilon rule: pixels are its only unknown.
         _, a1, _, a2, logits = forward(params, image)
         relevance = slow_layer(
@@ -176,5 +176,5 @@ def test_a_convolution_that_a_cpu_computes_by_winograds_products_is_taken_apart_
     def plain(*arguments):
         return jax.lax.conv_general_dilated(*arguments, dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
-    for found, expected in zip(sums(layers.conv_general_dilated), sums(plain), strict=True):
-        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+    for outcome, expected in zip(sums(layers.conv_general_dilated), sums(plain), strict=True):
+        np.testing.assert_allclose(outcome, expected, rtol=1e-4, atol=1e-4)

@@ -21,15 +21,15 @@ def test_words_of_a_data_set_go_into_class_pathways(run, common, many, tmp_path)
     )
     assert status == 0, error
     assert f"words: {words / 'words.json'}" in output and f"{site}: " in output
-    found = findings.load_words(words / "words.json", targets.resnet8(image_size=8, channels=1).sites)
-    assert set(found) == {site, "000.relu"}
-    assert {word for by_channel in found.values() for word in by_channel.values()} <= {
+    result = findings.load_words(words / "words.json", targets.resnet8(image_size=8, channels=1).sites)
+    assert set(result) == {site, "000.relu"}
+    assert {word for by_channel in result.values() for word in by_channel.values()} <= {
         f"<b>{c}</b>" for c in range(10)
     }
     with np.load(words / "dissection.npz") as arrays:
         index, concepts = arrays[f"{site}.index"], arrays["concepts"]
         assert arrays[f"{site}.valid"].all()
-        assert found[site] == {c: str(concepts[index[c]]) for c in range(64)}
+        assert result[site] == {c: str(concepts[index[c]]) for c in range(64)}
     manifest = json.loads((words / "manifest.json").read_text())
     assert manifest["similarity"] == "soft_wpmi" and manifest["images"] == 40
 

@@ -41,8 +41,8 @@ def attribute(name, *, images=None, labels=(0, 1), seed=0):
     return np.asarray(maps)
 
 
-def assert_close(found, expected):
-    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+def assert_close(result, expected):
+    np.testing.assert_allclose(result, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
 
 
 @each_attribution

@@ -109,9 +109,9 @@ def unit_shape(site, batch: int = BATCH) -> tuple[int, ...]:
     return (batch, *(site.spatial or ()), site.channels)
 
 
-def assert_close(found, expected, tolerance=1e-5):
+def assert_close(result, expected, tolerance=1e-5):
     """Equal up to a share of the largest value."""
-    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * float(np.abs(expected).max()))
+    np.testing.assert_allclose(result, expected, rtol=0, atol=tolerance * float(np.abs(expected).max()))
 
 
 @each_target

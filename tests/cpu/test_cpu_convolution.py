@@ -176,12 +176,12 @@ def test_winograds_products_agree_with_xla(size, channels, padding):
     """Blocks of four do not divide the sides; forward, and both gradients."""
     x, weights = draw(11, *size, channels[0]), draw(3, 3, *channels) / 24
 
-    found, expected = (
+    result, expected = (
         with_gradients(convolve, x, weights, (1, 1), padding) for convolve in (conv_general_dilated, plain)
     )
-    for ours, theirs in zip(found, expected, strict=True):
+    for ours, theirs in zip(result, expected, strict=True):
         assert jnp.abs(ours - theirs).max() <= 1e-4 * jnp.abs(theirs).max()
-    assert not (found[-1] == expected[-1]).all(), "the shapes do not reach Winograd's products"
+    assert not (result[-1] == expected[-1]).all(), "the shapes do not reach Winograd's products"
 
 
 @pytest.mark.parametrize("read_once", [False, True])
@@ -197,11 +197,11 @@ def test_one_loop_agrees_with_xla(shapes, strides, padding, read_once):
             return conv_general_dilated(*arguments)
 
     assert convolutions(ours, shapes, strides, padding) == 0
-    found, expected = (
+    result, expected = (
         with_gradients(convolve, x, weights, strides, padding, compiled=compiling.jit)
         for convolve in (ours, plain)
     )
-    for mine, theirs in zip(found, expected, strict=True):
+    for mine, theirs in zip(result, expected, strict=True):
         assert jnp.abs(mine - theirs).max() <= 1e-5 * jnp.abs(theirs).max()
 
 
@@ -216,9 +216,9 @@ def convolutions(*arguments, **options):
 
 
 def test_one_loop_is_chosen_where_it_pays(monkeypatch):
-    for wide, found in ((True, 0), (False, 1)):
+    for wide, result in ((True, 0), (False, 1)):
         monkeypatch.setattr(choice, "has_wide_vectors", lambda wide=wide: wide)
-        assert convolutions(conv_general_dilated, LOOPS["few outputs"]) == found
+        assert convolutions(conv_general_dilated, LOOPS["few outputs"]) == result
         assert convolutions(conv_general_dilated, LOOPS["few terms"]) == 0
     few_pixels = ((1, *LOOPS["few terms"][0][1:]), LOOPS["few terms"][1])
     assert convolutions(conv_general_dilated, few_pixels) == 1
@@ -228,6 +228,6 @@ def test_one_loop_is_chosen_where_it_pays(monkeypatch):
 
 def test_gradients_of_gradients_agree_with_xla_in_one_loop_too():
     x, weights = draw(1, 64, 64, 2), draw(3, 3, 2, 2)
-    found = penalty_gradient(conv_general_dilated, x, weights, compiled=compiling.jit)
+    result = penalty_gradient(conv_general_dilated, x, weights, compiled=compiling.jit)
     expected = penalty_gradient(plain, x, weights)
-    assert jnp.abs(found - expected).max() <= 1e-5 * jnp.abs(expected).max()
+    assert jnp.abs(result - expected).max() <= 1e-5 * jnp.abs(expected).max()

@@ -27,7 +27,7 @@ def test_the_winners_as_gates_leave_the_network_as_it_is(tiny):
     target, params, images = tiny
     clean = target.apply(params, images)
     won = clean.records(Competition)
-    gates = {name: winner_mask(found.winners, block_size=2) for name, found in won.items()}
+    gates = {name: winner_mask(result.winners, block_size=2) for name, result in won.items()}
     np.testing.assert_array_equal(target.apply(params, images, gates).logits, clean.logits)
 
 
@@ -77,8 +77,8 @@ def train(target, params, images, num_devices, *, weight, steps=2):
     step = training.make_train_step(objective, optimizer, mesh)
     batch = {"image": images, "label": np.arange(BATCH) % 3}
     for _ in range(steps):
-        state, found = step(state, {}, devices.shard_batch(batch, mesh))
-    return state.params, found
+        state, result = step(state, {}, devices.shard_batch(batch, mesh))
+    return state.params, result
 
 
 def test_draws_in_training_do_not_depend_on_the_number_of_devices(tiny):

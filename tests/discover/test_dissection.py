@@ -57,7 +57,7 @@ def test_one_value_is_kept_per_channel_of_every_site_and_image(name, key):
         discover.label_embeddings(activity.labels, ("a", "b", "c")),
         similarity=discover.bind("soft_wpmi", key=key, top_k=3),
     )
-    assert {site: len(found.words) for site, found in names.items()} == {
+    assert {site: len(result.words) for site, result in names.items()} == {
         discover.OUTPUTS: 3,
         **{site.name: site.channels for site in target.sites},
     }
@@ -84,9 +84,9 @@ def test_draws_belong_to_the_image_and_wins_are_counted_over_positions(key):
 
 def test_words_are_those_that_reports_read(tmp_path):
     target = targets.digit_cnn(image_size=8)
-    found = discover.UnitNames(np.array([1, 0] * 64), np.ones(128), np.arange(128) != 1, ("fur", "<b>"))
+    result = discover.UnitNames(np.array([1, 0] * 64), np.ones(128), np.arange(128) != 1, ("fur", "<b>"))
     site = target.sites[-1].name
-    discover.save_words({site: found, discover.OUTPUTS: found}, tmp_path / "words.json")
+    discover.save_words({site: result, discover.OUTPUTS: result}, tmp_path / "words.json")
     words = findings.load_words(tmp_path / "words.json", target.sites)
     assert list(words) == [site] and 1 not in words[site]
     assert {words[site][channel] for channel in (0, 2)} == {"<b>"} and words[site][3] == "fur"
@@ -129,8 +129,8 @@ def test_the_active_share_is_one_in_each_block(key):
 
 def test_purity_is_the_share_of_a_units_images_that_show_its_class():
     acts = np.array([[3.0, 0.0], [2.0, 1.0], [1.0, 2.0], [0.0, 3.0]])
-    found = discover.class_purity(np.array([0, 0]), acts, np.array([0, 1, 0, 0]), top=2)
-    assert found.tolist() == [0.5, 1.0]
+    result = discover.class_purity(np.array([0, 0]), acts, np.array([0, 1, 0, 0]), top=2)
+    assert result.tolist() == [0.5, 1.0]
 
 
 @pytest.mark.parametrize(

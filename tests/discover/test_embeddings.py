@@ -11,10 +11,10 @@ def test_embeddings_come_back_from_their_file(tmp_path):
     rng = np.random.default_rng(0)
     images, texts = rng.normal(size=(5, 4)).astype("f4"), rng.normal(size=(2, 4)).astype("f4")
     discover.save_embeddings(discover.Embeddings(images, texts, ("fur", "a wheel")), tmp_path / "e.npz")
-    found = discover.load_embeddings(tmp_path / "e.npz")
-    np.testing.assert_array_equal(found.images, images)
-    np.testing.assert_array_equal(found.texts, texts)
-    assert found.concepts == ("fur", "a wheel")
+    result = discover.load_embeddings(tmp_path / "e.npz")
+    np.testing.assert_array_equal(result.images, images)
+    np.testing.assert_array_equal(result.texts, texts)
+    assert result.concepts == ("fur", "a wheel")
 
 
 def test_the_concept_matrix_holds_cosines():
@@ -23,11 +23,11 @@ def test_the_concept_matrix_holds_cosines():
 
 
 def test_labels_are_embeddings_of_their_own():
-    found = discover.label_embeddings(np.array([1, 0, 1]), ("cat", "dog"))
+    result = discover.label_embeddings(np.array([1, 0, 1]), ("cat", "dog"))
     np.testing.assert_array_equal(
-        discover.concept_matrix(found.images, found.texts), [[0, 1], [1, 0], [0, 1]]
+        discover.concept_matrix(result.images, result.texts), [[0, 1], [1, 0], [0, 1]]
     )
-    assert found.concepts == ("cat", "dog")
+    assert result.concepts == ("cat", "dog")
 
 
 def test_blank_lines_are_no_concepts(tmp_path):

@@ -41,8 +41,8 @@ def test_embeddings_are_those_of_the_model(tiny_clip, tmp_path):
     encoder = discover.load_encoder(str(folder), batch_size=2)
     pixels = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), dtype=np.uint8)
     source = data.ArraySource(pixels, np.zeros(5, int))
-    found = discover.embed(encoder, source, ("fur", "a wheel"), folder=tmp_path)
-    assert found.images.shape == (5, 12) and found.texts.shape == (2, 12)
+    result = discover.embed(encoder, source, ("fur", "a wheel"), folder=tmp_path)
+    assert result.images.shape == (5, 12) and result.texts.shape == (2, 12)
     mean, std = np.array([0.48145466, 0.4578275, 0.40821073]), np.array([0.26862954, 0.26130258, 0.27577711])
     inputs = torch.tensor(((pixels / 255 - mean) / std).transpose(0, 3, 1, 2), dtype=torch.float32)
     with torch.inference_mode():
@@ -51,8 +51,8 @@ def test_embeddings_are_those_of_the_model(tiny_clip, tmp_path):
         # f, u, r and the end: letters of a word that ends have names of their own.
         tokens = torch.tensor([[0, 2 + 5, 2 + 20, 28 + 17, 1]])
         text = model.text_projection(model.text_model(input_ids=tokens).pooler_output).numpy()
-    np.testing.assert_allclose(found.images, expected, atol=1e-4)
-    np.testing.assert_allclose(found.texts[:1], text, atol=1e-4)
+    np.testing.assert_allclose(result.images, expected, atol=1e-4)
+    np.testing.assert_allclose(result.texts[:1], text, atol=1e-4)
     assert discover.load_encoder(str(folder)).identity == encoder.identity
 
 
@@ -109,8 +109,8 @@ def test_pictures_that_cannot_be_read_keep_their_place(tmp_path):
     encoder, _ = counting()
     with pytest.raises(data.UnreadableImage):
         discover.embed(encoder, source, ("a",), folder=tmp_path)
-    found = discover.embed(encoder, source, ("a",), folder=tmp_path, skip_unreadable=True)
-    np.testing.assert_array_equal(found.images[:, 0], [7, 7, 0, 7])
+    result = discover.embed(encoder, source, ("a",), folder=tmp_path, skip_unreadable=True)
+    np.testing.assert_array_equal(result.images[:, 0], [7, 7, 0, 7])
 
 
 def test_a_missing_extra_says_what_to_install(monkeypatch):

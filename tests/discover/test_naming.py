@@ -26,8 +26,8 @@ def competing():
     images = texts[shown] + 0.15 * rng.normal(size=(2400, 32))
     meant = np.arange(24) % 12
     h = rng.normal(size=(2400, 24)) + 3 * (shown[:, None] == meant)
-    found = lwta_argmax(h.astype(np.float32), block_size=4)
-    return discover.concept_matrix(images, texts), np.asarray(found.y), np.asarray(found.winners), meant
+    result = lwta_argmax(h.astype(np.float32), block_size=4)
+    return discover.concept_matrix(images, texts), np.asarray(result.y), np.asarray(result.winners), meant
 
 
 @pytest.mark.parametrize("similarity", ["soft_wpmi", "wpmi", "cosine", "cosine_cubed"])
@@ -50,11 +50,11 @@ def test_an_image_is_described_by_its_winners_with_their_sign(competing):
     P, y, winners, _ = competing
     names = discover.name_units(discover.soft_wpmi(P, y), y, [f"c{c}" for c in range(12)])
     row = int(np.argmin(y.min(axis=1)))
-    found = discover.describe_image(names, y[row], winners[row], block_size=4)
+    result = discover.describe_image(names, y[row], winners[row], block_size=4)
     units = np.flatnonzero(winner_mask(winners[row], block_size=4))
-    assert len(found) == 6
-    assert sorted(found) == sorted((f"c{unit % 12}", float(y[row, unit])) for unit in units)
-    values = [value for _, value in found]
+    assert len(result) == 6
+    assert sorted(result) == sorted((f"c{unit % 12}", float(y[row, unit])) for unit in units)
+    values = [value for _, value in result]
     assert values == sorted(values, reverse=True) and values[-1] < 0 and 0 not in values
 
 

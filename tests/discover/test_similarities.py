@@ -96,18 +96,18 @@ def test_scores_agree_with_a_slow_version(drawn):
     factors = discover.make_cosines(images, texts)
     for name, scores in expected.items():
         for concepts in (cosines.astype(np.float32), factors):
-            found = discover.SIMILARITIES[name](concepts, acts, **options.get(name, {}))
-            np.testing.assert_allclose(found, scores, atol=1e-4, err_msg=name)
+            result = discover.SIMILARITIES[name](concepts, acts, **options.get(name, {}))
+            np.testing.assert_allclose(result, scores, atol=1e-4, err_msg=name)
 
 
 def test_rank_reorder_agrees_with_a_slow_version_up_to_its_random_base(drawn):
     images, texts, acts = drawn
     cosines = np.asarray(discover.concept_matrix(images, texts)) + 1.5
-    found = np.asarray(discover.rank_reorder(cosines, acts, key=KEY, top_fraction=0.1))
-    factor = found / slow_rank_reorder(cosines, acts, top_fraction=0.1)
+    result = np.asarray(discover.rank_reorder(cosines, acts, key=KEY, top_fraction=0.1))
+    factor = result / slow_rank_reorder(cosines, acts, top_fraction=0.1)
     np.testing.assert_allclose(factor, np.broadcast_to(factor[:, :1], factor.shape), rtol=1e-3)
     assert (factor > 0).all() and len(set(factor[:, 0].round(5).tolist())) == 7
-    np.testing.assert_array_equal(found, discover.rank_reorder(cosines, acts, key=KEY, top_fraction=0.1))
+    np.testing.assert_array_equal(result, discover.rank_reorder(cosines, acts, key=KEY, top_fraction=0.1))
 
 
 CALLS = {
@@ -157,9 +157,9 @@ def test_images_in_which_a_unit_lost_are_left_out_of_its_set(drawn):
     images, texts, acts = drawn
     cosines = np.asarray(discover.concept_matrix(images, texts))
     won = np.random.default_rng(2).random(acts.shape) < 0.1
-    found = discover.soft_wpmi(cosines, np.where(won, acts, 0), top_k=30, won=won)
+    result = discover.soft_wpmi(cosines, np.where(won, acts, 0), top_k=30, won=won)
     weights = 0.998 - np.arange(30) / 30 * 0.028
-    np.testing.assert_allclose(found, slow_information(cosines, acts, weights, 10, 1, won), atol=1e-4)
+    np.testing.assert_allclose(result, slow_information(cosines, acts, weights, 10, 1, won), atol=1e-4)
 
 
 def planted(rng):

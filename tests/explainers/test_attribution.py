@@ -55,7 +55,7 @@ def scores_of(name: str, **options) -> np.ndarray:
 
 def finite_differences() -> np.ndarray:
     """d y_c / d gate at gates of 1, one gate after another: [2, 7]."""
-    found = np.zeros((2, 7))
+    result = np.zeros((2, 7))
     for row, (image, label) in enumerate(zip(IMAGES, LABELS, strict=True)):
         for place in range(7):
             values = []
@@ -63,8 +63,8 @@ def finite_differences() -> np.ndarray:
                 gates = np.ones(7)
                 gates[place] += sign * 1e-6
                 values.append(forward(image, gates[:3], gates[3:])[label])
-            found[row, place] = (values[0] - values[1]) / 2e-6
-    return found
+            result[row, place] = (values[0] - values[1]) / 2e-6
+    return result
 
 
 def test_the_signed_taylor_score_is_the_derivative_by_the_gate():
@@ -87,13 +87,13 @@ def test_the_activation_score_is_the_mean_over_space():
 
 
 def test_integrated_gradients_of_a_site_sum_to_what_closing_it_costs():
-    found = explainers.integrated_gradients(TARGET, PARAMS, IMAGES, LABELS, steps=2000)
+    result = explainers.integrated_gradients(TARGET, PARAMS, IMAGES, LABELS, steps=2000)
     for row, (image, label) in enumerate(zip(IMAGES, LABELS, strict=True)):
         clean = forward(image, np.ones(3), np.ones(4))[label]
         without_first = forward(image, np.zeros(3), np.ones(4))[label]
         without_second = forward(image, np.ones(3), np.zeros(4))[label]
-        np.testing.assert_allclose(found[row, :3].sum(), clean - without_first, rtol=2e-3, atol=2e-3)
-        np.testing.assert_allclose(found[row, 3:].sum(), clean - without_second, rtol=2e-3, atol=2e-3)
+        np.testing.assert_allclose(result[row, :3].sum(), clean - without_first, rtol=2e-3, atol=2e-3)
+        np.testing.assert_allclose(result[row, 3:].sum(), clean - without_second, rtol=2e-3, atol=2e-3)
 
 
 def test_integrated_gradients_follow_the_path_j_over_steps():
@@ -108,13 +108,13 @@ def test_integrated_gradients_follow_the_path_j_over_steps():
                 down[place] -= 1e-6
                 slope = forward(image, up[:3], up[3:])[label] - forward(image, down[:3], down[3:])[label]
                 expected[row, place] += slope / 2e-6 / steps
-    found = explainers.integrated_gradients(TARGET, PARAMS, IMAGES, LABELS, steps=steps)
-    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+    result = explainers.integrated_gradients(TARGET, PARAMS, IMAGES, LABELS, steps=steps)
+    np.testing.assert_allclose(result, expected, rtol=1e-3, atol=1e-4)
 
 
 def test_greedy_removal_agrees_with_a_slow_loop():
     explain = explainers.make_greedy(TARGET, density=2 / 7, share=0.2)
-    found = flatten(explain(PARAMS, IMAGES, LABELS, key=jax.random.key(0)).masks, TARGET.sites)
+    result = flatten(explain(PARAMS, IMAGES, LABELS, key=jax.random.key(0)).masks, TARGET.sites)
     for row, (image, label) in enumerate(zip(IMAGES, LABELS, strict=True)):
         mask = np.ones(7)
         for num_open in removal_schedule(7, 2 / 7, 0.2):
@@ -128,12 +128,12 @@ def test_greedy_removal_agrees_with_a_slow_loop():
             order = np.argsort(-np.where(mask > 0, influence, -1), kind="stable")
             mask = np.zeros(7)
             mask[order[:num_open]] = 1
-        np.testing.assert_array_equal(found[row], mask)
+        np.testing.assert_array_equal(result[row], mask)
 
 
 def test_the_saliency_is_the_derivative_by_the_strongest_colour():
     masks = {"000.first": jnp.array([[1.0, 0.0, 1.0], [1.0, 1.0, 0.0]])}
-    found = explainers.pathway_saliency(TARGET, PARAMS, jnp.asarray(IMAGES), jnp.asarray(LABELS), masks)
+    result = explainers.pathway_saliency(TARGET, PARAMS, jnp.asarray(IMAGES), jnp.asarray(LABELS), masks)
     for row in range(2):
         first = np.asarray(masks["000.first"][row])
         for i, j in np.ndindex(2, 2):
@@ -145,7 +145,7 @@ def test_the_saliency_is_the_derivative_by_the_strongest_colour():
                 values = [forward_double(x, first, LABELS[row]) for x in (up, down)]
                 slopes.append((values[0] - values[1]) / 2e-6)
             expected = slopes[int(np.argmax(np.abs(slopes)))]
-            np.testing.assert_allclose(found[row, i, j], expected, rtol=1e-3, atol=1e-4)
+            np.testing.assert_allclose(result[row, i, j], expected, rtol=1e-3, atol=1e-4)
 
 
 def forward_double(image: np.ndarray, first: np.ndarray, label: int) -> float:

@@ -39,11 +39,11 @@ def scores(explain) -> np.ndarray:
 
 
 def test_dgr_agrees_with_a_plain_loop_image_by_image():
-    found = scores(explainers.make_dgr(TARGET, density=0.5, steps=12))
+    result = scores(explainers.make_dgr(TARGET, density=0.5, steps=12))
     for row, image in enumerate(IMAGES):
         expected = slow_dgr(image, np.ones(7, np.float32), 12)
-        np.testing.assert_allclose(found[row], expected, rtol=1e-3, atol=1e-4)
-        assert not np.array_equal(found[row], np.ones(7))
+        np.testing.assert_allclose(result[row], expected, rtol=1e-3, atol=1e-4)
+        assert not np.array_equal(result[row], np.ones(7))
 
 
 def test_refinement_starts_from_the_given_scores():
@@ -53,8 +53,8 @@ def test_refinement_starts_from_the_given_scores():
         by_site = {"000.first": jnp.asarray(start[:, :EDGE]), "001.second": jnp.asarray(start[:, EDGE:])}
         return Pathway(by_site, by_site)
 
-    found = scores(explainers.make_refined(TARGET, explain, density=0.5, steps=0))
-    np.testing.assert_array_equal(found, start)
-    found = scores(explainers.make_refined(TARGET, explain, density=0.5, steps=7))
+    result = scores(explainers.make_refined(TARGET, explain, density=0.5, steps=0))
+    np.testing.assert_array_equal(result, start)
+    result = scores(explainers.make_refined(TARGET, explain, density=0.5, steps=7))
     for row, image in enumerate(IMAGES):
-        np.testing.assert_allclose(found[row], slow_dgr(image, start[row], 7), rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(result[row], slow_dgr(image, start[row], 7), rtol=1e-3, atol=1e-4)

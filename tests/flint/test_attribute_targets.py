@@ -21,8 +21,8 @@ def both():
 def test_an_interpreter_comes_back_with_its_options_and_every_bit(tmp_path):
     _, made = params()
     flint.save_interpreter(INTERPRETER, made, TARGET, tmp_path / "i.safetensors")
-    found, found_params = flint.load_interpreter(tmp_path / "i.safetensors", TARGET)
-    assert found == INTERPRETER
+    result, found_params = flint.load_interpreter(tmp_path / "i.safetensors", TARGET)
+    assert result == INTERPRETER
     jax.tree.map(np.testing.assert_array_equal, found_params, made)
 
 
@@ -68,8 +68,8 @@ def test_the_taylor_score_of_an_attribute_is_what_its_channels_add_to_it_to_firs
         gates = np.ones((2, 32), np.float32)
         gates[:, channel] = 1 - step
         less = np.asarray(apply(both(), images, {site: gates}).logits)[[0, 1], wanted]
-        found = np.asarray(pathway.scores[site])[:, channel]
-        np.testing.assert_allclose((clean - less) / step, found, atol=2e-4)
+        result = np.asarray(pathway.scores[site])[:, channel]
+        np.testing.assert_allclose((clean - less) / step, result, atol=2e-4)
     masks = np.concatenate([np.asarray(mask) for mask in pathway.masks.values()], axis=1)
     assert masks.sum(axis=1).tolist() == [12, 12]  # a quarter of 16 + 32 channels
 
@@ -77,25 +77,25 @@ def test_the_taylor_score_of_an_attribute_is_what_its_channels_add_to_it_to_firs
 def test_every_image_is_interpreted_once_and_in_order_on_several_devices():
     own, made = params()
     session = metrics.Session(TARGET, own, devices.make_mesh(jax.devices()[:2]), batch_size=8)
-    found = flint.interpret_all(session, INTERPRETER, made, lambda: padded(batch(11)))
+    result = flint.interpret_all(session, INTERPRETER, made, lambda: padded(batch(11)))
     features = jax.jit(TARGET.apply)(own, batch(11)["image"])
     expected = jax.jit(partial(flint.interpret, INTERPRETER))(made, features.features)
-    np.testing.assert_allclose(found.attributes, expected.attributes, atol=1e-5)
-    np.testing.assert_array_equal(found.guessed, expected.logits.argmax(axis=1))
-    np.testing.assert_array_equal(found.predicted, features.logits.argmax(axis=1))
-    np.testing.assert_array_equal(found.labels, batch(11)["label"])
-    assert found.among_top.all()  # of four classes, all are among the first five
+    np.testing.assert_allclose(result.attributes, expected.attributes, atol=1e-5)
+    np.testing.assert_array_equal(result.guessed, expected.logits.argmax(axis=1))
+    np.testing.assert_array_equal(result.predicted, features.logits.argmax(axis=1))
+    np.testing.assert_array_equal(result.labels, batch(11)["label"])
+    assert result.among_top.all()  # of four classes, all are among the first five
 
 
 def test_per_image_results_leave_the_padding_out():
-    found = metrics.per_image(
+    result = metrics.per_image(
         lambda params, batch: {"bright": batch["image"].max(axis=(1, 2, 3)) + params},
         jnp.uint8(1),
         lambda: padded(batch(11)),
         mesh=devices.make_mesh(jax.devices()[:4]),
     )
-    np.testing.assert_array_equal(found["bright"], batch(11)["image"].max(axis=(1, 2, 3)) + 1)
-    np.testing.assert_array_equal(found["indices"], np.arange(11))
+    np.testing.assert_array_equal(result["bright"], batch(11)["image"].max(axis=(1, 2, 3)) + 1)
+    np.testing.assert_array_equal(result["indices"], np.arange(11))
 
 
 def padded(whole):

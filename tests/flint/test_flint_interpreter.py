@@ -31,9 +31,9 @@ def test_the_transposed_convolution_is_a_scatter_and_same_is_it_shifted_by_a_pix
     x, kernel = rng.normal(size=(2, *size, 3)), rng.normal(size=(3, 3, 3, 4))
     expected = scatter(x, kernel)
     x, kernel = jnp.asarray(x, jnp.float32), jnp.asarray(kernel, jnp.float32)
-    found = jax.jit(conv_transpose)(x, kernel)
-    assert found.shape == (2, 2 * size[0], 2 * size[1], 4)
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+    result = jax.jit(conv_transpose)(x, kernel)
+    assert result.shape == (2, 2 * size[0], 2 * size[1], 4)
+    np.testing.assert_allclose(result, expected, atol=1e-4)
     same = jax.lax.conv_transpose(
         x, kernel[::-1, ::-1], (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
@@ -97,7 +97,7 @@ def test_attributes_of_one_map_are_the_written_out_network():
     own, made = params()
     images = batch(3)["image"]
     features = TARGET.apply(own, images).features
-    found = flint.interpret(INTERPRETER, made, features)
+    result = flint.interpret(INTERPRETER, made, features)
     p = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), made["params"])
     x = np.pad(np.asarray(features[flint.MNIST.sites[0]], np.float64), ((0, 0), (1, 1), (1, 1), (0, 0)))
 
@@ -111,9 +111,9 @@ def test_attributes_of_one_map_are_the_written_out_network():
     x = np.stack([np.stack([x[:, r, c].mean(axis=(1, 2)) for c in bins], 1) for r in bins], 1)
     dense = p["attributes"]["dense"]
     attributes = leaky(x.reshape(3, -1) @ dense["kernel"] + dense["bias"])
-    np.testing.assert_allclose(found.attributes, attributes, atol=1e-5)
+    np.testing.assert_allclose(result.attributes, attributes, atol=1e-5)
     logits = attributes @ p["head"]["kernel"] + p["head"]["bias"]
-    np.testing.assert_allclose(found.logits, logits, atol=1e-5)
+    np.testing.assert_allclose(result.logits, logits, atol=1e-5)
 
 
 def test_dropout_acts_between_attributes_and_logits_only():

@@ -26,9 +26,9 @@ def test_the_penalties_are_means_of_absolute_values():
 def test_the_ascent_starts_from_the_dimmed_image_and_makes_adams_steps():
     options = flint.Maximisation(dim=0.5, variation=0.0, bound=0.0, rounds=2, iterations=1, learning_rate=0.1)
     images = jnp.ones((1, 2, 2, 1))
-    found = flint.activation_maximisation(lambda x: x.sum(axis=(1, 2, 3)), images, options)
+    result = flint.activation_maximisation(lambda x: x.sum(axis=(1, 2, 3)), images, options)
     # Adam's first step has the size of its rate; the second round starts it anew at half the rate.
-    np.testing.assert_allclose(found, 0.5 + 0.1 + 0.05, rtol=1e-5)
+    np.testing.assert_allclose(result, 0.5 + 0.1 + 0.05, rtol=1e-5)
 
 
 def test_the_ascent_raises_each_images_own_attribute():

@@ -46,11 +46,11 @@ def test_the_weights_of_each_epoch_are_the_published_ones(name):
         # An epoch of 40 images ends within a step of 16: 2.5 steps each.
         first, last = -(-(epoch - 1) * 40 // 16), -(-epoch * 40 // 16) - 1
         for step in (first, last):
-            found = weights_at(jnp.int32(step))
+            result = weights_at(jnp.int32(step))
             np.testing.assert_allclose(
-                [found.reconstruction, found.output, found.sparsity, found.entropy], expected, rtol=1e-6
+                [result.reconstruction, result.output, result.sparsity, result.entropy], expected, rtol=1e-6
             )
-            assert (found.prediction, found.diversity) == (1, 1)
+            assert (result.prediction, result.diversity) == (1, 1)
 
 
 def test_stages_that_do_not_start_with_the_first_epoch_are_refused():
@@ -65,14 +65,14 @@ def test_adam_starts_anew_with_zero_moments_and_the_second_rate():
     state, other = plain.init(params), restarted.init(params)
     for grad in grads[:4]:
         expected, state = plain.update(grad, state)
-        found, other = restarted.update(grad, other)
-        np.testing.assert_allclose(found, expected, rtol=1e-6)
+        result, other = restarted.update(grad, other)
+        np.testing.assert_allclose(result, expected, rtol=1e-6)
     fresh = optax.adam(0.02)
     state = fresh.init(params)
     for grad in grads[4:]:
         expected, state = fresh.update(grad, state)
-        found, other = restarted.update(grad, other)
-        np.testing.assert_allclose(found, expected, rtol=1e-6)
+        result, other = restarted.update(grad, other)
+        np.testing.assert_allclose(result, expected, rtol=1e-6)
 
 
 def test_cifar10_restarts_at_epoch_19_and_mnist_never():

@@ -10,13 +10,13 @@ PREDICTED = np.array([1, 0, 1])
 
 
 def test_a_contribution_is_attribute_times_the_weight_of_the_predicted_class():
-    found = flint.contributions(ATTRIBUTES, KERNEL, PREDICTED)
-    np.testing.assert_allclose(found, [[1, 6, 0], [8, 0, 5], [0, 0, 0]])
+    result = flint.contributions(ATTRIBUTES, KERNEL, PREDICTED)
+    np.testing.assert_allclose(result, [[1, 6, 0], [8, 0, 5], [0, 0, 0]])
 
 
 def test_local_relevance_is_relative_to_the_largest_contribution_of_either_sign():
-    found = flint.local_relevance(np.array([[1.0, -4.0, 2.0], [0.0, 0.0, 0.0]], np.float32))
-    np.testing.assert_allclose(found, [[0.25, -1, 0.5], [0, 0, 0]])
+    result = flint.local_relevance(np.array([[1.0, -4.0, 2.0], [0.0, 0.0, 0.0]], np.float32))
+    np.testing.assert_allclose(result, [[0.25, -1, 0.5], [0, 0, 0]])
 
 
 def test_relevance_does_not_depend_on_the_scale_of_the_attributes_and_its_largest_is_one():
@@ -34,8 +34,8 @@ def test_relevance_does_not_depend_on_the_scale_of_the_attributes_and_its_larges
 
 def test_global_relevance_is_the_mean_over_the_images_of_a_predicted_class():
     relevance = np.array([[1.0, 0.5], [0.0, 1.0], [1.0, -0.5]], np.float32)
-    found = flint.global_relevance(relevance, np.array([2, 0, 2]), num_classes=3)
-    np.testing.assert_allclose(found, [[0, 1], [np.nan, np.nan], [1, 0]])
+    result = flint.global_relevance(relevance, np.array([2, 0, 2]), num_classes=3)
+    np.testing.assert_allclose(result, [[0, 1], [np.nan, np.nan], [1, 0]])
 
 
 def test_conciseness_counts_what_exceeds_a_share_of_the_largest_with_or_without_its_sign():
@@ -55,10 +55,10 @@ def test_conciseness_grows_with_tau_and_is_at_least_one_where_something_speaks_f
 def test_the_most_activating_samples_are_those_of_the_true_class():
     attributes = np.array([[1, 9], [5, 2], [3, 3], [7, 1], [0, 8]], np.float32)
     labels = np.array([0, 0, 0, 2, 0])
-    found = flint.maximum_activating_samples(attributes, labels, num_classes=3, top=3)
-    assert found[0].tolist() == [[1, 2, 0], [0, 4, 2]]
-    assert found[1].tolist() == [[-1, -1, -1]] * 2
-    assert found[2].tolist() == [[3, -1, -1]] * 2
+    result = flint.maximum_activating_samples(attributes, labels, num_classes=3, top=3)
+    assert result[0].tolist() == [[1, 2, 0], [0, 4, 2]]
+    assert result[1].tolist() == [[-1, -1, -1]] * 2
+    assert result[2].tolist() == [[3, -1, -1]] * 2
 
 
 def test_dead_attributes_matter_to_no_class():
@@ -67,7 +67,7 @@ def test_dead_attributes_matter_to_no_class():
 
 
 def test_an_evaluation_counts_every_image_once():
-    found = flint.Interpretations(
+    result = flint.Interpretations(
         indices=np.arange(3),
         labels=np.array([1, 0, 0]),
         predicted=np.array([1, 0, 1]),
@@ -75,7 +75,7 @@ def test_an_evaluation_counts_every_image_once():
         among_top=np.array([True, True, False]),
         attributes=ATTRIBUTES,
     )
-    scores = flint.evaluate(found, KERNEL)
+    scores = flint.evaluate(result, KERNEL)
     assert scores["target_accuracy"] == 2 / 3 and scores["interpreter_accuracy"] == 1
     assert scores["fidelity"] == scores["top5_fidelity"] == 2 / 3
     assert scores["flagged_share"] == 1 - 2 / 3

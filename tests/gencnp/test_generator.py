@@ -119,13 +119,13 @@ def test_the_scores_follow_the_class_that_is_explained_where_it_is_told(clean, t
     generator, params = make(clean, class_conditional=told)
     params = perturbed(params)
     apply = jax.jit(generator.apply)
-    found = [apply(params, clean._replace(logits=jnp.array(rows))) for rows in LOGITS]
-    first, same_class, other_class = ([output.logits[name] for name in output.logits] for output in found)
+    result = [apply(params, clean._replace(logits=jnp.array(rows))) for rows in LOGITS]
+    first, same_class, other_class = ([output.logits[name] for name in output.logits] for output in result)
     for a, b, c in zip(first, same_class, other_class, strict=True):
         np.testing.assert_array_equal(a, b)
         assert np.array_equal(a[0], c[0]) and np.array_equal(a[1], c[1]) == (not told)
     # What the distillation network guesses, it guesses from the features.
-    np.testing.assert_array_equal(found[0].class_logits, found[2].class_logits)
+    np.testing.assert_array_equal(result[0].class_logits, result[2].class_logits)
 
 
 LOGITS = ([[0, 1, 2], [3.0, 0, 0]], [[-9, 1, 7], [1.0, 0, 0]], [[0, 1, 2], [0.0, 3, 0]])

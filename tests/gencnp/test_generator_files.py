@@ -24,8 +24,8 @@ def saved(path, **options):
 
 def test_a_generator_comes_back_with_its_options_and_every_bit(tmp_path):
     generator, params = saved(tmp_path / "g.safetensors", decoder_sees="distilled", initial_logit=1.25)
-    found, found_params = gencnp.load_generator(tmp_path / "g.safetensors", TARGET)
-    assert found == generator
+    result, found_params = gencnp.load_generator(tmp_path / "g.safetensors", TARGET)
+    assert result == generator
     jax.tree.map(np.testing.assert_array_equal, found_params, params)
 
 

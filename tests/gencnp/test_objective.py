@@ -182,10 +182,10 @@ def test_under_a_budget_the_class_has_to_stay_and_the_neighbour_has_to_lose_it()
     images, labels = planted_images(np.random.default_rng(5), 8, np.array([0, 1, 2, 2, 1, 0, 0, 2], np.int32))
     objective = jax.jit(make_objective(TARGET, generator, options))
     extra = init_sparsity(options)._replace(budget=jnp.float32(0.5))
-    found = []
+    result = []
     for seed in range(3):
         keys = jax.random.split(jax.random.key(seed), 8)
-        found.append(objective(params, extra, FROZEN, {"image": images, "label": labels}, keys)[0])
+        result.append(objective(params, extra, FROZEN, {"image": images, "label": labels}, keys)[0])
 
     # The same by hand at every density that may have been drawn.
     possible = []
@@ -200,7 +200,7 @@ def test_under_a_budget_the_class_has_to_stay_and_the_neighbour_has_to_lose_it()
             np.asarray(jax.nn.softmax(APPLY(FROZEN, x, masks).logits)) for x in (images, images[partner])
         )
         possible.append(-np.log(own[rows, predicted]) - 2 * foreign * np.log(1 - crossed[rows, predicted]))
-    for losses in found:
+    for losses in result:
         distance = np.abs(np.asarray(losses) - np.array(possible))
         np.testing.assert_allclose(distance.min(axis=0), 0, atol=1e-4)
 
@@ -289,8 +289,8 @@ def test_the_threshold_leaves_exactly_the_requested_fraction_above_it():
 
 def test_the_threshold_moves_with_the_two_logits_beside_it():
     logits = jnp.array([[3.0, -1.0, 0.5, 2.0], [1.0, 4.0, 1.0, 0.0]])
-    found, pull = jax.vjp(lambda logits: threshold_for(logits, jnp.array([0.5, 0.25])), logits)
-    np.testing.assert_allclose(found, [(0.5 + 2.0) / 2, (1.0 + 4.0) / 2])
+    result, pull = jax.vjp(lambda logits: threshold_for(logits, jnp.array([0.5, 0.25])), logits)
+    np.testing.assert_allclose(result, [(0.5 + 2.0) / 2, (1.0 + 4.0) / 2])
     # Two logits of the second image tie below the threshold and share what one would get.
     expected = [[0, 0, 0.5, 0.5], [0.25, 0.5, 0.25, 0]]
     np.testing.assert_allclose(pull(jnp.ones(2))[0], expected)

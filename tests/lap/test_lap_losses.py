@@ -24,8 +24,8 @@ def maps(*values, shape=(1, 2, 2, 1)):
 
 def test_absence_is_0_where_nothing_is_claimed_and_the_mean_log_where_something_is():
     np.testing.assert_allclose(lap.absence_loss(maps(0, 0, 0, 0), 1 - ONE), 0, atol=1e-6)
-    found = lap.absence_loss(maps(0.5, 0.5, 0, 0.75), 1 - ONE)
-    np.testing.assert_allclose(found, np.log([2, 2, 1, 4]).mean(), rtol=1e-5)
+    result = lap.absence_loss(maps(0.5, 0.5, 0, 0.75), 1 - ONE)
+    np.testing.assert_allclose(result, np.log([2, 2, 1, 4]).mean(), rtol=1e-5)
 
 
 def test_presence_asks_for_a_share_of_the_pixels_and_no_more():
@@ -40,16 +40,16 @@ def test_each_concept_counts_as_much_as_any_other_and_one_that_is_missing_not_at
     np.testing.assert_allclose(losses.per_concept(values, chosen).mean(), ((1 + 3) / 2 + 30) / 2, rtol=1e-6)
     # The last image is padding: the mean is over two images, and the second concept is missing too.
     weight = jnp.array([1.0, 1, 0])
-    found = losses.per_concept(values, chosen, weight)
-    np.testing.assert_allclose((found * weight).sum() / 2, 2, rtol=1e-6)
+    result = losses.per_concept(values, chosen, weight)
+    np.testing.assert_allclose((result * weight).sum() / 2, 2, rtol=1e-6)
     nothing = losses.per_concept(values, jnp.zeros_like(chosen))
     assert np.isfinite(nothing).all() and not nothing.any()
 
 
 def test_an_area_within_its_bounds_costs_nothing():
     for share, expected in ((0.02, 0), (0.4, 0), (0.0, 0.02**2), (0.9, 0.5**2)):
-        found = lap.area_loss(maps(*[share] * 4), ONE)
-        np.testing.assert_allclose(found, expected, atol=1e-6)
+        result = lap.area_loss(maps(*[share] * 4), ONE)
+        np.testing.assert_allclose(result, expected, atol=1e-6)
     assert lap.area_loss(maps(0.9, 0.9, 0.9, 0.9), 1 - ONE).item() == 0
 
 
@@ -64,8 +64,8 @@ def test_attention_inside_the_allowed_region_costs_nothing():
 
 def test_an_annotation_is_cross_entropy_where_it_is_known():
     mask = jnp.array([[[1, 0], [255, 255]]], jnp.uint8)
-    found = lap.annotation_loss(maps(0.8, 0.3, 0.9, 0.1), ONE, mask)
-    np.testing.assert_allclose(found, -(np.log(0.8) + np.log(0.7)) / 2, rtol=1e-5)
+    result = lap.annotation_loss(maps(0.8, 0.3, 0.9, 0.1), ONE, mask)
+    np.testing.assert_allclose(result, -(np.log(0.8) + np.log(0.7)) / 2, rtol=1e-5)
     unknown = jnp.full((1, 2, 2), 255, jnp.uint8)
     assert lap.annotation_loss(maps(0.8, 0.3, 0.9, 0.1), ONE, unknown).item() == 0
 
@@ -74,12 +74,12 @@ def test_the_attended_region_is_to_suffice_and_the_rest_not():
     attended = jnp.array([[[2.0], [-1.0]]])
     complement = jnp.array([[[0.5], [9.0]]])
     kernel, bias = jnp.array([[1.0, 3.0]]), jnp.array([0.0, 1.0])
-    found = lap.distinguishing_loss(kernel, bias, attended, complement, jnp.array([[1.0, 0.0]]))
+    result = lap.distinguishing_loss(kernel, bias, attended, complement, jnp.array([[1.0, 0.0]]))
     own = np.array([2.0, -2.0])
     sufficient = (np.log1p(np.exp(-own[0])) + np.log1p(np.exp(own[1]))) / 2
     left = np.array([0.5, 2.5])
     q = np.exp(left) / np.exp(left).sum()
-    np.testing.assert_allclose(found, sufficient + 0.1 * (0.5 * np.log(0.5 / q)).sum(), rtol=1e-5)
+    np.testing.assert_allclose(result, sufficient + 0.1 * (0.5 * np.log(0.5 / q)).sum(), rtol=1e-5)
 
 
 def test_consecutive_sites_agree_and_only_the_earlier_one_follows():
@@ -129,7 +129,7 @@ def test_many_devices_find_the_mean_and_the_gradient_of_one(num_devices):
         on_part, mesh=mesh, in_specs=(P(), P(AXIS), P(AXIS), P(AXIS)), out_specs=P(), check_vma=False
     )
     shift = jnp.array([0.1, -0.2, 0.3])
-    found, expected = (
+    result, expected = (
         jax.jit(run)(shift, scores, labels, weight) for run in (parts, jax.value_and_grad(total))
     )
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4), found, expected)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4), result, expected)

@@ -75,8 +75,8 @@ def changed(params, **values):
     )
 
 
-def largest_change(found, expected):
-    return (np.linalg.norm(found - expected, axis=1) / np.linalg.norm(expected, axis=1)).max()
+def largest_change(result, expected):
+    return (np.linalg.norm(result - expected, axis=1) / np.linalg.norm(expected, axis=1)).max()
 
 
 @pytest.mark.parametrize("name", ["resnet", "vgg", "bottleneck"])
@@ -146,11 +146,11 @@ def test_a_logit_reads_what_its_own_concept_attends_to():
     ]
     np.testing.assert_allclose(output.logits, expected, rtol=1e-4, atol=1e-5)
     merged, _ = extended("canvas_net", sites=["avgpool"], alpha=2.0, read_out="merged")
-    found = jax.jit(merged.apply)(params, images_for(target)).logits
+    result = jax.jit(merged.apply)(params, images_for(target)).logits
     np.testing.assert_allclose(
-        found, seen.attended.mean(axis=1) @ head["kernel"] + head["bias"][None], rtol=1e-4, atol=1e-5
+        result, seen.attended.mean(axis=1) @ head["kernel"] + head["bias"][None], rtol=1e-4, atol=1e-5
     )
-    assert np.abs(found - output.logits).max() > 1e-4
+    assert np.abs(result - output.logits).max() > 1e-4
 
 
 def test_the_combined_map_is_the_geometric_mean_of_what_each_site_says_of_the_class():

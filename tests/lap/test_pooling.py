@@ -148,8 +148,8 @@ def test_a_gate_of_0_is_the_strided_convolution_exactly_and_of_1_is_attention():
     full = convolve(1)
     np.testing.assert_allclose(pooling.subsample_or_attend(full, p, alpha, 0.0), convolve(2), rtol=1e-6)
     attended = jit_as_for_users(partial(merged_pool, window=(2, 2), padding="SAME"))(full, p, alpha)
-    found = jit_as_for_users(partial(pooling.subsample_or_attend, gate=1.0))(full, p, alpha)
-    np.testing.assert_array_equal(found, attended)
+    result = jit_as_for_users(partial(pooling.subsample_or_attend, gate=1.0))(full, p, alpha)
+    np.testing.assert_array_equal(result, attended)
 
 
 def test_the_complement_weighs_by_what_is_left():

@@ -26,12 +26,12 @@ def random_matrix(size, seed):
 
 def test_a_correlation_by_hand_counts_each_pair_of_classes_once():
     # Centred: (-1, 0, 1) and (-2, -1, 3); their product is 5, their squares 2 and 14.
-    found = matrix_correlation(symmetric([1.0, 2, 3]), symmetric([0.0, 1, 5]))
-    assert found.pearson == pytest.approx(5 / np.sqrt(28))
-    assert found.spearman == pytest.approx(1)
-    assert found.num_pairs == 3
+    correlation = matrix_correlation(symmetric([1.0, 2, 3]), symmetric([0.0, 1, 5]))
+    assert correlation.pearson == pytest.approx(5 / np.sqrt(28))
+    assert correlation.spearman == pytest.approx(1)
+    assert correlation.num_pairs == 3
     # Three classes have six relabellings, and each gives another order of three pairs: one is as good.
-    assert (found.pearson_p, found.spearman_p) == (pytest.approx(1 / 6), pytest.approx(1 / 6))
+    assert (correlation.pearson_p, correlation.spearman_p) == (pytest.approx(1 / 6), pytest.approx(1 / 6))
 
 
 def test_of_few_classes_every_relabelling_is_counted():
@@ -43,10 +43,10 @@ def test_of_few_classes_every_relabelling_is_counted():
         return stats.pearsonr(x, y).statistic, stats.spearmanr(x, y).statistic
 
     table = np.array([correlations(list(order)) for order in itertools.permutations(range(5))])
-    found = matrix_correlation(first, second)
-    assert (found.pearson, found.spearman) == pytest.approx(tuple(table[0]))
+    correlation = matrix_correlation(first, second)
+    assert (correlation.pearson, correlation.spearman) == pytest.approx(tuple(table[0]))
     shares = (table >= table[0] - 1e-12).mean(axis=0)
-    assert (found.pearson_p, found.spearman_p) == pytest.approx(tuple(shares))
+    assert (correlation.pearson_p, correlation.spearman_p) == pytest.approx(tuple(shares))
     assert shares.min() > 0 and shares.max() < 1
 
 
@@ -66,9 +66,9 @@ def test_relabellings_follow_the_seed_and_do_not_confuse_the_like_with_the_unlik
     first = random_matrix(9, 0)
     alike, unlike = first + 0.1 * random_matrix(9, 1), random_matrix(9, 2)
     assert matrix_correlation(first, alike, num_permutations=199).pearson_p == pytest.approx(1 / 200)
-    found = [matrix_correlation(first, unlike, seed=seed, num_permutations=199) for seed in (0, 0, 1)]
-    assert found[0] == found[1] and found[0].pearson_p != found[2].pearson_p
-    assert found[0].pearson_p > 0.05
+    correlation = [matrix_correlation(first, unlike, seed=seed, num_permutations=199) for seed in (0, 0, 1)]
+    assert correlation[0] == correlation[1] and correlation[0].pearson_p != correlation[2].pearson_p
+    assert correlation[0].pearson_p > 0.05
     # An opposite order is no likeness.
     assert matrix_correlation(first, -first, num_permutations=199).spearman_p > 0.9
 
@@ -96,13 +96,13 @@ SITES = (Site("000.a", 2, (2, 2)), Site("001.b", 4, (2, 2)), Site("002.c", 1, No
 
 def test_the_density_between_two_sites_lies_between_theirs():
     masks = np.array([[1, 0, 1, 1, 1, 1, 0], [0, 0, 1, 0, 0, 0, 1]], bool)
-    found = density_over_depth(masks, SITES, num_points=5)
-    np.testing.assert_allclose(found, [[0.5, 0.75, 1, 0.5, 0], [0, 0.125, 0.25, 0.625, 1]])
+    correlation = density_over_depth(masks, SITES, num_points=5)
+    np.testing.assert_allclose(correlation, [[0.5, 0.75, 1, 0.5, 0], [0, 0.125, 0.25, 0.625, 1]])
 
 
 def test_a_single_site_has_its_density_at_every_depth():
-    found = density_over_depth(np.array([[True, False]]), SITES[:1], num_points=3)
-    np.testing.assert_allclose(found, [[0.5, 0.5, 0.5]])
+    correlation = density_over_depth(np.array([[True, False]]), SITES[:1], num_points=3)
+    np.testing.assert_allclose(correlation, [[0.5, 0.5, 0.5]])
 
 
 @pytest.mark.parametrize("block", [256, 3])
@@ -111,13 +111,15 @@ def test_saliency_is_compared_image_by_image_and_by_magnitude(block, monkeypatch
     rng = np.random.default_rng(0)
     first = rng.normal(size=(7, 4, 5)).astype(np.float32)
     second = first + rng.normal(size=(7, 4, 5)).astype(np.float32)
-    found = saliency_agreement(first, -second)
+    correlation = saliency_agreement(first, -second)
     expected = np.array(
         [[stats.spearmanr(np.abs(a).ravel(), np.abs(b).ravel()).statistic for b in second] for a in first]
     )
-    np.testing.assert_allclose(found.matched, np.diag(expected), atol=1e-5)
-    partners = [np.argmin(np.abs(row - value)) for row, value in zip(expected, found.mismatched, strict=True)]
-    np.testing.assert_allclose(found.mismatched, expected[np.arange(7), partners], atol=1e-5)
+    np.testing.assert_allclose(correlation.matched, np.diag(expected), atol=1e-5)
+    partners = [
+        np.argmin(np.abs(row - value)) for row, value in zip(expected, correlation.mismatched, strict=True)
+    ]
+    np.testing.assert_allclose(correlation.mismatched, expected[np.arange(7), partners], atol=1e-5)
     # Every other image is used once, and none is its own partner.
     assert sorted(partners) == list(range(7)) and all(partners != np.arange(7))
 

@@ -82,10 +82,10 @@ def slow_curves(make_explainer, fractions, fills=None):
 @pytest.mark.parametrize("num_devices", [1, 8])
 def test_insertion_and_deletion_agree_with_one_image_at_a_time(make_explainer, num_devices):
     fractions = (0.0, 0.1, 0.4, 1.0)
-    found = metrics.insertion_deletion(*arguments(make_explainer, num_devices), fractions=fractions)
+    result = metrics.insertion_deletion(*arguments(make_explainer, num_devices), fractions=fractions)
     inserted, deleted = slow_curves(make_explainer, fractions)
-    np.testing.assert_allclose(found.insertion, inserted, rtol=1e-4)
-    np.testing.assert_allclose(found.deletion, deleted, rtol=1e-4)
+    np.testing.assert_allclose(result.insertion, inserted, rtol=1e-4)
+    np.testing.assert_allclose(result.deletion, deleted, rtol=1e-4)
 
 
 def test_one_explanation_gives_what_two_give():
@@ -100,11 +100,11 @@ def test_one_explanation_gives_what_two_give():
 
 def test_insertion_under_mean_ablation_starts_from_the_means():
     fills = metrics.site_means(tiny.tiny_session(), data())
-    found = metrics.insertion_deletion(*arguments(fills=fills), fractions=(0.0, 0.5, 1.0))
+    result = metrics.insertion_deletion(*arguments(fills=fills), fractions=(0.0, 0.5, 1.0))
     slow_fills = [fills[site.name] for site in tiny.SITES]
     inserted, deleted = slow_curves(tiny.by_activation, (0.0, 0.5, 1.0), slow_fills)
-    np.testing.assert_allclose(found.insertion, inserted, rtol=1e-4)
-    np.testing.assert_allclose(found.deletion, deleted, rtol=1e-4)
+    np.testing.assert_allclose(result.insertion, inserted, rtol=1e-4)
+    np.testing.assert_allclose(result.deletion, deleted, rtol=1e-4)
 
 
 def test_areas_are_mean_heights():

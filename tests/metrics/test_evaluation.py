@@ -70,9 +70,9 @@ def test_records_agree_with_one_image_at_a_time(granularity):
 
 def test_the_bits_of_units_are_kept_and_those_of_channels_are_not():
     bits = explained("unit").unit_bits
-    found = np.unpackbits(bits, axis=1, count=tiny.NUM_UNITS)
+    result = np.unpackbits(bits, axis=1, count=tiny.NUM_UNITS)
     expected = [np.concatenate([mask.ravel() for mask in row[0]]) for row in slow("unit")]
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(result, expected)
     assert explained("channel").unit_bits.shape == (COUNT, 0)
 
 
@@ -99,22 +99,22 @@ def test_foreign_masks_agree_with_one_image_at_a_time(granularity, unreadable, n
     records = explained(granularity, unreadable=unreadable)
     kept = records.indices
     partners = metrics.foreign_partners(records.predicted, seed=0)
-    found = metrics.masked_predictions(
+    result = metrics.masked_predictions(
         tiny.tiny_session(num_devices), records, data(unreadable), table=records.table, rows=partners
     )
     images, rows = tiny.tiny_images(COUNT)[0].astype(np.float64), slow(granularity)
-    assert found["masked_predicted"].shape == kept.shape
+    assert result["masked_predicted"].shape == kept.shape
     for i, index in enumerate(kept):
         masks = rows[kept[partners[i]]][0]
         logits, _ = tiny.numpy_forward(tiny.tiny_params(), images[index], masks)
-        assert found["masked_predicted"][i] == logits.argmax()
+        assert result["masked_predicted"][i] == logits.argmax()
         own = tiny.softmax(logits)[rows[index][1].argmax()]
-        assert found["masked_confidence"][i] == pytest.approx(own, rel=1e-4)
+        assert result["masked_confidence"][i] == pytest.approx(own, rel=1e-4)
 
 
 def test_every_metric_is_the_plain_mean_of_its_definition():
     records = explained("channel", unreadable=UNREADABLE)
-    found = metrics.evaluate_records(tiny.tiny_session(), records, data(UNREADABLE), seed=4)
+    result = metrics.evaluate_records(tiny.tiny_session(), records, data(UNREADABLE), seed=4)
     rows = [slow("channel")[index] for index in KEPT]
     images, labels = (values[KEPT] for values in tiny.tiny_images(COUNT))
     predicted = np.array([clean.argmax() for _, clean, _, _ in rows])
@@ -143,12 +143,12 @@ def test_every_metric_is_the_plain_mean_of_its_definition():
         "random_aciou": (8 / 15) / (2 - 8 / 15),
     }
     for name, value in expected.items():
-        assert found[name] == pytest.approx(value, rel=1e-4, abs=1e-6), name
-    assert found["iou_gap"] == pytest.approx(found["aciou"] - found["between_iou"])
+        assert result[name] == pytest.approx(value, rel=1e-4, abs=1e-6), name
+    assert result["iou_gap"] == pytest.approx(result["aciou"] - result["between_iou"])
     masks = np.array([np.concatenate(row[0]) for row in rows])
     for site, part in zip(tiny.SITES, np.split(masks, [6, 11], axis=1), strict=True):
-        assert found["density_per_site"][site.name] == pytest.approx(part.mean())
-    assert found["collapsed_sites"] == []
+        assert result["density_per_site"][site.name] == pytest.approx(part.mean())
+    assert result["collapsed_sites"] == []
 
 
 def test_a_site_with_one_value_everywhere_is_named():
@@ -156,18 +156,18 @@ def test_a_site_with_one_value_everywhere_is_named():
     masks = records.masks.copy()
     masks[:, 6:11] = False
     masks[:, 11:] = True
-    found = metrics.evaluate_records(tiny.tiny_session(), records._replace(masks=masks), data())
-    assert found["collapsed_sites"] == ["001.second", "002.dense"]
+    result = metrics.evaluate_records(tiny.tiny_session(), records._replace(masks=masks), data())
+    assert result["collapsed_sites"] == ["001.second", "002.dense"]
 
 
 def test_open_masks_change_nothing():
     records = explained("channel")
     everything = np.ones((1, tiny.NUM_CHANNELS), bool)
-    found = metrics.masked_predictions(
+    result = metrics.masked_predictions(
         tiny.tiny_session(), records, data(), table=everything, rows=np.zeros(COUNT, np.int64)
     )
-    np.testing.assert_array_equal(found["masked_predicted"], records.predicted)
-    np.testing.assert_allclose(found["masked_confidence"], records.clean_confidence, rtol=1e-6)
+    np.testing.assert_array_equal(result["masked_predicted"], records.predicted)
+    np.testing.assert_allclose(result["masked_confidence"], records.clean_confidence, rtol=1e-6)
 
 
 @pytest.mark.parametrize("table", [np.ones((COUNT, 14), bool), np.ones((COUNT, 14), np.uint8)])
@@ -185,8 +185,8 @@ def at_densities(make_explainer, densities, num_devices=1):
 
 @pytest.mark.parametrize(("granularity", "own_density"), [("channel", 0.5), ("unit", 0.3)])
 def test_scores_cut_at_the_explainers_own_density_give_its_own_records(granularity, own_density):
-    _, found = at_densities(EXPLAINERS[granularity], [0.9, own_density], num_devices=8)
-    for expected, values in zip(explained(granularity), found, strict=True):
+    _, result = at_densities(EXPLAINERS[granularity], [0.9, own_density], num_devices=8)
+    for expected, values in zip(explained(granularity), result, strict=True):
         np.testing.assert_allclose(values, expected, rtol=1e-5)
 
 

@@ -8,13 +8,13 @@ from jaxpath.metrics import agreement, confidences, mean_drop, mean_increase
 
 def test_confidences_are_those_of_the_clean_prediction():
     clean, masked = np.random.default_rng(0).normal(size=(2, 6, 4)) * 2
-    found = confidences(jnp.asarray(clean), jnp.asarray(masked))
+    result = confidences(jnp.asarray(clean), jnp.asarray(masked))
     for i in range(6):
         c = clean[i].argmax()
-        assert found["predicted"][i] == c
-        assert found["masked_predicted"][i] == masked[i].argmax()
-        assert float(found["clean_confidence"][i]) == pytest.approx(softmax(clean[i])[c], rel=1e-5)
-        assert float(found["masked_confidence"][i]) == pytest.approx(softmax(masked[i])[c], rel=1e-5)
+        assert result["predicted"][i] == c
+        assert result["masked_predicted"][i] == masked[i].argmax()
+        assert float(result["clean_confidence"][i]) == pytest.approx(softmax(clean[i])[c], rel=1e-5)
+        assert float(result["masked_confidence"][i]) == pytest.approx(softmax(masked[i])[c], rel=1e-5)
 
 
 def test_agreement_is_a_share():

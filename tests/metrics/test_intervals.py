@@ -8,21 +8,21 @@ from jaxpath.types import InputError
 
 def test_the_bootstrap_of_many_images_agrees_with_the_normal_interval():
     values = np.random.default_rng(0).exponential(size=2000)
-    found = image_interval(values)
+    result = image_interval(values)
     half = 1.96 * values.std() / np.sqrt(2000)
-    assert found.mean == pytest.approx(values.mean())
-    assert found.low == pytest.approx(values.mean() - half, abs=0.1 * half)
-    assert found.high == pytest.approx(values.mean() + half, abs=0.1 * half)
+    assert result.mean == pytest.approx(values.mean())
+    assert result.low == pytest.approx(values.mean() - half, abs=0.1 * half)
+    assert result.high == pytest.approx(values.mean() + half, abs=0.1 * half)
 
 
 def test_the_bootstrap_agrees_with_a_loop_over_resamples():
     values = np.array([0.0, 1.0, 1.0, 1.0, 0.0, 1.0, 1.0])
     rng = np.random.default_rng(5)
     means = [values[rng.integers(0, 7, 7)].mean() for _ in range(20000)]
-    found = image_interval(values, num_resamples=20000, seed=1)
+    result = image_interval(values, num_resamples=20000, seed=1)
     # Means are sevenths: both must hit the same ones.
-    assert found.low == pytest.approx(np.percentile(means, 2.5))
-    assert found.high == pytest.approx(np.percentile(means, 97.5))
+    assert result.low == pytest.approx(np.percentile(means, 2.5))
+    assert result.high == pytest.approx(np.percentile(means, 97.5))
 
 
 def test_a_seed_repeats_the_interval_and_another_one_does_not():
@@ -52,10 +52,10 @@ def test_more_confidence_is_wider():
 
 def test_the_interval_over_seeds_by_hand():
     # s = 1, t(2 degrees of freedom) at 97.5 % = 4.303 from any table.
-    found = seed_interval([1.0, 2.0, 3.0])
-    assert found.mean == 2
-    assert found.high - 2 == pytest.approx(4.303 / np.sqrt(3), abs=1e-3)
-    assert 2 - found.low == pytest.approx(found.high - 2)
+    result = seed_interval([1.0, 2.0, 3.0])
+    assert result.mean == 2
+    assert result.high - 2 == pytest.approx(4.303 / np.sqrt(3), abs=1e-3)
+    assert 2 - result.low == pytest.approx(result.high - 2)
 
 
 def test_the_interval_over_seeds_holds_the_truth_as_often_as_it_says():

@@ -25,9 +25,9 @@ def test_the_energy_counts_what_is_above_0():
 
 
 def test_overlap_at_one_threshold_and_at_the_best():
-    found = metrics.overlap_at(MAP, MASK, 0.3)
+    score = metrics.overlap_at(MAP, MASK, 0.3)
     # Marked: 0.5, 0.9, 0.4; one of them in the region of three.
-    np.testing.assert_allclose([part[0] for part in found], [1 / 5, 1 / 3, 1 / 3], rtol=1e-6)
+    np.testing.assert_allclose([part[0] for part in score], [1 / 5, 1 / 3, 1 / 3], rtol=1e-6)
     nothing = metrics.overlap_at(MAP, MASK, 1.0)
     assert [float(part[0]) for part in nothing] == [0, 1, 0]
     # From 0.9 down: IoU 0/4, 1/4, 1/5, 2/5, 2/6, and 3/6 for everything.
@@ -39,9 +39,9 @@ def test_average_precision_is_scikit_learns_also_with_ties():
     rng = np.random.default_rng(0)
     maps = rng.integers(0, 5, (4, 5, 6)).astype(np.float32)
     masks = rng.integers(0, 2, (4, 5, 6))
-    found = jax.jit(metrics.average_precision)(maps, masks)
+    score = jax.jit(metrics.average_precision)(maps, masks)
     expected = [average_precision_score(m.ravel(), v.ravel()) for v, m in zip(maps, masks, strict=True)]
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    np.testing.assert_allclose(score, expected, rtol=1e-5)
 
 
 def test_boxes_become_masks():

@@ -29,19 +29,19 @@ def curves(maps=MAPS, **options):
 
 
 def test_pixels_are_shown_and_hidden_in_the_order_of_the_map():
-    found = curves()
-    np.testing.assert_allclose(found.insertion[0], logistic(0, 4, 6, 7, 7), rtol=1e-5)
-    np.testing.assert_allclose(found.deletion[0], logistic(7, 3, 1, 0, 0), rtol=1e-5)
+    result = curves()
+    np.testing.assert_allclose(result.insertion[0], logistic(0, 4, 6, 7, 7), rtol=1e-5)
+    np.testing.assert_allclose(result.deletion[0], logistic(7, 3, 1, 0, 0), rtol=1e-5)
     darker = curves(baseline=jnp.full(PIXELS.shape, -1.0))
     np.testing.assert_allclose(darker.insertion[0], logistic(-4, 1, 4, 6, 7), rtol=1e-5)
 
 
 def test_aopc_is_the_mean_drop_from_either_end():
-    found = metrics.aopc(curves())
+    result = metrics.aopc(curves())
     most = logistic(7) - logistic(7, 3, 1, 0, 0).mean()
     least = logistic(7) - logistic(7, 7, 6, 4, 0).mean()
-    np.testing.assert_allclose(found.most_relevant_first, most, rtol=1e-4)
-    np.testing.assert_allclose(found.least_relevant_first, least, rtol=1e-4)
+    np.testing.assert_allclose(result.most_relevant_first, most, rtol=1e-4)
+    np.testing.assert_allclose(result.least_relevant_first, least, rtol=1e-4)
 
 
 def test_the_class_is_kept_by_the_pixels_that_carry_it():

@@ -65,9 +65,9 @@ def test_scores_that_all_tie_have_no_rank_correlation():
 
 def test_parameters_belong_to_the_first_site_they_reach():
     image = tiny.tiny_images(1)[0]
-    found = stage_of_parameters(tiny.tiny_target(), tiny.tiny_params(), image)
+    first_sites = stage_of_parameters(tiny.tiny_target(), tiny.tiny_params(), image)
     # Leaves of a dict are ordered by key: a, b, bias, c, readout.
-    assert found == ["000.first", "001.second", "000.first", "002.dense", "logits"]
+    assert first_sites == ["000.first", "001.second", "000.first", "002.dense", "logits"]
 
 
 def test_layers_of_a_residual_network_are_found_in_forward_order():
@@ -77,12 +77,12 @@ def test_layers_of_a_residual_network_are_found_in_forward_order():
     params = target.init(jax.random.key(0))
     stages = stage_of_parameters(target, params, np.zeros((1, 4, 4, 1), np.uint8))
     paths = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
-    found = dict(zip(paths, stages, strict=True))
-    assert found["['params']['fc']['kernel']"] == "logits"
-    assert found["['params']['conv1']['kernel']"] == target.sites[0].name
-    assert found["['batch_stats']['bn1']['mean']"] == target.sites[0].name
-    assert found["['params']['layer2_0']['conv1']['kernel']"].endswith("layer2.0.relu1")
-    assert found["['params']['layer2_0']['downsample_1']['bias']"].endswith("layer2.0.relu2")
+    first_sites = dict(zip(paths, stages, strict=True))
+    assert first_sites["['params']['fc']['kernel']"] == "logits"
+    assert first_sites["['params']['conv1']['kernel']"] == target.sites[0].name
+    assert first_sites["['batch_stats']['bn1']['mean']"] == target.sites[0].name
+    assert first_sites["['params']['layer2_0']['conv1']['kernel']"].endswith("layer2.0.relu1")
+    assert first_sites["['params']['layer2_0']['downsample_1']['bias']"].endswith("layer2.0.relu2")
     assert set(stages) == {"logits", *(site.name for site in target.sites)}
 
 

@@ -39,9 +39,9 @@ def test_all_pairs_agree_with_loops(case, monkeypatch):
     expected = loop_similarity(masks, classes, 5)
     for block in (2048, 7):  # in one block, and in blocks of which the last is smaller
         monkeypatch.setattr(similarity, "_BLOCK", block)
-        found = class_similarity(masks, classes, 5)
-        np.testing.assert_allclose(found.matrix, expected, rtol=1e-6)
-        assert found.aciou == pytest.approx(np.mean([expected[k, k] for k in range(3)]))
+        result = class_similarity(masks, classes, 5)
+        np.testing.assert_allclose(result.matrix, expected, rtol=1e-6)
+        assert result.aciou == pytest.approx(np.mean([expected[k, k] for k in range(3)]))
 
 
 def test_the_mean_between_classes_counts_every_pair_of_images_once(case):
@@ -59,22 +59,22 @@ def test_pairwise_iou_by_hand():
 @pytest.mark.parametrize("density", [0.1, 0.5, 0.9])
 def test_random_masks_have_the_overlap_that_chance_gives(density):
     rng = np.random.default_rng(0)
-    found = class_similarity(rng.random((60, 4000)) < density, rng.integers(0, 3, 60), 3)
-    assert found.aciou == pytest.approx(density / (2 - density), abs=0.01)
-    assert found.between_iou == pytest.approx(random_aciou(density), abs=0.01)
+    result = class_similarity(rng.random((60, 4000)) < density, rng.integers(0, 3, 60), 3)
+    assert result.aciou == pytest.approx(density / (2 - density), abs=0.01)
+    assert result.between_iou == pytest.approx(random_aciou(density), abs=0.01)
 
 
 def test_a_constant_mask_overlaps_fully_within_and_between():
     masks = np.tile(np.array([1, 0, 1, 0, 0], bool), (6, 1))
-    found = class_similarity(masks, np.array([0, 0, 0, 1, 1, 1]), 2)
-    assert (found.aciou, found.between_iou) == (1, 1)
+    result = class_similarity(masks, np.array([0, 0, 0, 1, 1, 1]), 2)
+    assert (result.aciou, result.between_iou) == (1, 1)
 
 
 def test_class_masks_overlap_within_and_not_between():
     classes = np.arange(9) % 3
-    found = class_similarity(np.eye(3, dtype=bool)[classes], classes, 3)
-    np.testing.assert_array_equal(found.matrix, np.eye(3))
-    assert (found.aciou, found.between_iou) == (1, 0)
+    result = class_similarity(np.eye(3, dtype=bool)[classes], classes, 3)
+    np.testing.assert_array_equal(result.matrix, np.eye(3))
+    assert (result.aciou, result.between_iou) == (1, 0)
 
 
 def test_no_pair_is_not_a_number():

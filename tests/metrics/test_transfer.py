@@ -23,11 +23,11 @@ def run(frequencies, records, num_devices=1, **options):
 
 
 def test_frequencies_use_the_first_images_of_each_predicted_class(records):
-    found = metrics.source_frequencies(records, 4, images_per_class=2)
+    result = metrics.source_frequencies(records, 4, images_per_class=2)
     for label in range(3):
         first = [mask for mask, c in zip(records.masks, records.predicted, strict=True) if c == label][:2]
-        np.testing.assert_allclose(found[label], np.mean(first, axis=0))
-    assert np.isnan(found[3]).all()
+        np.testing.assert_allclose(result[label], np.mean(first, axis=0))
+    assert np.isnan(result[3]).all()
 
 
 @pytest.mark.parametrize("num_devices", [1, 8])

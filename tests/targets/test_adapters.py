@@ -54,10 +54,10 @@ def test_resnet8_as_a_foreign_model_has_the_activations_and_the_gated_logits_of_
     params, x = native.init(jax.random.key(0)), images(native)
     gates = random_gates(native)
     renamed = {site.name: gates[own.name] for site, own in zip(foreign.sites, native.sites, strict=True)}
-    expected, found = jax.jit(native.apply)(params, x, gates), jax.jit(foreign.apply)(params, x, renamed)
-    np.testing.assert_array_equal(found.logits, expected.logits)
+    expected, result = jax.jit(native.apply)(params, x, gates), jax.jit(foreign.apply)(params, x, renamed)
+    np.testing.assert_array_equal(result.logits, expected.logits)
     for site, own in zip(foreign.sites, native.sites, strict=True):
-        np.testing.assert_array_equal(found.features[site.name], expected.features[own.name])
+        np.testing.assert_array_equal(result.features[site.name], expected.features[own.name])
 
 
 def test_a_linen_module_gives_sites_named_by_its_submodules_and_its_own_logits():

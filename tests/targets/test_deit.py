@@ -64,10 +64,10 @@ def test_the_logits_are_those_of_a_slow_version(competitors):
     shapes = jax.eval_shape(target.init, jax.random.key(0))
     params = jax.tree.map(lambda leaf: rng.normal(0, 0.5, leaf.shape).astype(np.float32), shapes)
     images = rng.normal(size=(2, 8, 12, 2)).astype(np.float32)
-    found = jax.jit(target.apply)(params, images).logits
+    result = jax.jit(target.apply)(params, images).logits
     double = jax.tree.map(lambda leaf: leaf.astype(np.float64), params["params"])
     expected = slow_deit(double, images.astype(np.float64), patch=4, heads=2, competitors=competitors)
-    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+    np.testing.assert_allclose(result, expected, atol=1e-4 * np.abs(expected).max())
 
 
 def test_the_published_sizes_have_the_published_numbers_of_parameters():

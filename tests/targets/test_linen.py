@@ -17,8 +17,8 @@ from jaxpath.types import InputError, Preprocessing
 def test_normalisation_subtracts_the_mean_and_divides_by_the_deviation():
     preprocessing = Preprocessing(None, (1, 1), mean=(0.5, 0.25), std=(0.5, 0.125))
     # By hand: (0 - 0.5) / 0.5 and (1 - 0.25) / 0.125.
-    found = normalize(jnp.array([[[[0, 255]]]], jnp.uint8), preprocessing)
-    np.testing.assert_allclose(found, [[[[-1, 6]]]], rtol=1e-6)
+    result = normalize(jnp.array([[[[0, 255]]]], jnp.uint8), preprocessing)
+    np.testing.assert_allclose(result, [[[[-1, 6]]]], rtol=1e-6)
 
 
 def test_a_size_of_ones_own_replaces_the_resize_and_the_crop():
@@ -69,6 +69,6 @@ def test_running_statistics_move_a_tenth_of_the_way_to_the_batchs(trained):
     stem = np.asarray(params["params"]["conv1"]["kernel"], np.float64)
     padded = np.pad(np.asarray(images, np.float64), ((0, 0), (1, 1), (1, 1), (0, 0)))
     outputs = sum(padded[:, i : i + 8, j : j + 8] @ stem[i, j] for i in range(3) for j in range(3))
-    found = updated["batch_stats"]["bn1"]
-    np.testing.assert_allclose(found["mean"], 0.1 * outputs.mean(axis=(0, 1, 2)), rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(found["var"], 0.9 + 0.1 * outputs.var(axis=(0, 1, 2)), rtol=1e-4)
+    result = updated["batch_stats"]["bn1"]
+    np.testing.assert_allclose(result["mean"], 0.1 * outputs.mean(axis=(0, 1, 2)), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(result["var"], 0.9 + 0.1 * outputs.var(axis=(0, 1, 2)), rtol=1e-4)

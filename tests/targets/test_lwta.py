@@ -37,9 +37,9 @@ def test_sample_and_gradient_are_the_golden_ones(fixed_noise, key, temperature):
 
 
 def test_the_divergence_from_equal_odds_is_the_golden_one():
-    found = lwta_argmax(jnp.asarray(H, "f4"), block_size=4)
-    np.testing.assert_allclose(found.kl, [0.438757397], atol=1e-6)
-    np.testing.assert_allclose(found.probs[0], ODDS, atol=1e-4)
+    result = lwta_argmax(jnp.asarray(H, "f4"), block_size=4)
+    np.testing.assert_allclose(result.kl, [0.438757397], atol=1e-6)
+    np.testing.assert_allclose(result.probs[0], ODDS, atol=1e-4)
     # With the official code's epsilon inside the logarithm.
     q = np.exp(H) / np.exp(H).sum()
     assert (q * (np.log(q + 1e-8) - np.log(1 / 4))).sum() == pytest.approx(0.438757437, abs=1e-9)
@@ -60,12 +60,12 @@ def test_winners_follow_the_softmax_at_every_temperature(key, temperature):
 def test_exactly_one_unit_of_each_block_passes_at_every_place(key, shape, make):
     h = jax.random.normal(key, shape)
     given = {} if make is lwta_argmax else {"key": key}
-    found = make(h, block_size=4, **given)
-    assert (np.asarray(found.y).reshape(*shape[:-1], 3, 4) != 0).sum(axis=-1).tolist() == np.ones(
+    result = make(h, block_size=4, **given)
+    assert (np.asarray(result.y).reshape(*shape[:-1], 3, 4) != 0).sum(axis=-1).tolist() == np.ones(
         (*shape[:-1], 3)
     ).tolist()
-    np.testing.assert_array_equal(found.y, h * winner_mask(found.winners, block_size=4))
-    kl = np.asarray(found.kl)
+    np.testing.assert_array_equal(result.y, h * winner_mask(result.winners, block_size=4))
+    kl = np.asarray(result.kl)
     assert kl.shape == (*shape[:-1], 3) and kl.min() > 0 and kl.max() < np.log(4)
 
 
@@ -89,9 +89,9 @@ def test_losers_learn_and_gradients_are_finite(key):
 
 
 def test_equal_competitors_diverge_by_nothing_and_the_first_wins():
-    found = lwta_argmax(jnp.full((2, 8), 1.5), block_size=4)
-    np.testing.assert_allclose(found.kl, np.zeros((2, 2)), atol=1e-6)
-    np.testing.assert_array_equal(found.winners, np.zeros((2, 2)))
+    result = lwta_argmax(jnp.full((2, 8), 1.5), block_size=4)
+    np.testing.assert_allclose(result.kl, np.zeros((2, 2)), atol=1e-6)
+    np.testing.assert_array_equal(result.winners, np.zeros((2, 2)))
 
 
 def test_one_key_gives_one_draw_and_keys_of_examples_do_not_mix(key):

@@ -15,9 +15,9 @@ TOLERANCE = 1e-4
 """Largest difference, relative to the largest value that PyTorch has at that site."""
 
 
-def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
-    assert found.shape == expected.shape
-    return float(np.abs(found - expected).max() / np.abs(expected).max())
+def relative_error(result: np.ndarray, expected: np.ndarray) -> float:
+    assert result.shape == expected.shape
+    return float(np.abs(result - expected).max() / np.abs(expected).max())
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.npz")))

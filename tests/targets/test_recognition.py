@@ -25,8 +25,8 @@ def test_weights_tell_their_model_its_classes_and_its_channels(tmp_path, name, o
     target = targets.make_target(name, **options)
     tensors = {prefix + slot.key: np.zeros(slot.torch_shape, np.float16) for slot in parameter_slots(target)}
     save_file(tensors, tmp_path / "weights.safetensors")
-    found = targets.describe_weights(tmp_path / "weights.safetensors")
-    assert found == (name, options["num_classes"], options.get("channels", 3))
+    result = targets.describe_weights(tmp_path / "weights.safetensors")
+    assert result == (name, options["num_classes"], options.get("channels", 3))
 
 
 def test_weights_of_something_else_tell_nothing(tmp_path):

@@ -12,14 +12,14 @@ from jaxpath.targets.vgg import adaptive_average_pool
 @pytest.mark.parametrize(("height", "width"), [(9, 7), (3, 2), (14, 15), (7, 7)])
 def test_adaptive_pool_averages_pytorchs_bins(height, width):
     x = np.random.default_rng(0).normal(size=(2, height, width, 3)).astype(np.float32)
-    found = adaptive_average_pool(jnp.asarray(x), (7, 7))
+    result = adaptive_average_pool(jnp.asarray(x), (7, 7))
     for i in range(7):
         for j in range(7):
             # PyTorch's start and end index of a bin, in its own integer arithmetic.
             rows = slice(i * height // 7, ((i + 1) * height + 6) // 7)
             columns = slice(j * width // 7, ((j + 1) * width + 6) // 7)
             expected = x[:, rows, columns].mean(axis=(1, 2))
-            np.testing.assert_allclose(found[:, i, j], expected, rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(result[:, i, j], expected, rtol=1e-5, atol=1e-6)
 
 
 def test_images_of_28_pixels_and_one_row_pass():

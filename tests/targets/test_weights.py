@@ -36,9 +36,9 @@ def resnet_file(tmp_path_factory):
     return path
 
 
-def assert_same(found, expected):
-    assert jax.tree.structure(found) == jax.tree.structure(expected)
-    jax.tree.map(np.testing.assert_array_equal, found, expected)
+def assert_same(result, expected):
+    assert jax.tree.structure(result) == jax.tree.structure(expected)
+    jax.tree.map(np.testing.assert_array_equal, result, expected)
 
 
 def load_tensors(target, tensors, folder):
