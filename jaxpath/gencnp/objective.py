@@ -6,7 +6,7 @@ asked of a pathway is in :mod:`jaxpath.gencnp.aims`.
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ from jaxpath.gencnp.aims import Aim, Cut, Faithfulness, Sparsity, require
 from jaxpath.gencnp.daq import daq, straight_through
 from jaxpath.gencnp.generator import Generator, generate
 from jaxpath.pathways import flatten, unflatten
-from jaxpath.types import Gates, InputError, Mean, Params, Target, TargetOutput
+from jaxpath.types import Batch, Gates, InputError, Mean, Objective, Params, Target, TargetOutput
 
 _QUANTIZERS = {"daq": daq, "straight_through": straight_through}
 
@@ -58,7 +58,7 @@ def init_sparsity(options: ObjectiveOptions) -> Sparsity:
     return options.aim.first_state()
 
 
-def make_objective(target: Target, generator: Generator, options: ObjectiveOptions) -> Any:
+def make_objective(target: Target, generator: Generator, options: ObjectiveOptions) -> Objective:
     """Builds the objective that :func:`jaxpath.training.make_train_step` compiles.
 
     Per image x, with H the target, p its softmax, k the predicted class, c the class head, m the mask, d its
@@ -80,7 +80,7 @@ def make_objective(target: Target, generator: Generator, options: ObjectiveOptio
     apply = rematerialized(target) if options.rematerialize else target.apply
 
     def objective(
-        params: Params, extra: Sparsity, frozen: Params, batch: dict[str, Array], keys: Array
+        params: Params, extra: Sparsity, frozen: Params, batch: Batch, keys: Array
     ) -> tuple[Array, tuple[Sparsity, dict[str, Array | Mean]]]:
         images = batch["image"]
         # One clean forward serves teacher and generator; no gradient flows through it.
