@@ -136,3 +136,10 @@ def test_a_metric_is_known_to_three_files_of_the_library_at_most_and_the_page_li
     assert library_files_that_say("worst_class") == files and 1 <= len(files) <= 3
     (row,) = re.findall(r"^```text\n(.*?)^```", section("A metric"), flags=re.MULTILINE | re.DOTALL)
     assert row in (ROOT / "jaxpath" / "metrics" / "metric.py").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["greedy", "dgr"])
+def test_a_baseline_is_known_to_two_files_of_the_library(name):
+    """Its maker's and the list; the package shows the maker besides."""
+    files = library_files_that_say(f'"{name}"') | library_files_that_say(f"def make_{name}(")
+    assert files == {"jaxpath/explainers/search.py", "jaxpath/explainers/baselines.py"}

@@ -61,6 +61,12 @@ def with_blocks(language: str) -> list[Path]:
     return [page for page in PAGES if any(block.language == language for block in blocks(page))]
 
 
+def test_a_generator_is_trained_from_python_in_25_lines_without_an_experiment():
+    script = next(blocks(ROOT / "docs" / "from-python.md"))
+    assert "train_generator(" in script.code and "experiments" not in script.code
+    assert len(script.code.splitlines()) <= 25
+
+
 @pytest.fixture(scope="module")
 def finished_demo(tmp_path_factory) -> Path:
     """A folder in which ``make demo`` seems to have run; nothing in it was trained."""
