@@ -137,7 +137,9 @@ class Target(NamedTuple):
         apply: ``apply(params, images, gates=None) -> TargetOutput``, the frozen classifier
             (BatchNorm by its running statistics, no dropout). ``images`` [B, H, W, C] are either
             uint8 (raw; normalised here with ``preprocessing``) or floating point (already
-            normalised). ``gates=None`` equals all-ones gates bit for bit.
+            normalised). All-ones gates change no operation: they equal ``gates=None`` bit for bit in
+            programs of :func:`jaxpath.compiling.jit` on a CPU, and to rounding where XLA fuses the
+            two differently, as it may under a plain ``jax.jit``.
         train_apply: ``train_apply(params, images, *, key, axis_name=None) ->
             (TargetOutput, params)``, the same classifier while it is being trained: batch
             statistics (averaged over the devices of ``axis_name``), dropout by ``key``, one key or
