@@ -147,7 +147,7 @@ def report_pair(
         shares = ", ".join(f"{count}: {share:.4f}" for count, share in by_draws.items())
         say(f"{net.target.name}: accuracy by draws: {shares}")
     if jax.process_index() == 0:
-        run.out.mkdir(parents=True, exist_ok=True)
+        run.make_folder()
         discover.save_words(evaluation.competing.names, run.out / "words.json")
         descriptions = as_json(evaluation.competing.descriptions)
         (run.out / "descriptions.json").write_text(descriptions, encoding="utf-8")

@@ -88,7 +88,7 @@ def report_interpreter(
     say(f"evaluation: {len(study.held_out)} held-out images")
     evaluation = evaluate_interpreter(study, trained, options, seed=run.seed)
     if jax.process_index() == 0:
-        run.out.mkdir(parents=True, exist_ok=True)
+        run.make_folder()
         flint.save_interpreter(trained.interpreter, trained.params, study.target, run.out / INTERPRETER)
         _write_attributes(run.out / "attributes.npz", evaluation)
     pictures: dict[str, Figure | None] = {**plot_interpreter(study, trained, evaluation)}
