@@ -5,7 +5,7 @@ D width, N all gateable neurons of a target (the sum of its sites' channels).
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 import jax
 import numpy as np
@@ -104,6 +104,10 @@ class TargetOutput(NamedTuple):
         return {name: recorded[name] for name in sorted(recorded) if isinstance(recorded[name], kind)}
 
 
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+"""Pillow's filters by the names that timm and torchvision use."""
+
+
 class Preprocessing(NamedTuple):
     """How a picture becomes a target's input; it travels with the target.
 
@@ -112,12 +116,14 @@ class Preprocessing(NamedTuple):
         crop: (H, W) of the central crop, which is the target's own input size.
         mean: Per-channel mean subtracted from values in [0, 1].
         std: Per-channel standard deviation divided by afterwards.
+        interpolation: How pixels are resampled, with antialiasing.
     """
 
     resize: int | None
     crop: tuple[int, int]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    interpolation: Interpolation = "bilinear"
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -36,7 +36,7 @@ def make_preprocessing(image_size: int | tuple[int, int] | None = None, channels
         InputError: The size or the number of channels is not positive.
 
     >>> make_preprocessing(28, 1)
-    Preprocessing(resize=None, crop=(28, 28), mean=(0.449,), std=(0.226,))
+    Preprocessing(resize=None, crop=(28, 28), mean=(0.449,), std=(0.226,), interpolation='bilinear')
     """
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
     if channels < 1 or (size is not None and (len(size) != 2 or min(size) < 1)):
