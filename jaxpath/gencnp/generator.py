@@ -15,7 +15,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import Array
 
-from jaxpath.layers import adaptive_average_pool, patches
+from jaxpath.gencnp.recursion import recurse, site_weights
+from jaxpath.layers import Dense, Embed, adaptive_average_pool, patches
 from jaxpath.types import Params, Site, TargetOutput
 
 
@@ -97,9 +98,9 @@ class Generator(nn.Module):
         if self.distill:
             z = nn.relu(self._dense("distill_hidden", jnp.concatenate(list(embeddings), axis=-1)))
             z = nn.LayerNorm(dtype=self.dtype, name="distill_norm")(self._dense("distill", z))
-        class_logits = nn.Dense(self.num_classes, dtype=self.dtype, name="class_head")(z)
+        class_logits = Dense(self.num_classes, dtype=self.dtype, name="class_head")(z)
         if self.class_conditional:
-            z = z + nn.Embed(self.num_classes, self.width, dtype=self.dtype, name="class_embedding")(
+            z = z + Embed(self.num_classes, self.width, dtype=self.dtype, name="class_embedding")(
                 clean.logits.argmax(axis=-1)
             )
         logits = self._score(self._decode(z, embeddings), groups, features)
@@ -107,7 +108,7 @@ class Generator(nn.Module):
         return GeneratorOutput(named, class_logits.astype(jnp.float32))
 
     def _dense(self, name: str, x: Array) -> Array:
-        return nn.Dense(self.width, dtype=self.dtype, name=name)(x)
+        return Dense(self.width, dtype=self.dtype, name=name)(x)
 
     def _embed(self, groups: Sequence[_Group]) -> Array:
         """One embedding per site, shallow to deep, [S, B, D]."""
@@ -118,16 +119,17 @@ class Generator(nn.Module):
         embeddings = jnp.stack(_by_site(groups, by_group))
         if not self.recursive:
             return embeddings
-        mix = _along_sites(_Mixer)(self.width, self.dtype, name="embed_recursion")
-        return mix(jnp.zeros_like(embeddings[0]), embeddings)[1]
+        weights = site_weights(len(self.sites), 2 * self.width, self.width, "embed_recursion")
+        return recurse(weights, jnp.zeros_like(embeddings[0]), embeddings, dtype=self.dtype)
 
     def _decode(self, z: Array, embeddings: Array) -> Array:
         """What the scores of every site are read from, computed from deep to shallow, [S, B, D]."""
-        mix = _along_sites(_Mixer, length=len(self.sites), reverse=True)(
-            self.width, self.dtype, self.recursive, name="decode_recursion"
-        )
+        sees = self.decoder_sees != "distilled"
+        inputs = 2 * self.width if sees else self.width
+        weights = site_weights(len(self.sites), inputs, self.width, "decode_recursion")
         start = jnp.zeros_like(z) if self.decoder_sees == "embedding" else z
-        return mix(start, None if self.decoder_sees == "distilled" else embeddings)[1]
+        seen = embeddings if sees else None
+        return recurse(weights, start, seen, dtype=self.dtype, recursive=self.recursive, reverse=True)
 
     def _score(self, states: Array, groups: Sequence[_Group], features: Sequence[Array]) -> list[Array]:
         """Score logits of every site, [B, C], or [B, H, W, C]."""
@@ -139,7 +141,7 @@ class Generator(nn.Module):
             if self.granularity == "unit" and features[group.members[0]].ndim == 4:
                 grid = group.maps.shape[2:4]
                 bias = nn.initializers.constant(self.initial_logit)
-                place = _each(nn.Dense)(
+                place = _each(Dense)(
                     math.prod(grid), dtype=self.dtype, bias_init=bias, name=f"place_{group.name}"
                 )
                 places = place(x).reshape(*x.shape[:2], *grid, 1)
@@ -186,10 +188,6 @@ def _by_site(groups: Sequence[_Group], values: Sequence[Iterable[Array]]) -> lis
 _each = functools.partial(nn.vmap, variable_axes={"params": 0}, split_rngs={"params": True})
 """Of a layer: one per member of a group, with inputs and outputs [G, ...]."""
 
-_along_sites = functools.partial(nn.scan, variable_axes={"params": 0}, split_rngs={"params": True})
-"""Of a layer: one per site, each reads the state that the one before it left."""
-
-
 class _Embedder(nn.Module):
     """A pooled feature map [B, h, w, C] -> [B, D], by a convolution, up to 3 x 3, and a mean over places."""
 
@@ -200,26 +198,8 @@ class _Embedder(nn.Module):
     def __call__(self, x: Array) -> Array:
         # A product: with a kernel per site, a convolution would become a grouped one, slow on accelerators.
         columns = patches(x, (min(3, x.shape[1]), min(3, x.shape[2])))
-        x = nn.Dense(self.width, dtype=self.dtype, name="convolution")(columns)
+        x = Dense(self.width, dtype=self.dtype, name="convolution")(columns)
         return nn.relu(nn.LayerNorm(dtype=self.dtype, name="norm")(x)).mean(axis=(1, 2))
-
-
-class _Mixer(nn.Module):
-    """One step of the recursion: state' = norm(relu(W [state, embedding])) + state, [B, D].
-
-    Not recursive, every step starts from the first state. ``embedding=None`` leaves it out of the product.
-    """
-
-    width: int
-    dtype: Any
-    recursive: bool = True
-
-    @nn.compact
-    def __call__(self, state: Array, embedding: Array | None) -> tuple[Array, Array]:
-        x = state if embedding is None else jnp.concatenate([state, embedding], axis=-1)
-        mixed = nn.relu(nn.Dense(self.width, dtype=self.dtype, name="dense")(x))
-        after = nn.LayerNorm(dtype=self.dtype, name="norm")(mixed) + state
-        return after if self.recursive else state, after
 
 
 class _Scorer(nn.Module):
@@ -232,7 +212,7 @@ class _Scorer(nn.Module):
     @nn.compact
     def __call__(self, state: Array, pooled: Array) -> Array:
         # Small, as the states of a deep target are sums of many layers: all scores begin near the bias.
-        score = nn.Dense(
+        score = Dense(
             pooled.shape[-1],
             dtype=self.dtype,
             kernel_init=nn.initializers.variance_scaling(0.01, "fan_in", "normal"),
@@ -243,7 +223,7 @@ class _Scorer(nn.Module):
             activity = pooled.mean(axis=(1, 2))
             activity = activity / (activity.mean(axis=-1, keepdims=True) + 1e-6)
             # Zero at the start: the scores begin as the plain ones.
-            gain = nn.Dense(
+            gain = Dense(
                 pooled.shape[-1], dtype=self.dtype, kernel_init=nn.initializers.zeros, name="gain"
             )
             score = score + gain(state) * activity

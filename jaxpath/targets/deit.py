@@ -16,13 +16,13 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from jaxpath.gating import Activation, Pointwise, Taps
-from jaxpath.layers import Conv
+from jaxpath.layers import Conv, Dense
 from jaxpath.targets.family import Family, Shapes
 from jaxpath.targets.linen import compute_dtype, from_linen, make_preprocessing
 from jaxpath.targets.lwta import TEMPERATURE, Competing, competing_name
 from jaxpath.types import Competition, Gates, InputError, Target
 
-_dense = partial(nn.Dense, kernel_init=nn.initializers.truncated_normal(0.02))
+_dense = partial(Dense, kernel_init=nn.initializers.truncated_normal(0.02))
 _norm = partial(nn.LayerNorm, epsilon=1e-6)
 
 

@@ -12,7 +12,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from jaxpath.gating import Activation, Pointwise, Taps
-from jaxpath.layers import Conv, relu, uniform_init
+from jaxpath.layers import Conv, Dense, relu, uniform_init
 from jaxpath.targets.family import Family, Shapes, count_features
 from jaxpath.targets.linen import compute_dtype, from_linen
 from jaxpath.targets.lwta import TEMPERATURE, Competing, competing_name
@@ -58,9 +58,9 @@ class DigitCNN(nn.Module):
             )(x)
             x = activate(x, f"features.{2 * number + 1}")
         x = x.reshape(len(x), -1)
-        x = nn.Dense(128, dtype=self.dtype, **_init(x.shape[1], self.competitors), name="classifier_0")(x)
+        x = Dense(128, dtype=self.dtype, **_init(x.shape[1], self.competitors), name="classifier_0")(x)
         x = activate(x, "classifier.1")
-        head = nn.Dense(self.num_classes, **uniform_init(x.shape[1]), name="classifier_2")
+        head = Dense(self.num_classes, **uniform_init(x.shape[1]), name="classifier_2")
         return head(x.astype(jnp.float32)), taps.features, activate.competition
 
 

@@ -12,7 +12,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from jaxpath.gating import Taps
-from jaxpath.layers import Conv, max_pool, relu, uniform_init
+from jaxpath.layers import Conv, Dense, max_pool, relu, uniform_init
 from jaxpath.targets.family import Family, Shapes, count_features
 from jaxpath.targets.linen import compute_dtype, from_linen
 from jaxpath.types import Gates, Preprocessing, Target
@@ -38,9 +38,9 @@ class LeNet(nn.Module):
         x = max_pool(self._conv(32, x, "features_2"), (2, 2))
         x = taps("features.5", relu(x))  # [B, H/2, W/2, 32]
         x = x.reshape(x.shape[0], -1)
-        x = nn.Dense(128, dtype=self.dtype, **uniform_init(x.shape[1]), name="classifier_0")(x)
+        x = Dense(128, dtype=self.dtype, **uniform_init(x.shape[1]), name="classifier_0")(x)
         x = taps("classifier.1", relu(x))
-        logits = nn.Dense(self.num_classes, **uniform_init(x.shape[1]), name="classifier_3")(
+        logits = Dense(self.num_classes, **uniform_init(x.shape[1]), name="classifier_3")(
             x.astype(jnp.float32)
         )
         return logits, taps.features

@@ -12,7 +12,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from jaxpath.gating import Taps
-from jaxpath.layers import Conv, relu, uniform_init
+from jaxpath.layers import Conv, Dense, relu, uniform_init
 from jaxpath.targets.family import Family, Shapes
 from jaxpath.targets.linen import compute_dtype, from_linen
 from jaxpath.types import Gates, Preprocessing, Target
@@ -39,9 +39,9 @@ class NormlessResNet(nn.Module):
             for index in range(2):
                 x = self._block(x, taps, width, 2 if stage > 1 and index == 0 else 1, f"layer{stage}.{index}")
         x = x.mean(axis=(1, 2), dtype=jnp.float32).astype(self.dtype)
-        x = nn.Dense(self.widths[-1], dtype=self.dtype, **uniform_init(x.shape[1]), name="fc1")(x)
+        x = Dense(self.widths[-1], dtype=self.dtype, **uniform_init(x.shape[1]), name="fc1")(x)
         x = taps("fc1.relu", relu(x))
-        logits = nn.Dense(self.num_classes, **uniform_init(x.shape[1]), name="fc2")(x.astype(jnp.float32))
+        logits = Dense(self.num_classes, **uniform_init(x.shape[1]), name="fc2")(x.astype(jnp.float32))
         return logits, taps.features
 
     def _block(self, x: Array, taps: Taps, width: int, stride: int, place: str) -> Array:

@@ -15,7 +15,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from jaxpath.gating import Taps
-from jaxpath.layers import Conv, adaptive_average_pool, relu
+from jaxpath.layers import Conv, Dense, adaptive_average_pool, relu
 from jaxpath.targets.family import Family, Shapes, count_features
 from jaxpath.targets.linen import batch_norm, compute_dtype, from_linen, make_preprocessing
 from jaxpath.targets.pooling import ORDINARY, Pooling
@@ -87,7 +87,7 @@ class VGG(nn.Module):
         x = adaptive_average_pool(x, (self.pool_size, self.pool_size))
         x = x.reshape(x.shape[0], -1)
         for layer in (0, 3):
-            x = nn.Dense(
+            x = Dense(
                 self.hidden,
                 dtype=self.dtype,
                 kernel_init=nn.initializers.normal(0.01),
@@ -96,7 +96,7 @@ class VGG(nn.Module):
             x = taps(f"classifier.{layer + 1}", relu(x))
             x = nn.Dropout(0.5, deterministic=not train)(x)
         # In float32 whatever the layers compute in: bfloat16 logits of size 10 are steps of 1/16.
-        logits = nn.Dense(
+        logits = Dense(
             self.num_classes,
             dtype=jnp.float32,
             kernel_init=nn.initializers.normal(0.01),

@@ -1,0 +1,1 @@
+"""Programs for accelerators, compiled and read on a machine that has none."""
