@@ -1,5 +1,6 @@
 """What XLA is told beyond a program: for which devices it is, what to compute once, how hard to optimise."""
 
+import contextlib
 import functools
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -33,6 +34,10 @@ def jit(function: Callable[..., Any], *, platform: str | None = None, **options:
     On a CPU, :func:`computed_once` takes effect in them, and they use the widest vectors. It is for outermost
     programs: JAX refuses one of these that is called while another is traced.
 
+    On an accelerator, products of float32 numbers are exact to float32, where JAX would let a TPU round their
+    factors to bfloat16 and a GPU to TF32; ``JAX_DEFAULT_MATMUL_PRECISION`` chooses otherwise. Products of
+    bfloat16 numbers are what they are.
+
     Args:
         function: As ``jax.jit`` takes it.
         platform: Kind of the devices that it is compiled for: :func:`platform_of` its mesh. None: that of
@@ -45,7 +50,7 @@ def jit(function: Callable[..., Any], *, platform: str | None = None, **options:
 
     @functools.wraps(function)
     def traced(*args: Any, **kwargs: Any) -> Any:
-        with _PROGRAM(program):
+        with _PROGRAM(program), _exact_products(platform):
             return function(*args, **kwargs)
 
     return jax.jit(traced, compiler_options=dict(settings) or None, **options)
@@ -129,6 +134,14 @@ def run_once(function: Callable[..., Any], key: Array, *arguments: Any) -> Any:
     outermost = not isinstance(key, jax.core.Tracer)
     options = dict(compiler.settings().quick) if outermost and platform() == "cpu" else {}
     return jax.jit(function, compiler_options=options or None)(key, *arguments)
+
+
+def _exact_products(platform: str) -> AbstractContextManager[Any]:
+    """Within, products of float32 numbers are exact to float32, unless somebody chose a precision."""
+    chosen = jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
+    if platform == "cpu" or chosen is not None:
+        return contextlib.nullcontext()
+    return jax.default_matmul_precision("float32")
 
 
 def _default_platform() -> str:

@@ -54,11 +54,20 @@ def box_rule(low: Array, high: Array) -> Rule:
     """The rule for pixels between ``low`` and ``high`` [C] (z^B, Montavon et al. 2017, arXiv 1512.02479).
 
     R_i = sum_j (x_i w_ij - l_i w_ij^+ - h_i w_ij^-) R_j / sum_i (the same).
+
+    Other values that the same block reads, as the residual sums of a transformer do, have no bounds: for them
+    l and h are 0, which is the epsilon rule.
     """
 
     def rule(block: Block, relevance: Array) -> list[Array]:
         values = block.values()
-        lows, highs = ([jnp.broadcast_to(bound, a.shape) for a in values] for bound in (low, high))
+        lows, highs = (
+            [
+                jnp.broadcast_to(bound, leaf.value.shape) if leaf.kind == "input" else jnp.zeros_like(leaf.value)
+                for leaf in block.leaves
+            ]
+            for bound in (low, high)
+        )
 
         def linear(leaves: list[Array]) -> Array:
             return sum(block.signed(leaves))  # type: ignore[return-value]

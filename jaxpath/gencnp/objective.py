@@ -84,14 +84,17 @@ def make_objective(target: Target, generator: Generator, options: ObjectiveOptio
     ) -> tuple[Array, tuple[Sparsity, dict[str, Array | Mean]]]:
         images = batch["image"]
         # One clean forward serves teacher and generator; no gradient flows through it.
-        clean = lax.stop_gradient(target.apply(frozen, images))
+        with jax.named_scope("clean"):
+            clean = lax.stop_gradient(target.apply(frozen, images))
         predicted = clean.logits.argmax(axis=-1)
-        output = generate(generator, params, clean)
+        with jax.named_scope("generate"):
+            output = generate(generator, params, clean)
         logits = flatten(output.logits, target.sites)  # [b, N]
         cut = aim.cut(logits, keys, extra)
         masks = quantize(jax.nn.sigmoid(logits - cut.thresholds[:, None]))
         gates = unflatten(masks, target.sites, like=output.logits)
-        masked = apply(frozen, images, gates)
+        with jax.named_scope("gated"):
+            masked = apply(frozen, images, gates)
 
         prediction_loss, divergence = aim.prediction_losses(clean.logits, masked.logits, predicted)
         class_loss = losses.kl_divergence(clean.logits, output.class_logits)
@@ -110,7 +113,8 @@ def make_objective(target: Target, generator: Generator, options: ObjectiveOptio
         if options.leakage_weight > 0:
 
             def crossed_logits(other: Array) -> Array:
-                return apply(frozen, images[other], gates).logits
+                with jax.named_scope("gated"):
+                    return apply(frozen, images[other], gates).logits
 
             leakage_loss, leakage = _leakage(options, clean.logits, predicted, crossed_logits, cut)
             loss = loss + leakage_loss

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxpath import data, gencnp, training
+from jaxpath import data, gencnp, targets, training
 from jaxpath.compiling import run_once
 from jaxpath.devices import check_batch_size, make_mesh
 from jaxpath.metrics import Method
@@ -107,7 +107,7 @@ def train_generator(
             state,
             step,
             batches,
-            params,
+            targets.cast_frozen(target, params),
             num_steps=options.steps,
             mesh=mesh,
             storage=storage,

@@ -23,6 +23,7 @@ from jaxpath.targets import registry
 from jaxpath.targets.activation_detection import ACTIVATIONS
 from jaxpath.targets.adapters import adapt_function, adapt_linen, adapt_nnx, nnx_params
 from jaxpath.targets.family import Family
+from jaxpath.targets.frozen import cast_frozen
 from jaxpath.targets.linen import compute_dtype, from_linen, make_preprocessing, normalize
 from jaxpath.targets.lwta import (
     LWTAOutput,
@@ -48,6 +49,7 @@ __all__ = [
     "adapt_function",
     "adapt_linen",
     "adapt_nnx",
+    "cast_frozen",
     "competing_name",
     "compute_dtype",
     "describe_weights",

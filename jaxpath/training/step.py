@@ -61,13 +61,11 @@ def make_train_step(objective: Objective, optimizer: optax.GradientTransformatio
         grads, loss, means = lax.psum(parts, AXIS) if mesh.size > 1 else parts
         # A factor goes into what reads the gradients; a division would be a pass over all of them.
         grads = optax.tree.scale(1 / loss.count, grads)
-        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        with jax.named_scope("update"):
+            updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+            updated = optax.apply_updates(state.params, updates)
         new = TrainState(
-            step=state.step + 1,
-            params=optax.apply_updates(state.params, updates),
-            opt_state=opt_state,
-            extra=extra,
-            key=state.key,
+            step=state.step + 1, params=updated, opt_state=opt_state, extra=extra, key=state.key
         )
         return new, {
             **{name: mean.value for name, mean in means.items()},

@@ -1,1 +1,7 @@
-"""Programs for accelerators, compiled and read on a machine that has none."""
+"""Training steps compiled for accelerators on a machine that has none, and what they cost by the compiler's account."""
+
+from jaxpath.runs.compile_for.measuring import compile_for
+from jaxpath.runs.compile_for.options import CompileFor
+from jaxpath.runs.compile_for.slices import read_slice, slice_mesh
+
+__all__ = ["CompileFor", "compile_for", "read_slice", "slice_mesh"]

@@ -106,7 +106,7 @@ def train_post_hoc(
     objective = flint.make_post_hoc_objective(
         target, interpreter, _weights_at(recipe, source), reconstruction=recipe.reconstruction
     )
-    start = _Start(objective, initial, init_schedule(), params)
+    start = _Start(objective, initial, init_schedule(), cast_frozen(target, params))
     result = _fit(start, target, source, recipe, options, run)
     return TrainedInterpreter(interpreter, result.state.params, params, result, recipe)
 

@@ -12,7 +12,7 @@ from jaxpath import compiling, devices, explainers, gencnp, losses, targets
 from jaxpath.devices.memory import peak_memory, start_peak
 from jaxpath.runs.generators import init_generator, make_generator, make_generator_step
 from jaxpath.runs.throughput.options import Throughput
-from jaxpath.types import Params, Target
+from jaxpath.types import Gates, Params, Target
 
 Call = Callable[[], float]
 """Does its work once; returns the milliseconds that it took."""
@@ -23,7 +23,7 @@ class Workload(NamedTuple):
 
     Attributes:
         target: The classifier.
-        params: Its random parameters.
+        params: Its random parameters, as a training run holds them.
         generator: The generator.
         weights: Its parameters at the start.
         images: uint8 [B, H, W, C].
@@ -49,7 +49,7 @@ def make_workload(options: Throughput) -> Workload:
     weights = init_generator(generator, target, params, seed=0)
     shape = (options.batch_size, *target.preprocessing.shape)
     images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    return Workload(target, params, generator, weights, images)
+    return Workload(target, targets.cast_frozen(target, params), generator, weights, images)
 
 
 def prepare_step(workload: Workload, options: Throughput) -> tuple[Call, dict[str, float]]:
@@ -91,18 +91,26 @@ def prepare_step(workload: Workload, options: Throughput) -> tuple[Call, dict[st
     return call, figures
 
 
-def prepare_floor(workload: Workload) -> tuple[Call, float]:
-    """One clean forward, and one gated forward with its gradient; its floating-point operations."""
-    target = workload.target
+def make_floor(target: Target) -> Callable[[Params, jax.Array, Gates], Any]:
+    """The floor of a step as a function of the target's parameters, images, and gates [B, C] by site."""
 
     def floor(params, images, gates):
-        clean = target.apply(params, images).logits
+        with jax.named_scope("clean"):
+            clean = target.apply(params, images).logits
 
         def loss(gates):
-            return losses.kl_divergence(clean, target.apply(params, images, gates).logits).mean()
+            with jax.named_scope("gated"):
+                logits = target.apply(params, images, gates).logits
+            return losses.kl_divergence(clean, logits).mean()
 
         return clean, *jax.value_and_grad(loss)(gates)
 
+    return floor
+
+
+def prepare_floor(workload: Workload) -> tuple[Call, float]:
+    """One clean forward, and one gated forward with its gradient; its floating-point operations."""
+    target, floor = workload.target, make_floor(workload.target)
     gates = {site.name: jnp.ones((len(workload.images), site.channels)) for site in target.sites}
     arguments = workload.params, jnp.asarray(workload.images), gates
     compiled = compiling.jit(floor).lower(*arguments).compile()
