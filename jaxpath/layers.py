@@ -198,7 +198,7 @@ def _bins_by_product(x: Array, size: tuple[int, int]) -> Array:
     sums = jnp.einsum(
         "bhwc,hwij->bijc", x, inside.astype(x.dtype), precision=precision, preferred_element_type=jnp.float32
     )
-    return (sums / inside.sum(axis=(0, 1))[..., None].astype(np.float32)).astype(x.dtype)
+    return (sums / inside.sum(axis=(0, 1))[None, ..., None].astype(np.float32)).astype(x.dtype)
 
 
 def _bins(length: int, parts: int) -> np.ndarray:

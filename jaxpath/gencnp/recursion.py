@@ -186,7 +186,7 @@ def _backward(
     def step(carried: Array, site: tuple[Array, ...]) -> tuple[Array, tuple[Array, Array]]:
         gradient, kernel, scale, normal, slope = site
         after = gradient + carried
-        scaled = after * scale
+        scaled = after * scale[None]
         share = scaled.mean(axis=-1, keepdims=True) + normal * (scaled * normal).mean(axis=-1, keepdims=True)
         before = slope * (scaled - share)
         return after + _product(before.astype(dtype), kernel.T), (after, before)

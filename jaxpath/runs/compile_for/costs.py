@@ -33,6 +33,7 @@ class Kernel(NamedTuple):
         bytes: What it reads from and writes to the chip's memory.
         flops: Multiplications and additions of its products and convolutions.
         cycles: Cycles that XLA expects; None where it does not say.
+        asynchronous: Whether others run at the same time, as they do beside copies to a TPU's own memory.
         collective: Whether it exchanges arrays with other chips.
         written: The arrays that one run writes to the chip's memory.
     """
@@ -43,11 +44,17 @@ class Kernel(NamedTuple):
     bytes: int
     flops: int
     cycles: int | None
+    asynchronous: bool
     collective: bool
     written: tuple[Buffer, ...]
 
     def milliseconds(self, chip: Chip) -> float:
-        """XLA's estimate, or the roofline: the longer of its memory's and its products' time."""
+        """XLA's estimate, or the roofline: the longer of its memory's and its products' time.
+
+        0 for what is asynchronous.
+        """
+        if self.asynchronous:
+            return 0.0
         if self.cycles is not None and chip.clock:
             return 1e3 * self.cycles / chip.clock
         return 1e3 * max(self.bytes / chip.bandwidth, self.flops / chip.flops)
@@ -81,6 +88,7 @@ def _kernel(operation: Operation, computation: Computation, times: int, listing:
         bytes=times * (read + sum(size for _, size in written)),
         flops=times * _flops(operation, computation, listing),
         cycles=times * int(cycles[1]) if cycles else None,
+        asynchronous=operation.opcode.endswith("-start"),
         collective=operation.opcode.startswith(_COLLECTIVES),
         written=tuple(buffer for buffer, _ in written),
     )
@@ -100,7 +108,11 @@ def _read(operation: Operation, computation: Computation, body: Computation | No
         if source is None or name in operation.operands[:place]:
             continue
         whole = sum(buffer.bytes for buffer in _of_operand(source, operation) if buffer.space == 0)
-        total += min(whole, _used_bytes(place, body)) if whole and body is not None else whole
+        if whole and body is not None:
+            whole = int(min(whole, _used_bytes(place, body)))
+        elif whole and operation.opcode in ("slice", "dynamic-slice", "slice-start", "dynamic-slice-start"):
+            whole = min(whole, _results(operation)[0].bytes)
+        total += whole
     return total
 
 
@@ -138,13 +150,7 @@ def _used(name: str, body: Computation) -> float:
 
 def _written(operation: Operation, body: Computation | None) -> list[tuple[Buffer, int]]:
     """The arrays that a kernel puts into the chip's memory, and how many bytes of each."""
-    results = operation.results
-    if operation.opcode == "copy-start":
-        results = results[:1]
-    elif operation.opcode in ("async-start", "slice-start", "dynamic-slice-start"):
-        results = results[len(operation.operands) :]
-    elif operation.opcode in ("all-gather-start", "collective-permute-start"):
-        results = results[len(operation.operands) : 2 * len(operation.operands)]
+    results = _results(operation)
     updated = [_updated_bytes(source, body) for source in _roots(body)] if body is not None else []
     if len(updated) != len(results):
         updated = [math.inf] * len(results)
@@ -153,6 +159,18 @@ def _written(operation: Operation, body: Computation | None) -> list[tuple[Buffe
         for buffer, size in zip(results, updated, strict=True)
         if buffer.space == 0 and buffer.bytes
     ]
+
+
+def _results(operation: Operation) -> tuple[Buffer, ...]:
+    """What an operation makes, without what the first half of an asynchronous one hands on besides."""
+    results, given = operation.results, len(operation.operands)
+    if operation.opcode == "copy-start":
+        return results[:1]
+    if operation.opcode in ("async-start", "slice-start", "dynamic-slice-start"):
+        return results[given:]
+    if operation.opcode in ("all-gather-start", "collective-permute-start"):
+        return results[given : 2 * given]
+    return results
 
 
 def _roots(body: Computation) -> list[Operation]:

@@ -3,7 +3,7 @@
 from jaxpath.runs.throughput.measuring import measure_throughput, time_pipeline
 from jaxpath.runs.throughput.options import Throughput
 from jaxpath.runs.throughput.pytorch import TORCH_STEP, TorchProcess, start_torch
-from jaxpath.runs.throughput.turns import PEAK_FLOPS, summarise, take_turns
+from jaxpath.runs.throughput.turns import summarise, take_turns
 from jaxpath.runs.throughput.workload import (
     Workload,
     make_workload,
@@ -13,7 +13,6 @@ from jaxpath.runs.throughput.workload import (
 )
 
 __all__ = [
-    "PEAK_FLOPS",
     "TORCH_STEP",
     "Throughput",
     "TorchProcess",

@@ -8,19 +8,9 @@ from typing import Any
 
 import jax
 
+from jaxpath.devices.chips import chip_of
 from jaxpath.runs.throughput.options import Throughput
 from jaxpath.runs.throughput.workload import Call
-
-PEAK_FLOPS = {
-    "H200": 989e12,
-    "H100": 989e12,
-    "A100": 312e12,
-    "TPU v4": 275e12,
-    "TPU v5 lite": 197e12,
-    "TPU v5p": 459e12,
-    "TPU v6 lite": 918e12,
-}
-"""Dense bfloat16 operations per second by a part of the device's name, from the makers' data sheets."""
 
 _FEWEST_ROUNDS = 3
 
@@ -85,6 +75,5 @@ def summarise(times: Mapping[str, Sequence[float]], options: Throughput, *, flop
 
 def _peak_flops() -> float | None:
     """Of all devices together; None where the makers' figure is not known."""
-    device = jax.devices()[0].device_kind
-    peak = next((value for name, value in PEAK_FLOPS.items() if name in device), None)
-    return None if peak is None else peak * jax.device_count()
+    chip = chip_of(jax.devices()[0].device_kind)
+    return None if chip is None else chip.flops * jax.device_count()
