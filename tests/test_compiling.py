@@ -156,3 +156,17 @@ def test_the_default_device_decides_where_no_mesh_does():
         assert compiling.jit(lambda: compiling.platform() == "cpu", platform="cpu")()
     with jax.default_device("cpu"):
         assert compiling.platform() == "cpu"
+
+
+def test_on_an_accelerator_products_of_float32_numbers_are_exact_unless_a_precision_is_chosen():
+    x = jnp.ones((2, 2))
+
+    def listing(platform):
+        # A function of its own: JAX would take the trace of another platform.
+        return str(compiling.jit(lambda x: x @ x, platform=platform).trace(x).jaxpr)
+
+    assert "precision=(Precision.HIGHEST, Precision.HIGHEST)" in listing("tpu")
+    assert "precision=(Precision.HIGHEST, Precision.HIGHEST)" in listing("cuda")
+    assert "HIGHEST" not in listing("cpu")
+    with jax.default_matmul_precision("bfloat16"):
+        assert "HIGHEST" not in listing("tpu")

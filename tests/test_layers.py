@@ -7,7 +7,16 @@ from flax import linen as nn
 from jax import lax
 
 from jaxpath import compiling
-from jaxpath.layers import Conv, adaptive_average_pool, conv_general_dilated, max_pool, relu, uniform_init
+from jaxpath.layers import (
+    Conv,
+    Dense,
+    Embed,
+    adaptive_average_pool,
+    conv_general_dilated,
+    max_pool,
+    relu,
+    uniform_init,
+)
 
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 
@@ -173,3 +182,38 @@ def test_uniform_initial_values_have_a_third_of_the_variance_of_lecun():
         values = init(jax.random.key(0), (100, 100))
         assert jnp.abs(values).max() <= 48**-0.5
         np.testing.assert_allclose(values.var(), 1 / (3 * 48), rtol=0.05)
+
+
+@pytest.mark.parametrize("size", [(2, 2), (3, 2), (1, 1)])
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+def test_a_tpus_form_of_the_adaptive_pool_has_the_same_values(size, dtype):
+    x = jax.random.normal(jax.random.key(0), (2, 7, 8, 5)).astype(dtype)
+    expected = adaptive_average_pool(x.astype(jnp.float32), size)
+    with compiling.traced_for("tpu"):
+        result = adaptive_average_pool(x, size)
+    assert result.dtype == dtype
+    # Summed in float32 and rounded once.
+    np.testing.assert_allclose(
+        np.asarray(result, np.float32), np.asarray(expected.astype(dtype), np.float32), rtol=1e-5, atol=1e-6
+    )
+
+
+def bias_gradients(layer, x):
+    """The gradient of a layer's table or bias, where each entry of the result has a random slope."""
+    params = layer.init(jax.random.key(0), x)
+    slope = jax.random.normal(jax.random.key(1), layer.apply(params, x).shape).astype(jnp.bfloat16)
+
+    def total(params):
+        return (layer.apply(params, x) * slope).astype(jnp.float32).sum()
+
+    return jax.jit(jax.grad(total))(params)["params"], np.asarray(slope, np.float64)
+
+
+def test_bias_gradients_in_bfloat16_are_float32_sums_of_the_same_products():
+    for layer, shape in ((Dense(3, dtype=jnp.bfloat16), (4096, 2)), (Conv(3, (1, 1), dtype=jnp.bfloat16), (8, 16, 16, 2))):
+        found, slope = bias_gradients(layer, jnp.ones(shape))
+        expected = slope.reshape(-1, 3).sum(axis=0)
+        assert found["bias"].dtype == jnp.float32
+        np.testing.assert_allclose(found["bias"], expected, atol=1e-6 * np.abs(expected).max(), rtol=1e-5)
+    found, slope = bias_gradients(Embed(1, 3, dtype=jnp.bfloat16), jnp.zeros(4096, jnp.int32))
+    np.testing.assert_allclose(found["embedding"][0], slope.sum(axis=0), rtol=1e-5)

@@ -8,8 +8,9 @@ from small_network import forward, small_images, small_params, small_target
 
 from jaxpath import attributions, layers, targets
 from jaxpath.attributions.tape import Block, Node, Tape
+from jaxpath.targets.deit import DeiT
 from jaxpath.targets.resnet import BasicBlock, ResNet
-from jaxpath.types import InputError
+from jaxpath.types import InputError, TargetOutput
 
 TARGET, LABELS = small_target(), jnp.array([1, 2])
 BIASED = small_params((0.1, -0.2, 0.3, 0.05))
@@ -178,3 +179,42 @@ def test_a_convolution_that_a_cpu_computes_by_winograds_products_is_taken_apart_
 
     for outcome, expected in zip(sums(layers.conv_general_dilated), sums(plain), strict=True):
         np.testing.assert_allclose(outcome, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_box_rule_serves_pixels_beside_other_values_of_the_same_block():
+    rng = np.random.default_rng(3)
+    a, b, c = (rng.normal(size=shape).astype(np.float32) for shape in ((2, 4), (2, 3), (4, 3)))
+
+    def apply(params, images, gates=None):
+        pixel = images[:, 0, 0]
+        return TargetOutput(pixel @ params["b"] + jax.nn.relu(pixel @ params["a"]) @ params["c"], {})
+
+    target = TARGET._replace(apply=apply, preprocessing=TARGET.preprocessing._replace(crop=(1, 1)))
+    images = small_images()[:1, :1, :1]
+    run = attributions.make_lrp(target, reduce=attributions.unreduced)
+    found = run({"a": a, "b": b, "c": c}, images, jnp.array([1]), key=jax.random.key(0))
+
+    def boxed(x, w):
+        return x[:, None] * w - LOW[:, None] * np.maximum(w, 0) - HIGH[:, None] * np.minimum(w, 0)
+
+    x = np.asarray(images, np.float64).reshape(2)
+    hidden = np.maximum(x @ a, 0)
+    direct, through = boxed(x, b)[:, 1], hidden * c[:, 1]
+    logit = x @ b[:, 1] + hidden @ c[:, 1]
+    share = logit / (direct.sum() + through.sum())
+    parts = boxed(x, a)
+    expected = direct * share + (parts / parts.sum(axis=0) * (through * share)).sum(axis=1)
+    np.testing.assert_allclose(np.reshape(found, 2), expected, rtol=1e-3)
+
+
+def test_every_method_of_relevance_explains_a_transformer():
+    module = DeiT(3, 8, 2, depth=2, patch=4, dtype=jnp.float32)
+    target = targets.from_linen(
+        module, name="small", num_classes=3, preprocessing=targets.make_preprocessing((8, 8))
+    )
+    params = target.init(jax.random.key(0))
+    images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
+    for name in ("lrp_epsilon", "lrp_gamma", "lrp_composite"):
+        run = jax.jit(attributions.make_attribution(name, target))
+        maps = run(params, images, jnp.array([0, 1]), key=jax.random.key(0))
+        assert maps.shape == (2, 8, 8) and np.isfinite(maps).all() and np.abs(maps).max() > 0
