@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from jaxpath import compiling
 from jaxpath.types import Site
 
 AnyArray = TypeVar("AnyArray", Array, np.ndarray)
@@ -42,11 +43,12 @@ def unflatten(
     else:
         shapes = {site.name: like[site.name].shape for site in sites}
     sizes = [math.prod(shapes[site.name][flat.ndim - 1 :]) for site in sites]
-    edges = list(itertools.accumulate(sizes, initial=0))
-    return {
-        site.name: flat[..., start:stop].reshape(shapes[site.name])
-        for site, (start, stop) in zip(sites, itertools.pairwise(edges), strict=True)
-    }
+    if isinstance(flat, np.ndarray):
+        parts = np.split(flat, list(itertools.accumulate(sizes))[:-1], axis=-1)
+    else:
+        # One operation, whose gradient puts the parts side by side; that of slices adds up padded ones.
+        parts = lax.split(flat, sizes, axis=flat.ndim - 1)
+    return {site.name: part.reshape(shapes[site.name]) for site, part in zip(sites, parts, strict=True)}
 
 
 def offsets(sites: Sequence[Site]) -> list[int]:
@@ -135,7 +137,8 @@ def ranks(scores: Array) -> Array:
 def order_statistic(values: Array, places: Array) -> Array:
     """What stands at ``places`` of each row in ascending order, without sorting: [B, N] and [B, P] -> [B, P].
 
-    Found bit by bit, in 32 counts: on a CPU that is many times faster than a sort. Without a gradient.
+    Found bit by bit, in 32 counts: on a CPU that is many times faster than a sort. On an accelerator four bits
+    at once, in eight rounds of 15 counts: a round costs little more than one count. Without a gradient.
 
     Args:
         values: float32, none of them NaN.
@@ -150,12 +153,17 @@ def order_statistic(values: Array, places: Array) -> Array:
     # As unsigned numbers in the order of the floats: the negative ones count backwards.
     keys = jnp.where(bits & sign, ~bits, bits | sign)
 
-    def settle(step: Array, prefix: Array) -> Array:
-        trial = prefix | (sign >> step.astype(jnp.uint32))
-        smaller = (keys[:, None, :] < trial[:, :, None]).sum(axis=-1)
-        return jnp.where(smaller <= places, trial, prefix)
+    width = 1 if compiling.platform() == "cpu" else 4
 
-    key = lax.fori_loop(0, 32, settle, jnp.zeros(places.shape, jnp.uint32))
+    def settle(step: Array, prefix: Array) -> Array:
+        settled = prefix
+        for digit in range(1, 2**width):
+            trial = prefix | (jnp.uint32(digit) << (32 - width * (step + 1)).astype(jnp.uint32))
+            smaller = (keys[:, None, :] < trial[:, :, None]).sum(axis=-1)
+            settled = jnp.where(smaller <= places, trial, settled)
+        return settled
+
+    key = lax.fori_loop(0, 32 // width, settle, jnp.zeros(places.shape, jnp.uint32))
     return lax.bitcast_convert_type(jnp.where(key & sign, key ^ sign, ~key), jnp.float32)
 
 
@@ -168,7 +176,11 @@ def threshold_for(logits: Array, density: Array) -> Array:
     """
     count = logits.shape[1]
     below = jnp.clip(jnp.round((1 - density) * count).astype(jnp.int32), 1, count - 1)
-    values = order_statistic(logits, jnp.stack([below - 1, below], axis=1))  # [B, 2]
+    lower = order_statistic(logits, below[:, None] - 1)  # [B, 1]
+    fixed = lax.stop_gradient(logits)
+    tied = (fixed <= lower).sum(axis=1, keepdims=True) > below[:, None]
+    higher = jnp.where(fixed > lower, fixed, jnp.inf).min(axis=1, keepdims=True)
+    values = jnp.concatenate([lower, jnp.where(tied, lower, higher)], axis=1)  # [B, 2]
     ties = (logits[:, None] == values[:, :, None]).astype(logits.dtype)  # [B, 2, N]
     moving = (logits[:, None] * ties).sum(axis=-1) / ties.sum(axis=-1)
     return (values + moving - lax.stop_gradient(moving)).mean(axis=1)

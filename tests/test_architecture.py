@@ -46,7 +46,7 @@ MAY_IMPORT = {
     "compiling": {"cpu"},
     "gating": {"types", "compiling"},
     "layers": {"types", "compiling", "cpu", "windows"},
-    "pathways": {"types"},
+    "pathways": {"types", "compiling"},
     "losses": {"types"},
     # Passes over a data set are compiled for the mesh that they run on.
     "devices": {"types", "compiling"},

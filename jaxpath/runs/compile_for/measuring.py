@@ -14,7 +14,7 @@ from jaxpath.runs.compile_for.fitting import largest_batch
 from jaxpath.runs.compile_for.listing import read_listing
 from jaxpath.runs.compile_for.options import CompileFor, System
 from jaxpath.runs.compile_for.programs import Work, lower_floor, lower_step, make_work
-from jaxpath.runs.compile_for.slices import Slice, read_slice, slice_mesh
+from jaxpath.runs.compile_for.slices import Slice, read_slice, slice_mesh, without_devices
 from jaxpath.runs.manifest import as_json
 from jaxpath.runs.run import say
 from jaxpath.training import read_program
@@ -46,6 +46,7 @@ def compile_for(options: CompileFor) -> list[dict[str, Any]]:
     Raises:
         InputError: A slice or a model is not known, or a compiler is not installed.
     """
+    without_devices()
     # Programs for devices that are not here cannot be read back, and the time to compile is a figure.
     jax.config.update("jax_enable_compilation_cache", False)
     slices = [read_slice(name) for name in options.chips]

@@ -94,10 +94,15 @@ def slice_mesh(part: Slice, gpu_specs: Path | None = None) -> Mesh:
     Raises:
         InputError: The compiler for these chips is not installed, or a GPU's description is missing.
     """
-    # Before JAX looks for devices: libtpu would wait for a TPU, and nothing here needs one.
-    jax.config.update("jax_platforms", "cpu")
+    without_devices()
     devices = _tpu_devices(part) if part.chip.platform == "tpu" else _gpu_devices(part, gpu_specs)
     return make_mesh(devices)
+
+
+def without_devices() -> None:
+    """Keeps JAX from looking for accelerators, for which it would wait; to be called before it looks for any."""
+    jax.config.update("jax_platforms", "cpu")
+    os.environ.update(_WITHOUT_TPU)
 
 
 def _shapes(chip: Chip) -> dict[int, str]:
@@ -110,7 +115,6 @@ def _tpu_devices(part: Slice) -> list[Any]:
             f"{part.name} was asked for, but the compiler for TPUs is not installed; it needs no TPU: "
             "pip install 'jaxpath[tpu]'"
         )
-    os.environ.update(_WITHOUT_TPU)
     flat = _LIKE.get(part.chip.name, part.chip.name) == "v5e"
     options: dict[str, Any] = {
         "topology_name": f"{part.chip.name}:{_shapes(part.chip)[part.count]}",
