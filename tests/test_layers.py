@@ -210,7 +210,10 @@ def bias_gradients(layer, x):
 
 
 def test_bias_gradients_in_bfloat16_are_float32_sums_of_the_same_products():
-    for layer, shape in ((Dense(3, dtype=jnp.bfloat16), (4096, 2)), (Conv(3, (1, 1), dtype=jnp.bfloat16), (8, 16, 16, 2))):
+    for layer, shape in (
+        (Dense(3, dtype=jnp.bfloat16), (4096, 2)),
+        (Conv(3, (1, 1), dtype=jnp.bfloat16), (8, 16, 16, 2)),
+    ):
         found, slope = bias_gradients(layer, jnp.ones(shape))
         expected = slope.reshape(-1, 3).sum(axis=0)
         assert found["bias"].dtype == jnp.float32

@@ -63,7 +63,9 @@ def box_rule(low: Array, high: Array) -> Rule:
         values = block.values()
         lows, highs = (
             [
-                jnp.broadcast_to(bound, leaf.value.shape) if leaf.kind == "input" else jnp.zeros_like(leaf.value)
+                jnp.broadcast_to(bound, leaf.value.shape)
+                if leaf.kind == "input"
+                else jnp.zeros_like(leaf.value)
                 for leaf in block.leaves
             ]
             for bound in (low, high)

@@ -28,9 +28,9 @@ class Chip(NamedTuple):
 GIB = 2.0**30
 
 CHIPS = (
-    # https://cloud.google.com/tpu/docs: v4, v5e, v5p and v6e. The clock follows from the peak and the matrix units of
-    # a chip (eight of 128 x 128 in v4 and v5p, four in v5e; v6e has two of 256 x 256, at two products a
-    # cycle): 197e12 / (4 x 128 x 128 x 2) = 1.5e9.
+    # https://cloud.google.com/tpu/docs: v4, v5e, v5p and v6e. The clock follows from the peak and the matrix
+    # units of a chip, eight of 128 x 128 in v4 and v5p, four in v5e: 197e12 / (4 x 128 x 128 x 2) = 1.5e9.
+    # That of v6e is taken to be v5p's.
     Chip("v4", "tpu", ("TPU v4",), 275e12, 1228e9, 32 * GIB, 1.05e9),
     Chip("v5e", "tpu", ("TPU v5 lite", "TPU v5e"), 197e12, 819e9, 16 * GIB, 1.5e9),
     Chip("v5p", "tpu", ("TPU v5p", "TPU v5"), 459e12, 2765e9, 95 * GIB, 1.75e9),

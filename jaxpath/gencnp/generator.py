@@ -188,6 +188,7 @@ def _by_site(groups: Sequence[_Group], values: Sequence[Iterable[Array]]) -> lis
 _each = functools.partial(nn.vmap, variable_axes={"params": 0}, split_rngs={"params": True})
 """Of a layer: one per member of a group, with inputs and outputs [G, ...]."""
 
+
 class _Embedder(nn.Module):
     """A pooled feature map [B, h, w, C] -> [B, D], by a convolution, up to 3 x 3, and a mean over places."""
 
@@ -220,12 +221,10 @@ class _Scorer(nn.Module):
             name="score",
         )(state)
         if self.modulate:
-            activity = pooled.mean(axis=(1, 2))
+            activity = adaptive_average_pool(pooled, (1, 1))[:, 0, 0]
             activity = activity / (activity.mean(axis=-1, keepdims=True) + 1e-6)
             # Zero at the start: the scores begin as the plain ones.
-            gain = Dense(
-                pooled.shape[-1], dtype=self.dtype, kernel_init=nn.initializers.zeros, name="gain"
-            )
+            gain = Dense(pooled.shape[-1], dtype=self.dtype, kernel_init=nn.initializers.zeros, name="gain")
             score = score + gain(state) * activity
         return score.astype(jnp.float32)
 

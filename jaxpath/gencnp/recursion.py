@@ -1,7 +1,7 @@
 """A recursion over sites, each with layers of its own, that leaves as little as possible to the loop.
 
-A step of the loop is a few operations that an accelerator hardly notices, and there are a hundred steps: what need not
-wait for the site before is computed for all sites at once, forward and in reverse.
+A step of the loop is a few operations that an accelerator hardly notices, and there are a hundred steps: what
+need not wait for the site before is computed for all sites at once, forward and in reverse.
 """
 
 import functools
@@ -89,7 +89,7 @@ def recurse(
     recursive: bool = True,
     reverse: bool = False,
 ) -> Array:
-    """state' = norm(relu(W [state, embedding] + b)) + state at each site, [S, B, D].
+    """The state after each site, [S, B, D]: state' = norm(relu(W [state, embedding] + b)) + state.
 
     States, and sums over the batch in reverse, are float32 whatever products are computed in.
 
@@ -142,7 +142,7 @@ def _hidden(layers: _Layers, state: Array) -> Array:
 
 
 def _normalised(x: Array) -> tuple[Array, Array]:
-    """x less its mean over the last axis, and one over its standard deviation."""
+    """What ``x`` has above its mean over the last axis, and one over its standard deviation."""
     mean = x.mean(axis=-1, keepdims=True)
     variance = jnp.maximum(0.0, jnp.square(x).mean(axis=-1, keepdims=True) - jnp.square(mean))
     return x - mean, lax.rsqrt(variance + _EPSILON)
@@ -169,9 +169,7 @@ def _forward(reverse: bool, layers: _Layers, start: Array) -> tuple[Array, tuple
     return states, (layers, start, states)
 
 
-def _backward(
-    reverse: bool, kept: tuple[_Layers, Array, Array], cotangent: Array
-) -> tuple[_Layers, Array]:
+def _backward(reverse: bool, kept: tuple[_Layers, Array, Array], cotangent: Array) -> tuple[_Layers, Array]:
     """Gradients; only what a site hands to the one before it is left to the loop."""
     layers, start, states = kept
     dtype = layers.kernel.dtype

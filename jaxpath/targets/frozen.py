@@ -28,10 +28,11 @@ def cast_frozen(target: Target, params: Params) -> Params:
     listing = jax.make_jaxpr(lambda params, images: target.apply(params, images))(params, images).jaxpr
     leaves, tree = jax.tree.flatten(params)
     types = [_used_type(listing, variable) for variable in listing.invars[: len(leaves)]]
-    return tree.unflatten(
+    cast = [
         _in_type(leaf, dtype) if dtype == jnp.bfloat16 and leaf.dtype == jnp.float32 else leaf
         for leaf, dtype in zip(leaves, types, strict=True)
-    )
+    ]
+    return jax.tree.unflatten(tree, cast)
 
 
 def _in_type(leaf: Any, dtype: Any) -> Any:

@@ -64,9 +64,7 @@ def make_train_step(objective: Objective, optimizer: optax.GradientTransformatio
         with jax.named_scope("update"):
             updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
             updated = optax.apply_updates(state.params, updates)
-        new = TrainState(
-            step=state.step + 1, params=updated, opt_state=opt_state, extra=extra, key=state.key
-        )
+        new = TrainState(step=state.step + 1, params=updated, opt_state=opt_state, extra=extra, key=state.key)
         return new, {
             **{name: mean.value for name, mean in means.items()},
             "loss": loss.value,

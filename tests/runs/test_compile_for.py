@@ -17,6 +17,7 @@ from jaxpath.types import InputError
 TPU = Chip("a", "tpu", ("a",), flops=1e12, bandwidth=1e9, memory=1e9, clock=1e6)
 GPU = TPU._replace(platform="cuda", clock=0.0)
 
+# ruff: noqa: E501
 PROGRAM = """\
 HloModule jit_step, is_scheduled=true
 
@@ -84,7 +85,11 @@ def test_time_is_the_compilers_where_it_says_and_the_rooflines_elsewhere():
     # 500 and seven times 10 cycles of a microsecond; a copy beside them and an exchange are not counted.
     assert cycles.milliseconds == pytest.approx(0.57, abs=1e-3)
     [largest, *_] = cycles.largest(TPU)
-    assert (largest["name"], largest["place"], largest["estimated_ms"]) == ("product", "jit(step)/gated/dot", 0.5)
+    assert (largest["name"], largest["place"], largest["estimated_ms"]) == (
+        "product",
+        "jit(step)/gated/dot",
+        0.5,
+    )
     roofline = read_costs(read_listing(PROGRAM), GPU)
     images, result, slices, compared = 8 * 128 * 2, 8 * 128 * 2, 7 * 8 * 128 * 4, 7 * 5
     assert roofline.milliseconds == pytest.approx((images + result + slices + compared) / 1e6)
@@ -103,19 +108,28 @@ def test_bytes_are_those_of_the_chips_memory_with_the_padding_of_tiles():
 
 
 def test_slices_are_named_as_their_makers_name_them():
-    assert (read_slice("v5e-16").count, read_slice("v4-8").count, read_slice("h100-16").count) == (16, 4, 16)
-    for name, said in (("v7-8", "such as v5e-16"), ("v5e-3", "v5e-4"), ("v4-7", "v4-8"), ("h100-12", "hosts of 8")):
+    assert (read_slice("v5e-16").size, read_slice("v4-8").size, read_slice("h100-16").size) == (16, 4, 16)
+    for name, said in (
+        ("v7-8", "such as v5e-16"),
+        ("v5e-3", "v5e-4"),
+        ("v4-7", "v4-8"),
+        ("h100-12", "hosts of 8"),
+    ):
         with pytest.raises(InputError, match=said):
             read_slice(name)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("libtpu") is not None, reason="the compiler for TPUs is installed")
+@pytest.mark.skipif(
+    importlib.util.find_spec("libtpu") is not None, reason="the compiler for TPUs is installed"
+)
 def test_without_a_compiler_for_tpus_it_is_said_how_to_get_one():
     with pytest.raises(InputError, match=r"pip install 'jaxpath\[tpu\]'"):
         slice_mesh(read_slice("v5e-1"))
 
 
-@pytest.mark.skipif(importlib.util.find_spec("jax_plugins") is not None, reason="a plugin of JAX is installed")
+@pytest.mark.skipif(
+    importlib.util.find_spec("jax_plugins") is not None, reason="a plugin of JAX is installed"
+)
 def test_without_a_compiler_for_gpus_it_is_said_how_to_get_one():
     with pytest.raises(InputError, match=r"pip install 'jaxpath\[cuda\]'"):
         slice_mesh(read_slice("h100-8"))

@@ -1,4 +1,4 @@
-"""Training steps compiled for accelerators on a machine that has none, and what they cost by the compiler's account."""
+"""Training steps compiled for accelerators on a machine without one, and what their compilers say of them."""
 
 from jaxpath.runs.compile_for.measuring import compile_for
 from jaxpath.runs.compile_for.options import CompileFor

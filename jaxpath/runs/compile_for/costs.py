@@ -124,9 +124,7 @@ def _of_operand(source: Operation, reader: Operation) -> tuple[Buffer, ...]:
 
 def _used_bytes(place: int, body: Computation) -> float:
     """Bytes that a fusion uses of its parameter number ``place``, of which it may only take a slice."""
-    parameter = next(
-        (o for o in body.values() if o.opcode == "parameter" and o.inside == str(place)), None
-    )
+    parameter = next((o for o in body.values() if o.opcode == "parameter" and o.inside == str(place)), None)
     if parameter is None:
         return math.inf
     return _used(parameter.name, body)
@@ -216,9 +214,7 @@ def _own_flops(operation: Operation, computation: Computation) -> int:
     return 0
 
 
-def _convolution_flops(
-    operation: Operation, left: Buffer, right: Buffer, labels: re.Match[str]
-) -> int:
+def _convolution_flops(operation: Operation, left: Buffer, right: Buffer, labels: re.Match[str]) -> int:
     """Two per output and tap; zeros between the pixels of a dilated operand are not counted."""
     images, kernel, result = left, right, operation.results[0]
     if "Filter" in operation.rest and "cudnn" in operation.rest:
@@ -241,7 +237,7 @@ class Costs(NamedTuple):
         milliseconds: The kernels' estimated times, added up; exchanges between chips not counted.
         roofline_ms: The longer of what the memory and what the products need at least.
         bytes: Read from and written to the chip's memory.
-        flops: Multiplications and additions of products and convolutions.
+        flops: Multiplications and additions.
         launches: Kernels that are started.
         kernels: All of them.
     """
@@ -249,7 +245,7 @@ class Costs(NamedTuple):
     milliseconds: float
     roofline_ms: float
     bytes: int
-    flops: int
+    flops: float
     launches: int
     kernels: tuple[Kernel, ...]
 
@@ -275,11 +271,17 @@ class Costs(NamedTuple):
                     yield kernel, buffer
 
 
-def read_costs(listing: Listing, chip: Chip) -> Costs:
-    """What a program costs on a chip; nothing is run."""
+def read_costs(listing: Listing, chip: Chip, flops: float = 0.0) -> Costs:
+    """What a program costs on a chip; nothing is run.
+
+    Args:
+        listing: The program.
+        chip: What it was compiled for.
+        flops: Operations by XLA's own count, where it has one; 0 counts those of products and convolutions.
+    """
     found = kernels(listing)
     here = [kernel for kernel in found if not kernel.collective]
-    moved, flops = sum(kernel.bytes for kernel in here), sum(kernel.flops for kernel in here)
+    moved, flops = sum(kernel.bytes for kernel in here), flops or sum(kernel.flops for kernel in here)
     return Costs(
         milliseconds=sum(kernel.milliseconds(chip) for kernel in here),
         roofline_ms=1e3 * max(moved / chip.bandwidth, flops / chip.flops),

@@ -10,9 +10,7 @@ C = TypeVar("C", bound=Any)
 _MOST_TRIES = 8
 
 
-def largest_batch(
-    compile_step: Callable[[int], C], first: C, batch_size: int, chip: Chip
-) -> tuple[int, C]:
+def largest_batch(compile_step: Callable[[int], C], first: C, batch_size: int, chip: Chip) -> tuple[int, C]:
     """The largest batch that fits, in steps of an eighth of a power of two, and its program.
 
     Memory is a fixed part and one for each image, so that two programs tell where to look; the batch that is

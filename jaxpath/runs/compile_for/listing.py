@@ -153,9 +153,7 @@ def _compared(listing: Listing, condition: Computation) -> tuple[str, ...]:
     return root.operands
 
 
-def _constant(
-    condition: Computation, name: str, computation: Computation, loop: Operation
-) -> int | None:
+def _constant(condition: Computation, name: str, computation: Computation, loop: Operation) -> int | None:
     """A number that a condition reads, if it is the same in every trip."""
     operation = condition[name]
     while operation.opcode in ("bitcast", "copy", "convert") and operation.operands:
@@ -184,9 +182,7 @@ def _read_operation(line: str, start: re.Match[str]) -> Operation:
     close = _closing(line, opcode.end() - 1)
     inside = line[opcode.end() : close]
     rest = line[close + 1 :]
-    called = {
-        match["role"]: tuple(_NAME.findall(match["names"])) for match in _CALLED.finditer(rest)
-    }
+    called = {match["role"]: tuple(_NAME.findall(match["names"])) for match in _CALLED.finditer(rest)}
     return Operation(
         name=start["name"],
         opcode=opcode["opcode"],

@@ -20,7 +20,7 @@ from jaxpath.runs.run import say
 from jaxpath.training import read_program
 
 HEADER = """\
-| chips | model | system | batch | precision | memory | estimated | floor | step / floor | bytes | of floor | images/s |
+| chips | model | system | batch | type | memory | estimated | floor | ratio | bytes | ratio | images/s |
 |---|---|---|---|---|---|---|---|---|---|---|---|"""
 
 
@@ -106,16 +106,16 @@ def _compile(lower: Callable[[], jax.stages.Lowered], part: Slice, file: Path | 
             raise
         return Compiled(time.perf_counter() - began, None, None, [])
     seconds = time.perf_counter() - began
-    plan = compiled.memory_analysis()
+    plan: Any = compiled.memory_analysis()
     memory = plan.argument_size_in_bytes + plan.output_size_in_bytes - plan.alias_size_in_bytes
     memory += plan.temp_size_in_bytes + plan.generated_code_size_in_bytes
     text = compiled.as_text() or ""
     if file is not None:
         file.write_text(text, encoding="utf-8")
-    costs = read_costs(read_listing(text), part.chip)
+    program = read_program(compiled)
+    costs = read_costs(read_listing(text), part.chip, program.flops)
     collectives = [
-        {"name": collective.name, "bytes": sum(collective.sizes)}
-        for collective in read_program(compiled).collectives
+        {"name": collective.name, "bytes": sum(collective.sizes)} for collective in program.collectives
     ]
     return Compiled(seconds, memory, costs, collectives)
 
@@ -147,7 +147,7 @@ def _figures(
         "launches": costs.launches,
         "floor_launches": floor_costs.launches if floor_costs else None,
         "images_per_second_at_most": per_chip,
-        "images_per_second_of_slice_at_most": per_chip * part.count,
+        "images_per_second_of_slice_at_most": per_chip * part.size,
         "collectives": step.collectives,
         "largest_kernels": costs.largest(chip),
         "float32_maps": _float32_maps(work, batch_size, costs),

@@ -16,10 +16,11 @@ class CompileFor:
     """Compiles training steps for accelerators that this machine need not have, and reads what they cost.
 
     Attributes:
-        chips: Slices: v5e-16, v4-8, v5p-8, v6e-4, h100-8. v4 and v5p count two cores to a chip, as Google does.
+        chips: Slices: v5e-16, v4-8, v5p-8, v6e-4, h100-8. v4 and v5p count two cores to a chip, as Google
+            does.
         models: Names of targets.
-        systems: Whose step: gencnp's generator, a classifier's own training, flint for a frozen classifier, lap from
-            scratch.
+        systems: Whose step: gencnp's generator, a classifier's own training, flint for a frozen classifier,
+            lap from scratch.
         batch_size: Images per step on each chip.
         image_size: Side of the square images; None keeps the target's own.
         precision: Type in which target and generator compute.

@@ -146,7 +146,12 @@ def _lap(model: str, shape: dict[str, Any], options: CompileFor, mesh: Mesh) -> 
     net = LapOptions()
     plain = targets.make_target(model, **shape)
     target = lap.extend(
-        getattr(targets, model), alpha=net.alpha, gate=None, read_out=net.read_out, bias=net.score_bias, **shape
+        getattr(targets, model),
+        alpha=net.alpha,
+        gate=None,
+        read_out=net.read_out,
+        bias=net.score_bias,
+        **shape,
     )
     variables = jax.eval_shape(target.init, jax.random.key(0))
     params, progress = jax.eval_shape(

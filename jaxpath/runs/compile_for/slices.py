@@ -50,12 +50,12 @@ class Slice(NamedTuple):
     Attributes:
         name: As it was asked for.
         chip: Its kind.
-        count: How many there are.
+        size: How many there are.
     """
 
     name: str
     chip: Chip
-    count: int
+    size: int
 
 
 def read_slice(name: str) -> Slice:
@@ -64,7 +64,7 @@ def read_slice(name: str) -> Slice:
     Raises:
         InputError: There is no such chip, or no slice of that size.
 
-    >>> read_slice("v4-8").count, read_slice("v5e-8").count
+    >>> read_slice("v4-8").size, read_slice("v5e-8").size
     (4, 8)
     """
     kind, _, size = name.partition("-")
@@ -80,7 +80,9 @@ def read_slice(name: str) -> Slice:
             sizes = ", ".join(f"{kind}-{factor * number}" for number in shapes)
             raise InputError(f"there is no slice {name}; choose one of {sizes}")
     elif count > _GPUS_PER_HOST and count % _GPUS_PER_HOST:
-        raise InputError(f"{name} is no whole number of hosts of {_GPUS_PER_HOST} GPUs; take a multiple of it")
+        raise InputError(
+            f"{name} is no whole number of hosts of {_GPUS_PER_HOST} GPUs; take a multiple of it"
+        )
     return Slice(name, chip, count)
 
 
@@ -100,7 +102,7 @@ def slice_mesh(part: Slice, gpu_specs: Path | None = None) -> Mesh:
 
 
 def without_devices() -> None:
-    """Keeps JAX from looking for accelerators, for which it would wait; to be called before it looks for any."""
+    """Keeps JAX from waiting for accelerators; to be called before it looks for any."""
     jax.config.update("jax_platforms", "cpu")
     os.environ.update(_WITHOUT_TPU)
 
@@ -117,13 +119,13 @@ def _tpu_devices(part: Slice) -> list[Any]:
         )
     flat = _LIKE.get(part.chip.name, part.chip.name) == "v5e"
     options: dict[str, Any] = {
-        "topology_name": f"{part.chip.name}:{_shapes(part.chip)[part.count]}",
-        "chips_per_host_bounds": (1, 1, 1) if part.count == 1 else (2, 2, 1),
+        "topology_name": f"{part.chip.name}:{_shapes(part.chip)[part.size]}",
+        "chips_per_host_bounds": (1, 1, 1) if part.size == 1 else (2, 2, 1),
         "num_slices": 1,
     }
     if part.chip.name in _TWO_CORES:
         options["chip_config_name"] = "megacore"
-    if flat and part.count == 256:
+    if flat and part.size == 256:
         # Only a whole pod closes its rings.
         options["wrap"] = (True, True, False)
     return _described("tpu", part, **options)
@@ -143,13 +145,13 @@ def _gpu_devices(part: Slice, folder: Path | None) -> list[Any]:
             f"{part.name} was asked for, but --gpu-specs names no folder with {file}, XLA's description of "
             f"that GPU; download it from {SPECS_ADDRESS}"
         )
-    hosts = max(1, part.count // _GPUS_PER_HOST)
+    hosts = max(1, part.size // _GPUS_PER_HOST)
     return _described(
         "cuda",
         part,
         topology_name=part.name,
         target_config=(folder / file).read_text(encoding="utf-8"),
-        topology=f"1x{hosts}x{part.count // hosts}",
+        topology=f"1x{hosts}x{part.size // hosts}",
     )
 
 

@@ -10,6 +10,7 @@ from jaxpath.devices import check_batch_size, make_mesh
 from jaxpath.runs.flint.options import FlintOptions, apply_options
 from jaxpath.runs.flint.recipes import make_optimizer, recipe_steps
 from jaxpath.runs.run import Run, names_of, say
+from jaxpath.targets.frozen import cast_frozen
 from jaxpath.targets.objective import ScheduleState, init_schedule
 from jaxpath.types import Objective, Params, Target
 

@@ -114,7 +114,9 @@ def _start(command: Sequence[str]) -> subprocess.Popen:
 def write_arrays(workload: Workload, path: Path) -> None:
     """Writes all that both sides must agree on, in PyTorch's layout but for the generator's weights."""
     params, slots = flatten_dict(workload.params), parameter_slots(workload.target)
-    arrays = {f"target/{slot.key}": slot.to_torch(np.asarray(params[slot.path], np.float32)) for slot in slots}
+    arrays = {
+        f"target/{slot.key}": slot.to_torch(np.asarray(params[slot.path], np.float32)) for slot in slots
+    }
     weights = flatten_dict(workload.weights["params"], sep="/")
     arrays |= {f"generator/{name}": np.asarray(value, np.float32) for name, value in weights.items()}
     images = targets.normalize(jnp.asarray(workload.images), workload.target.preprocessing)
