@@ -12,5 +12,11 @@ such figures are, and are not.
 from jaxpath.runs.compile_for import CompileFor, compile_for
 from jaxpath.start_up import Command, start
 
+
+def run(options: CompileFor) -> None:
+    """Writes what was found; nothing is returned."""
+    compile_for(options)
+
+
 if __name__ == "__main__":
-    start(Command(CompileFor, compile_for, __doc__))
+    start(Command(CompileFor, run, __doc__ or ""))

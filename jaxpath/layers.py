@@ -183,7 +183,7 @@ def adaptive_average_pool(x: Array, size: tuple[int, int]) -> Array:
     if compiling.platform() == "tpu" and x.shape[1] * x.shape[2] > _FEW_PIXELS:
         return _bins_by_product(x, size)
     divides = x.shape[1] % size[0] == 0 and x.shape[2] % size[1] == 0
-    # On a CPU, sums of slices take a third of the time of a mean over blocks; on a TPU those of few pixels do.
+    # On a CPU, sums of slices take a third of the time of a mean over blocks; so do those of few on a TPU.
     if divides and not compiling.for_cpu() and compiling.platform() != "tpu":
         blocks = x.reshape(x.shape[0], size[0], x.shape[1] // size[0], size[1], x.shape[2] // size[1], -1)
         return blocks.mean(axis=(2, 4), dtype=jnp.float32).astype(x.dtype)

@@ -190,8 +190,13 @@ def find_options(words: list[str]) -> tuple[Any, list[str]]:
 @cache
 def options_of_script(path: str) -> Any:
     """What ``path`` hands to the command line when it is started."""
-    with unittest.mock.patch("jaxpath.runs.main") as main:
+    with (
+        unittest.mock.patch("jaxpath.runs.main") as main,
+        unittest.mock.patch("jaxpath.start_up.start") as start,
+    ):
         runpy.run_path(str(ROOT / path), run_name="__main__")
+    if start.called:  # a script that is one process wherever it runs
+        return start.call_args.args[0].options
     (_, options, _), _ = main.call_args
     return options
 
@@ -218,7 +223,7 @@ def test_options_that_the_text_speaks_of_exist():
         *(known_options(entry.load().options) for entry in entries(COMMANDS)),
         *(
             known_options(options_of_script(f"experiments/{name}.py"))
-            for name in ("ablations", "flint_posthoc", "lap_imagenet", "lap_mnist", "scaling")
+            for name in ("ablations", "compile_for", "flint_posthoc", "lap_imagenet", "lap_mnist", "scaling")
         ),
     )
     for page in PAGES:
