@@ -100,15 +100,6 @@ def computed_once(x: T) -> T:
     return lax.optimization_barrier(x) if for_cpu() else x
 
 
-def computed_anew(x: T) -> T:
-    """``x``, such that a TPU computes again what is computed from ``x`` elsewhere too.
-
-    For the first layers of a network that is run a second time: convolving once more takes less time than
-    another pass over the memory for the map that both would share. A no-op elsewhere.
-    """
-    return lax.optimization_barrier(x) if platform() == "tpu" else x
-
-
 def read_once(holds: bool = True) -> AbstractContextManager[None]:
     """Promises that the result of each convolution traced within is used only once, by a cheap operation.
 

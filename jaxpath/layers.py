@@ -168,10 +168,6 @@ def max_pool(
     return nn.max_pool(x, window, strides, padding)
 
 
-_FEW_PIXELS = 16
-"""Largest map at which a TPU adds up slices."""
-
-
 def adaptive_average_pool(x: Array, size: tuple[int, int]) -> Array:
     """PyTorch's adaptive average pool: bin i covers [floor(i n / size), ceil((i + 1) n / size)).
 
@@ -180,11 +176,11 @@ def adaptive_average_pool(x: Array, size: tuple[int, int]) -> Array:
     """
     if x.shape[1:3] == size:
         return x
-    if compiling.platform() == "tpu" and x.shape[1] * x.shape[2] > _FEW_PIXELS:
+    if compiling.platform() == "tpu":
         return _bins_by_product(x, size)
     divides = x.shape[1] % size[0] == 0 and x.shape[2] % size[1] == 0
-    # On a CPU, sums of slices take a third of the time of a mean over blocks; so do those of few on a TPU.
-    if divides and not compiling.for_cpu() and compiling.platform() != "tpu":
+    # On a CPU, sums of slices take a third of the time of a mean over blocks.
+    if divides and not compiling.for_cpu():
         blocks = x.reshape(x.shape[0], size[0], x.shape[1] // size[0], size[1], x.shape[2] // size[1], -1)
         return blocks.mean(axis=(2, 4), dtype=jnp.float32).astype(x.dtype)
     return _average_bins(x, size)

@@ -221,7 +221,7 @@ class _Scorer(nn.Module):
             name="score",
         )(state)
         if self.modulate:
-            activity = adaptive_average_pool(pooled, (1, 1))[:, 0, 0]
+            activity = pooled.mean(axis=(1, 2))
             activity = activity / (activity.mean(axis=-1, keepdims=True) + 1e-6)
             # Zero at the start: the scores begin as the plain ones.
             gain = Dense(pooled.shape[-1], dtype=self.dtype, kernel_init=nn.initializers.zeros, name="gain")

@@ -13,7 +13,6 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jaxpath import losses
-from jaxpath.compiling import computed_anew
 from jaxpath.gencnp.aims import Aim, Cut, Faithfulness, Sparsity, require
 from jaxpath.gencnp.daq import daq, straight_through
 from jaxpath.gencnp.generator import Generator, generate
@@ -95,8 +94,7 @@ def make_objective(target: Target, generator: Generator, options: ObjectiveOptio
         masks = quantize(jax.nn.sigmoid(logits - cut.thresholds[:, None]))
         gates = unflatten(masks, target.sites, like=output.logits)
         with jax.named_scope("gated"):
-            # The first map waits for its gate, which waits for the whole clean pass.
-            masked = apply(frozen, computed_anew(images), gates)
+            masked = apply(frozen, images, gates)
 
         prediction_loss, divergence = aim.prediction_losses(clean.logits, masked.logits, predicted)
         class_loss = losses.kl_divergence(clean.logits, output.class_logits)
