@@ -1,6 +1,8 @@
 """Data sets that are .npz files of images and labels."""
 
+import lzma
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +11,12 @@ import numpy as np
 from jaxpath.data.arrays import ArraySource
 from jaxpath.data.splits import SPLIT_NAMES, choose_split
 from jaxpath.types import InputError
+
+_DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+    *(ValueError, OSError, EOFError, LookupError, TypeError, SyntaxError, RuntimeError, MemoryError),
+)
+"""What damaged files raise while they are read."""
 
 
 def npz(path: str | Path, split: str | None = None) -> ArraySource:
@@ -36,11 +44,21 @@ def npz(path: str | Path, split: str | None = None) -> ArraySource:
             )
         subset = choose_split(tuple(pairs), split, str(path))
         images_name, labels_name = pairs[subset]
-        names = [str(name) for name in arrays["class_names"]] if "class_names" in arrays.files else None
+        names = _read_names(arrays, path) if "class_names" in arrays.files else None
         origin = f"{path} ({images_name})"
         return ArraySource(
             _read(arrays, images_name), _read(arrays, labels_name), class_names=names, origin=origin
         )
+
+
+def _read_names(arrays: np.lib.npyio.NpzFile, path: Path) -> list[str]:
+    names = _read(arrays, "class_names")
+    if names.ndim != 1 or names.dtype.kind not in "US":
+        raise InputError(
+            f'the array "class_names" of {path} is {names.dtype} of shape {list(names.shape)}; expected one '
+            "text per class: numpy.array(names)"
+        )
+    return [name.decode("utf-8", "replace") if isinstance(name, bytes) else name for name in names.tolist()]
 
 
 def _open_npz(path: Path) -> np.lib.npyio.NpzFile:
@@ -48,7 +66,7 @@ def _open_npz(path: Path) -> np.lib.npyio.NpzFile:
         raise InputError(f"there is no file {path}; give the path of an .npz file")
     try:
         arrays = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         raise InputError(f"{path} is not an .npz file ({error}); write it with numpy.savez") from error
     if not isinstance(arrays, np.lib.npyio.NpzFile):
         raise InputError(f"{path} holds a single array, but images and labels were expected; use numpy.savez")
@@ -76,5 +94,7 @@ def _array_pairs(names: Sequence[str]) -> dict[str, tuple[str, str]]:
 def _read(arrays: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
     try:
         return arrays[name]
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f'the array "{name}" cannot be read ({error}); write the file again') from error
+    except _DAMAGE as error:
+        raise InputError(
+            f'the array "{name}" of {arrays.zip.filename} cannot be read ({error}); write the file again'
+        ) from error
