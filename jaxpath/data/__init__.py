@@ -7,11 +7,19 @@ from jaxpath.data.archives import TarSource, tar
 from jaxpath.data.arrays import ArraySource, digits
 from jaxpath.data.batches import Reading, Shard
 from jaxpath.data.canvases import CanvasSource, Clutter, cluttered
-from jaxpath.data.class_names import Known, Relabelled, align, classes_of, fit_classes, match_classes
+from jaxpath.data.class_names import (
+    Known,
+    Relabelled,
+    align,
+    classes_of,
+    contradict,
+    fit_classes,
+    match_classes,
+)
 from jaxpath.data.files import FileSource, holds_loose_images, image_files
 from jaxpath.data.folders import FolderSource, folder
 from jaxpath.data.index import IMAGE_SUFFIXES, LeftOut, cache_folder
-from jaxpath.data.labels import check_labels, labels_known
+from jaxpath.data.labels import check_labels, labels_known, names_of_classes
 from jaxpath.data.npz_files import npz
 from jaxpath.data.opening import open_source
 from jaxpath.data.pipeline import READING, Batches, eval_batches, train_batches
@@ -60,6 +68,7 @@ __all__ = [
     "classes_of",
     "cluttered",
     "concatenate",
+    "contradict",
     "decode",
     "digits",
     "draw",
@@ -71,6 +80,7 @@ __all__ = [
     "image_files",
     "labels_known",
     "match_classes",
+    "names_of_classes",
     "npz",
     "open_source",
     "quickdraw",

@@ -112,6 +112,11 @@ def fit_classes(
     return source
 
 
+def contradict(names: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether two lists of names of the same classes have some in common, in another order."""
+    return not _agree(names, others) and bool(set(_keys(names)) & set(_keys(others)))
+
+
 def align(first: Source, other: Source, *, whose: str = "the training data") -> Source:
     """``other`` with the labels of ``first``.
 

@@ -87,11 +87,11 @@ def folder(
     tree = FolderTree(path.resolve())
     place, beside = find_root(tree, split, str(path))
     root = tree.path(place)
-    if class_index is not None:
-        listed = make_class_index(class_index, None, "the given class index")
-    else:
+    if class_index is None:
         places = [root, *root.parents][: len(place) + 2]
         listed = find_class_index((str(one), reader(one)) for one in places)
+    else:
+        listed = make_class_index(class_index, None, "the given class index")
     classes = tree.listing(place).visible
 
     def build() -> ImageIndex:
@@ -130,7 +130,9 @@ class FolderTree:
         Raises:
             InputError: It cannot be read.
         """
-        folders, files, specials = [], [], []
+        folders: list[str] = []
+        files: list[str] = []
+        specials: list[str] = []
         try:
             with os.scandir(self.path(place)) as entries:
                 for entry in entries:

@@ -32,16 +32,16 @@ class LeftOut(NamedTuple):
 
     Attributes:
         what: What they are, such as "pictures beside the class folders".
-        count: How many.
+        number: How many.
         example: The path of one.
     """
 
     what: str
-    count: int
+    number: int
     example: str
 
     def __str__(self) -> str:
-        return f"{self.count} {self.what} (such as {self.example})"
+        return f"{self.number} {self.what} (such as {self.example})"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -32,19 +32,26 @@ def check_labels(source: Source, num_classes: int, *, needed: bool = True) -> No
             )
         return
     _check_range(source, labels, num_classes)
-    if source.labels is None and source.num_classes != num_classes:
-        raise InputError(
-            f"the data have {source.num_classes} classes, but the target has {num_classes}; take the target "
-            "that belongs to these data"
-        )
     if source.labels_are_ranks and source.num_classes != num_classes:
         raise InputError(
             f"the data have {source.num_classes} class folders and the target {num_classes} classes, so it "
             f"is unknown which class is which; put a wnids.json beside the data: the list of all "
             f"{num_classes} folder names in the order of the target's classes"
         )
+    if (source.labels is None or source.classes_are_named) and source.num_classes != num_classes:
+        raise InputError(
+            f"the data have {source.num_classes} classes, but the target has {num_classes}; take the target "
+            "that belongs to these data"
+        )
     if not source.classes_are_named and source.num_classes == num_classes > 2:
         _check_first(source, num_classes)
+
+
+def names_of_classes(source: Source, num_classes: int) -> tuple[str, ...]:
+    """A name for each of a target's classes: those of the data if there are as many, else numbers."""
+    if source.num_classes == num_classes:
+        return source.class_names
+    return tuple(str(label) for label in range(num_classes))
 
 
 def labels_known(source: Source) -> bool:

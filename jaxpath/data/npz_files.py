@@ -47,12 +47,15 @@ def npz(path: str | Path, split: str | None = None) -> ArraySource:
         names = _read_names(arrays, path) if "class_names" in arrays.files else None
         origin = f"{path} ({images_name})"
         return ArraySource(
-            _read(arrays, images_name), _read(arrays, labels_name), class_names=names, origin=origin
+            _read(arrays, images_name, path),
+            _read(arrays, labels_name, path),
+            class_names=names,
+            origin=origin,
         )
 
 
 def _read_names(arrays: np.lib.npyio.NpzFile, path: Path) -> list[str]:
-    names = _read(arrays, "class_names")
+    names = _read(arrays, "class_names", path)
     if names.ndim != 1 or names.dtype.kind not in "US":
         raise InputError(
             f'the array "class_names" of {path} is {names.dtype} of shape {list(names.shape)}; expected one '
@@ -91,10 +94,10 @@ def _array_pairs(names: Sequence[str]) -> dict[str, tuple[str, str]]:
     return {split: pairs[0] for split, pairs in present.items() if pairs}
 
 
-def _read(arrays: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
+def _read(arrays: np.lib.npyio.NpzFile, name: str, path: Path) -> np.ndarray:
     try:
         return arrays[name]
     except _DAMAGE as error:
         raise InputError(
-            f'the array "{name}" of {arrays.zip.filename} cannot be read ({error}); write the file again'
+            f'the array "{name}" of {path} cannot be read ({error}); write the file again'
         ) from error

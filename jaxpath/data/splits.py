@@ -45,9 +45,10 @@ class Subset(View):
     """
 
     def __init__(self, source: Source, indices: Sequence[int] | np.ndarray):
-        self.indices: np.ndarray = np.asarray(indices, np.int64)
+        places = np.asarray(indices, np.int64)
         if isinstance(source, Subset):
-            source, self.indices = source.source, source.indices[self.indices]
+            places, source = source.indices[places], source.source
+        self.indices: np.ndarray = places
         super().__init__(source)
         self.labels = None if source.labels is None else source.labels[self.indices]
 

@@ -78,7 +78,9 @@ class TarTree:
 
     def listing(self, place: Place) -> Listing:
         """What is in a folder."""
-        folders, files, specials = [], [], []
+        folders: list[str] = []
+        files: list[str] = []
+        specials: list[str] = []
         folder = self._folder(place)
         for name, node in folder.entries.items():
             if isinstance(node, Link) and not is_image_name(name):

@@ -1,6 +1,6 @@
 """Which files of a tree of folders are pictures of which class: one rule for folders and archives."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from jaxpath.data.class_index import order_folders
@@ -77,8 +77,8 @@ class Tally:
         """Counts one more."""
         example, row = "/".join(path), self._rows.get(what)
         # The first by name, so that it does not depend on the order of a disk.
-        count, example = (1, example) if row is None else (row.count + 1, min(example, row.example))
-        self._rows[what] = LeftOut(what, count, example)
+        number, example = (1, example) if row is None else (row.number + 1, min(example, row.example))
+        self._rows[what] = LeftOut(what, number, example)
 
     @property
     def rows(self) -> tuple[LeftOut, ...]:
@@ -90,7 +90,8 @@ def find_root(tree: Tree, split: str | None, origin: str) -> tuple[Place, tuple[
     """Finds the folder of the class folders, and the folders beside the chosen split that are left out.
 
     A folder that holds nothing but one folder of folders is passed through, as archives often start with
-    one. Folders named like splits that hold folders are splits; one that holds only files is a class.
+    one; pictures beside several folders in it do not make it a class. Folders named like splits that hold
+    folders are splits; one that holds only files is a class.
 
     Args:
         tree: The folders.
@@ -98,7 +99,7 @@ def find_root(tree: Tree, split: str | None, origin: str) -> tuple[Place, tuple[
         origin: What to call the data in messages.
 
     Raises:
-        InputError: There is no such split.
+        InputError: There is no such split, or a folder may be a split or a class.
     """
     place: Place = ()
     tally, seen, chosen = Tally(), set(), False
@@ -108,6 +109,7 @@ def find_root(tree: Tree, split: str | None, origin: str) -> tuple[Place, tuple[
         inside = {name: tree.listing((*place, name)) for name in _leading(listing, chosen=chosen)}
         splits = tuple(name for name in SPLIT_NAMES if name in inside and inside[name].visible)
         if splits and not chosen:
+            _check_splits(listing, {name: inside[name] for name in splits}, origin)
             name = choose_split(splits, split, origin)
             for other in listing.visible:
                 if other not in SPLIT_NAMES:
@@ -117,12 +119,24 @@ def find_root(tree: Tree, split: str | None, origin: str) -> tuple[Place, tuple[
         if len(listing.visible) != 1 or listing.has_pictures:
             break
         (name,) = listing.visible
-        if not inside[name].visible or inside[name].has_pictures:
+        if len(inside[name].visible) < (2 if inside[name].has_pictures else 1):
             break
         place = (*place, name)
     if split is not None and not chosen:
         choose_split(("",), split, origin)
     return place, tally.rows
+
+
+def _check_splits(listing: Listing, splits: Mapping[str, Listing], origin: str) -> None:
+    """Raises an error if a folder named like a split holds pictures as well, beside other folders."""
+    others = [name for name in listing.visible if name not in SPLIT_NAMES]
+    both = [name for name, inside in splits.items() if inside.has_pictures]
+    if others and both:
+        raise InputError(
+            f'the folder "{both[0]}" of {origin} holds pictures and folders, and "{others[0]}" lies beside '
+            "it, so that it is unknown whether it is a split or a class; rename it, or move its pictures into "
+            "class folders"
+        )
 
 
 def _leading(listing: Listing, *, chosen: bool) -> list[str]:
@@ -135,8 +149,8 @@ def list_classes(tree: Tree, root: Place, *, origin: str, indexed: bool) -> Clas
     """Lists the pictures of the class folders in ``root``.
 
     A picture belongs to the class folder that it is in, at any depth. Left out and counted are pictures
-    beside the class folders, hidden files and folders, folders of the system, files of other endings, and links to
-    folders that are read already.
+    beside the class folders, hidden files and folders, folders of the system, files of other endings, and
+    links to folders that are read already.
 
     Args:
         tree: The folders.
@@ -221,6 +235,6 @@ def _check_parts(classes: Sequence[str], files: list[list[str]], origin: str) ->
         parts, shared = ([*names][:3] for names in ([name for name, _ in filled], sorted(common)))
         raise InputError(
             f"the folders {', '.join(parts)} of {origin} hold the same folders ({', '.join(shared)}), so "
-            "that it is unknown which of both are the classes; name one of them as the data if they are parts of "
-            "a data set, or list the classes in a wnids.json"
+            "that it is unknown which of both are the classes; name one of them as the data if they are "
+            "parts of a data set, or list the classes in a wnids.json"
         )
