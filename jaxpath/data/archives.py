@@ -68,9 +68,10 @@ class TarSource(Source):
         # The number of an open file means nothing in another process.
         self.__dict__.update(state, _file=os.open(state["path"], os.O_RDONLY))
 
-    def __del__(self):
+    def __del__(self, close=os.close):
+        # At the end of Python the module may be gone.
         if self.__dict__.get("_file") is not None:
-            os.close(self._file)
+            close(self._file)
 
 
 def tar(path: str | Path, split: str | None = None, class_index: Sequence[str] | None = None) -> TarSource:

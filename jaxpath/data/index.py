@@ -41,7 +41,7 @@ class LeftOut(NamedTuple):
     example: str
 
     def __str__(self) -> str:
-        return f"{self.number} {self.what} (such as {self.example})"
+        return f"{self.what} ({self.number}, such as {self.example})"
 
 
 @dataclasses.dataclass(frozen=True)

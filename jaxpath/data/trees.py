@@ -134,8 +134,8 @@ def _check_splits(listing: Listing, splits: Mapping[str, Listing], origin: str) 
     if others and both:
         raise InputError(
             f'the folder "{both[0]}" of {origin} holds pictures and folders, and "{others[0]}" lies beside '
-            "it, so that it is unknown whether it is a split or a class; rename it, or move its pictures into "
-            "class folders"
+            "it, so that it is unknown whether it is a split or a class; rename it, or move its pictures "
+            "into class folders"
         )
 
 

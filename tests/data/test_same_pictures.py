@@ -49,7 +49,7 @@ def trees(draw) -> list[Entry]:
     pictures: list[str] = []
     classes = draw(st.lists(st.sampled_from(WORDS), min_size=1, max_size=5, unique=True))
     for name in classes:
-        for number in range(draw(st.integers(1 if name == classes[0] else 0, 3))):
+        for number in range(draw(st.integers(1 if name in classes[:2] else 0, 3))):
             suffix = draw(st.sampled_from((".png", ".JPG", ".jfif", ".jpe")))
             # One picture lies in the class folder itself: folders of folders may be parts of a data set.
             place = "" if number == 0 else draw(st.sampled_from(PLACES))
@@ -64,6 +64,7 @@ def trees(draw) -> list[Entry]:
             else:
                 other = draw(st.sampled_from(pictures))
                 entries.append(Entry(path, soft=os.path.relpath(other, os.path.dirname(path))))
+        # Classes without pictures are classes.
         if draw(st.booleans()):
             entries.append(Entry(f"{name}/notes.txt", b"no picture"))
     entries += [Entry(name, b"none") for name in draw(st.lists(st.sampled_from(JUNK), unique=True))]
