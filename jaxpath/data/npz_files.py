@@ -1,9 +1,10 @@
 """Data sets that are .npz files of images and labels."""
 
+import contextlib
 import lzma
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -64,16 +65,26 @@ def _read_names(arrays: np.lib.npyio.NpzFile, path: Path) -> list[str]:
     return [name.decode("utf-8", "replace") if isinstance(name, bytes) else name for name in names.tolist()]
 
 
-def _open_npz(path: Path) -> np.lib.npyio.NpzFile:
+@contextlib.contextmanager
+def _open_npz(path: Path) -> Iterator[np.lib.npyio.NpzFile]:
     if not path.is_file():
         raise InputError(f"there is no file {path}; give the path of an .npz file")
     try:
-        arrays = np.load(path, allow_pickle=False)
-    except _DAMAGE as error:
-        raise InputError(f"{path} is not an .npz file ({error}); write it with numpy.savez") from error
-    if not isinstance(arrays, np.lib.npyio.NpzFile):
-        raise InputError(f"{path} holds a single array, but images and labels were expected; use numpy.savez")
-    return arrays
+        # NumPy leaves a damaged file open.
+        file = path.open("rb")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); allow it") from error
+    with file:
+        try:
+            arrays = np.load(file, allow_pickle=False)
+        except _DAMAGE as error:
+            raise InputError(f"{path} is not an .npz file ({error}); write it with numpy.savez") from error
+        if not isinstance(arrays, np.lib.npyio.NpzFile):
+            raise InputError(
+                f"{path} holds a single array, but images and labels were expected; use numpy.savez"
+            )
+        with arrays:
+            yield arrays
 
 
 def _array_pairs(names: Sequence[str]) -> dict[str, tuple[str, str]]:

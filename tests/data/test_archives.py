@@ -211,7 +211,7 @@ def test_sparse_members_have_the_bytes_of_the_file(tmp_path, form):
 
 @pytest.mark.parametrize("cut", [700, 1024, 1536])
 def test_an_archive_that_is_cut_short_is_refused(tmp_path, cut):
-    """Within a header, between two members, and within bytes: Python's reader takes some of it for the end."""
+    """In a header, between two members, and in bytes: Python's reader takes some of it for the end."""
     path = write(tmp_path / "a.tar", {"ant/0.png": png(1), "bee/0.png": png(2), "cat/0.png": png(3)})
     data = path.read_bytes()
     assert len(tar(path)) == 3
