@@ -7,7 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from jaxpath import data, metrics, report
-from jaxpath.cli.opening import draw_pictures, open_classifier, open_pictures, read_class_names
+from jaxpath.cli.opening import (
+    draw_pictures,
+    fit_pictures,
+    names_to_show,
+    open_classifier,
+    open_pictures,
+    read_class_names,
+)
 from jaxpath.cli.options import MethodOptions, TargetOptions
 from jaxpath.cli.workplace import Workplace, set_up
 from jaxpath.findings import (
@@ -73,11 +80,15 @@ def run(options: LearnClassPathways) -> None:
     """Set-up, class pathways, and their transfer."""
     began = time.perf_counter()
     source = open_pictures(options.data, split=options.split, data_dir=options.data_dir)
-    source = draw_pictures(source, options.images, seed=options.method.seed)
     new = _pictures_to_explain(options)
     target, params = open_classifier(options.classifier)
     words = None if options.words is None else load_words(options.words, target.sites)
-    names = read_class_names(options.classifier.class_names, target.num_classes, source, new)
+    names = read_class_names(options.classifier.class_names, target.num_classes)
+    source = fit_pictures(source, target.num_classes, names)
+    if new is not None:
+        new = fit_pictures(data.align(source, new, whose="--data"), target.num_classes, names)
+    names = names_to_show(names, target.num_classes, source, new)
+    source = draw_pictures(source, options.images, seed=options.method.seed)
     workplace = set_up(
         (target, params),
         options.classifier,
@@ -102,6 +113,7 @@ def run(options: LearnClassPathways) -> None:
         classes=known,
         threshold=options.threshold,
         applied_to=list(options.apply),
+        left_out=[row._asdict() for row in source.left_out],
     )
     say(f"class pathways: {options.out / 'class_pathways.npz'} ({workplace.seconds:.0f} s)")
 

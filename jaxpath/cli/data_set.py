@@ -7,7 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from jaxpath import data, metrics, report
-from jaxpath.cli.opening import draw_pictures, open_classifier, read_class_names
+from jaxpath.cli.opening import (
+    draw_pictures,
+    fit_pictures,
+    names_to_show,
+    open_classifier,
+    read_class_names,
+)
 from jaxpath.cli.options import MethodOptions, TargetOptions
 from jaxpath.cli.workplace import Workplace, set_up
 from jaxpath.findings import DataSetFinding, find_data_set, load_pictures
@@ -44,15 +50,16 @@ def run(options: DataSetReport) -> None:
     """Set-up, evaluation, findings, page."""
     began = time.perf_counter()
     source = data.open_source(options.data, split=options.split, data_dir=options.data_dir)
-    source = draw_pictures(source, options.images, seed=options.method.seed)
     target, params = open_classifier(options.classifier)
-    data.check_labels(source, target.num_classes)
+    names = read_class_names(options.classifier.class_names, target.num_classes)
+    source = fit_pictures(source, target.num_classes, names, labels_needed=True)
+    source = draw_pictures(source, options.images, seed=options.method.seed)
     workplace = set_up(
         (target, params),
         options.classifier,
         options.method,
         out=options.out,
-        class_names=read_class_names(options.classifier.class_names, target.num_classes, source),
+        class_names=names_to_show(names, target.num_classes, source),
         began=began,
     )
     finding = _evaluate(options, workplace, source)
@@ -64,6 +71,7 @@ def run(options: DataSetReport) -> None:
         data=options.data,
         split=options.split,
         images=len(finding.records.labels),
+        left_out=[row._asdict() for row in source.left_out],
         metrics=dict(finding.metrics),
     )
     say(f"report: {page} ({workplace.seconds:.0f} s)")

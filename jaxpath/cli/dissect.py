@@ -11,7 +11,14 @@ import jax
 import numpy as np
 
 from jaxpath import data, discover, targets
-from jaxpath.cli.opening import open_classifier, open_pictures, prepare_folder, read_class_names
+from jaxpath.cli.opening import (
+    fit_pictures,
+    names_to_show,
+    open_classifier,
+    open_pictures,
+    prepare_folder,
+    read_class_names,
+)
 from jaxpath.cli.options import TargetOptions
 from jaxpath.cli.workplace import make_session
 from jaxpath.metrics import Session, source_passes
@@ -78,9 +85,13 @@ def run(options: Dissect) -> None:
     key = jax.random.key(options.seed)
     similarity = discover.bind(options.similarity, key=key, top_k=options.top_k, a=options.a)
     whole = open_pictures(options.data, split=options.split, data_dir=options.data_dir)
-    count = len(whole) if options.images is None else options.images
-    source = data.draw(whole, count, seed=options.seed)
     target, params = open_classifier(options.classifier)
+    class_names: tuple[str, ...] = ()
+    if options.concepts is None and options.embeddings is None:
+        class_names = read_class_names(options.classifier.class_names, target.num_classes)
+        whole = fit_pictures(whole, target.num_classes, class_names, labels_needed=True)
+        class_names = names_to_show(class_names, target.num_classes, whole)
+    source = data.draw(whole, len(whole) if options.images is None else options.images, seed=options.seed)
     if options.sampled and target.sample_apply is None:
         raise InputError(f"--sampled was given, but the units of {target.name} do not compete; leave it out")
     embeddings = _load_embeddings(options, len(whole))
@@ -88,7 +99,7 @@ def run(options: Dissect) -> None:
     session = make_session(target, params, options.batch_size)
     activity = _record(options, session, source)
     if embeddings is None:
-        embeddings = _find_embeddings(options, source, activity, target.num_classes)
+        embeddings = _find_embeddings(options, source, activity, class_names)
     else:
         embeddings = embeddings._replace(images=embeddings.images[source.indices])
     names = discover.dissect(activity, embeddings, similarity=similarity, winners_only=options.winners_only)
@@ -102,6 +113,7 @@ def run(options: Dissect) -> None:
         data=options.data,
         split=options.split,
         images=len(activity.indices),
+        left_out=[row._asdict() for row in source.left_out],
         concepts=len(embeddings.concepts),
         similarity=options.similarity,
         seed=options.seed,
@@ -140,7 +152,7 @@ def _load_embeddings(options: Dissect, count: int) -> discover.Embeddings | None
 
 
 def _find_embeddings(
-    options: Dissect, source: data.Source, activity: discover.Activity, num_classes: int
+    options: Dissect, source: data.Source, activity: discover.Activity, names: tuple[str, ...]
 ) -> discover.Embeddings:
     """By an encoder, or by the classes of the pictures."""
     if options.concepts is not None:
@@ -148,7 +160,6 @@ def _find_embeddings(
         encoder = discover.load_encoder(options.encoder)
         say(f"embeddings of {len(source)} pictures and {len(concepts)} concepts by {options.encoder}")
         return discover.embed(encoder, source, concepts, skip_unreadable=options.skip_unreadable)
-    names = read_class_names(options.classifier.class_names, num_classes, source)
     if not names:
         raise InputError(
             "the classes have no names to name channels after; give --class-names, --concepts or --embeddings"

@@ -9,7 +9,13 @@ import numpy as np
 import tyro
 
 from jaxpath import data, report
-from jaxpath.cli.opening import open_classifier, open_pictures, read_class_names
+from jaxpath.cli.opening import (
+    fit_pictures,
+    names_to_show,
+    open_classifier,
+    open_pictures,
+    read_class_names,
+)
 from jaxpath.cli.options import MethodOptions, TargetOptions
 from jaxpath.cli.workplace import Workplace, set_up
 from jaxpath.findings import (
@@ -31,6 +37,7 @@ from jaxpath.findings import (
 )
 from jaxpath.pathways import site_arrays, unflatten
 from jaxpath.runs import say
+from jaxpath.types import InputError
 
 _LEAST_FOR_A_CLASS = 5
 """Reference images of a class that make a class pathway where none was given."""
@@ -81,8 +88,13 @@ def run(options: Explain) -> None:
     reference_source = None if options.reference is None else open_pictures(options.reference)
     target, params = open_classifier(options.classifier)
     words = None if options.words is None else load_words(options.words, target.sites)
-    names = read_class_names(options.classifier.class_names, target.num_classes, reference_source)
     learned = None if options.class_pathways is None else load_class_pathways(options.class_pathways, target)
+    names = read_class_names(options.classifier.class_names, target.num_classes)
+    if learned is not None:
+        names = _check_learned_names(names, learned.class_names, options.class_pathways)
+    if reference_source is not None:
+        reference_source = fit_pictures(reference_source, target.num_classes, names)
+    names = names_to_show(names, target.num_classes, reference_source)
     workplace = set_up(
         (target, params),
         options.classifier,
@@ -105,12 +117,29 @@ def run(options: Explain) -> None:
         pictures=list(picture_names),
         unreadable=len(source) - len(picture_names),
         reference=options.reference,
+        left_out=[row._asdict() for row in ([] if reference_source is None else reference_source.left_out)],
     )
     count = 0 if reference is None else len(reference.pictures.names)
     setting = workplace.setting(reference=f"{count} pictures of {options.reference}" if count else "")
     rows = _overview(picture_names, everything, len(findings))
     report.write_page(report.image_page(findings, setting, overview=rows), options.out / "report.html")
     _tell(workplace, len(picture_names), findings)
+
+
+def _check_learned_names(
+    names: tuple[str, ...], learned: tuple[str, ...], path: Path | None
+) -> tuple[str, ...]:
+    """The names of the classes, else those that class pathways were learned with.
+
+    Raises:
+        InputError: Both are there, in another order.
+    """
+    if names and learned and data.contradict(names, learned):
+        raise InputError(
+            f"{path} was learned with the classes in another order ({', '.join(learned[:3])} first); learn "
+            "the class pathways anew, or give the class names that they were learned with"
+        )
+    return names or learned
 
 
 def _survey_all(

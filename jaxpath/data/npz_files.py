@@ -1,7 +1,10 @@
 """Data sets that are .npz files of images and labels."""
 
+import contextlib
+import lzma
 import zipfile
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +12,12 @@ import numpy as np
 from jaxpath.data.arrays import ArraySource
 from jaxpath.data.splits import SPLIT_NAMES, choose_split
 from jaxpath.types import InputError
+
+_DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+    *(ValueError, OSError, EOFError, LookupError, TypeError, SyntaxError, RuntimeError, MemoryError),
+)
+"""What damaged files raise while they are read."""
 
 
 def npz(path: str | Path, split: str | None = None) -> ArraySource:
@@ -36,23 +45,46 @@ def npz(path: str | Path, split: str | None = None) -> ArraySource:
             )
         subset = choose_split(tuple(pairs), split, str(path))
         images_name, labels_name = pairs[subset]
-        names = [str(name) for name in arrays["class_names"]] if "class_names" in arrays.files else None
+        names = _read_names(arrays, path) if "class_names" in arrays.files else None
         origin = f"{path} ({images_name})"
         return ArraySource(
-            _read(arrays, images_name), _read(arrays, labels_name), class_names=names, origin=origin
+            _read(arrays, images_name, path),
+            _read(arrays, labels_name, path),
+            class_names=names,
+            origin=origin,
         )
 
 
-def _open_npz(path: Path) -> np.lib.npyio.NpzFile:
+def _read_names(arrays: np.lib.npyio.NpzFile, path: Path) -> list[str]:
+    names = _read(arrays, "class_names", path)
+    if names.ndim != 1 or names.dtype.kind not in "US":
+        raise InputError(
+            f'the array "class_names" of {path} is {names.dtype} of shape {list(names.shape)}; expected one '
+            "text per class: numpy.array(names)"
+        )
+    return [name.decode("utf-8", "replace") if isinstance(name, bytes) else name for name in names.tolist()]
+
+
+@contextlib.contextmanager
+def _open_npz(path: Path) -> Iterator[np.lib.npyio.NpzFile]:
     if not path.is_file():
         raise InputError(f"there is no file {path}; give the path of an .npz file")
     try:
-        arrays = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} is not an .npz file ({error}); write it with numpy.savez") from error
-    if not isinstance(arrays, np.lib.npyio.NpzFile):
-        raise InputError(f"{path} holds a single array, but images and labels were expected; use numpy.savez")
-    return arrays
+        # NumPy leaves a damaged file open.
+        file = path.open("rb")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); allow it") from error
+    with file:
+        try:
+            arrays = np.load(file, allow_pickle=False)
+        except _DAMAGE as error:
+            raise InputError(f"{path} is not an .npz file ({error}); write it with numpy.savez") from error
+        if not isinstance(arrays, np.lib.npyio.NpzFile):
+            raise InputError(
+                f"{path} holds a single array, but images and labels were expected; use numpy.savez"
+            )
+        with arrays:
+            yield arrays
 
 
 def _array_pairs(names: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -73,8 +105,10 @@ def _array_pairs(names: Sequence[str]) -> dict[str, tuple[str, str]]:
     return {split: pairs[0] for split, pairs in present.items() if pairs}
 
 
-def _read(arrays: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
+def _read(arrays: np.lib.npyio.NpzFile, name: str, path: Path) -> np.ndarray:
     try:
         return arrays[name]
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f'the array "{name}" cannot be read ({error}); write the file again') from error
+    except _DAMAGE as error:
+        raise InputError(
+            f'the array "{name}" of {path} cannot be read ({error}); write the file again'
+        ) from error

@@ -1,15 +1,17 @@
 """From what a user types, such as ``digits`` or ``folder:PATH``, to a data set."""
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import jax
+
 from jaxpath.data.archives import tar
 from jaxpath.data.arrays import digits
-from jaxpath.data.folders import folder, folder_splits
+from jaxpath.data.folders import folder
 from jaxpath.data.npz_files import npz
 from jaxpath.data.source import Source
-from jaxpath.data.splits import choose_split
 from jaxpath.data.tfds_records import tfds
 from jaxpath.types import InputError
 
@@ -25,7 +27,7 @@ def open_source(
     data_dir: str | Path | None = None,
     class_index: Sequence[str] | None = None,
 ) -> Source:
-    """Opens the data set that ``spec`` names.
+    """Opens the data set that ``spec`` names, and says on stderr what is left out of it.
 
     Args:
         spec: One of :data:`FORMS`. A path alone is enough for a folder or for a file that ends in
@@ -39,7 +41,18 @@ def open_source(
     Raises:
         InputError: No such form, file, folder or split, or no images in it.
     """
-    kind, place = _parse(spec)
+    source = _open(*_parse(spec), split, data_dir, class_index)
+    _tell(spec, source)
+    return source
+
+
+def _open(
+    kind: str,
+    place: str,
+    split: str | None,
+    data_dir: str | Path | None,
+    class_index: Sequence[str] | None,
+) -> Source:
     if kind == "digits":
         return digits(split)
     if kind == "npz":
@@ -48,11 +61,20 @@ def open_source(
         return tar(place, split, class_index)
     if kind == "tfds":
         return tfds(place, split or "train", data_dir)
-    path = Path(place)
-    splits = folder_splits(path)
-    if splits or (split is not None and path.is_dir()):
-        path = path / choose_split(splits or ("",), split, str(path))
-    return folder(path, class_index)
+    return folder(place, class_index, split=split)
+
+
+_told: set[str] = set()
+
+
+def _tell(spec: str, source: Source) -> None:
+    """Says on stderr, once, what is left out of a data set and what else there is to say of it."""
+    left_out = ", ".join(map(str, source.left_out))
+    for remark in (f"left out are {left_out}" if left_out else "", source.remark):
+        line = f"note: {spec}: {remark}"
+        if remark and line not in _told and jax.process_index() == 0:
+            _told.add(line)
+            print(line, file=sys.stderr, flush=True)
 
 
 def _parse(spec: str) -> tuple[str, str]:
@@ -61,7 +83,7 @@ def _parse(spec: str) -> tuple[str, str]:
     if spec == "digits" or (colon and place and kind in ("npz", "folder", "tar", "tfds")):
         return kind, os.path.expanduser(place) if kind != "tfds" else place
     path = os.path.expanduser(spec)
-    suffix = Path(path).suffix
+    suffix = Path(path).suffix.lower()
     if suffix in _SUFFIXES:
         return _SUFFIXES[suffix], path
     if os.path.isdir(path):

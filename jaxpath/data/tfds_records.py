@@ -12,7 +12,8 @@ from jaxpath.types import InputError
 class TfdsSource(Source):
     """One split of a prepared data set; :func:`tfds` makes it.
 
-    Examples hold the bytes of their image files. The labels are not known without reading all.
+    Examples hold the bytes of their image files. The labels are not known without reading all; -1 is that of
+    a split whose labels are kept secret.
     """
 
     labels = None

@@ -9,6 +9,7 @@ from jaxpath import data
 from jaxpath.findings.pictures import Pictures, join_pictures, load_pictures
 from jaxpath.findings.survey import Survey, join_surveys, kept_survey
 from jaxpath.metrics import Method, Session
+from jaxpath.types import InputError
 
 NUM_ANY = 64
 """Reference images drawn from all of them, the same for every report."""
@@ -70,8 +71,10 @@ def load_reference(
 
 def knows_classes(source: data.Source, num_classes: int) -> bool:
     """Whether the labels of ``source`` are classes of a target with ``num_classes``."""
-    if source.labels is None or not len(source.labels) or source.labels.min() < 0:
+    if source.labels is None or not data.labels_known(source):
         return False
-    if source.labels_are_ranks and source.num_classes != num_classes:
+    try:
+        data.check_labels(source, num_classes)
+    except InputError:
         return False
-    return bool(source.labels.max() < num_classes)
+    return True

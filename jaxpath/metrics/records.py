@@ -12,7 +12,7 @@ class Records(NamedTuple):
 
     Attributes:
         indices: [N_images] int, place in the data set: not all are there if some could not be read.
-        labels: [N_images] int.
+        labels: [N_images] int, negative where nobody has said the class.
         predicted: [N_images] int, class of the clean prediction.
         masked_predicted: [N_images] int, class of the prediction under the pathway.
         clean_confidence: [N_images], probability of the predicted class.
@@ -39,14 +39,20 @@ class Records(NamedTuple):
 
     def _repr_html_(self) -> str:
         density = self.masks.mean(axis=1)
+        accuracy = markup.percent((self.predicted == self.labels).mean()) if self.are_labelled else "unknown"
         rows = [
-            ("accuracy of the target", markup.percent((self.predicted == self.labels).mean())),
+            ("accuracy of the target", accuracy),
             ("fidelity", markup.percent((self.masked_predicted == self.predicted).mean())),
             ("confidence, clean", f"{self.clean_confidence.mean():.3f}"),
             ("confidence, masked", f"{self.masked_confidence.mean():.3f}"),
             ("density", f"{markup.percent(density.mean())}, from {density.min():.3f} to {density.max():.3f}"),
         ]
         return markup.table(f"{len(self.labels)} explained images", ("metric", "mean"), rows)
+
+    @property
+    def are_labelled(self) -> bool:
+        """Whether every image has a label: without, there is no accuracy."""
+        return bool((self.labels >= 0).all())
 
     @property
     def table(self) -> np.ndarray:

@@ -26,7 +26,7 @@ class Captions(NamedTuple):
     """What stands beside each of B images.
 
     Attributes:
-        labels: [B], the true class.
+        labels: [B], the true class; negative where it is not known.
         predictions: [B], the class that the clean target predicts.
         clean: [B], the clean target's probability of the predicted class.
         masked: [B], the same class's probability under the pathway.
@@ -131,8 +131,8 @@ def plot_pathways(
         parts.draw_image(picture, image)
         channels = [column[index] for column in columns]
         depth.draw_columns(path, channels, sites)
-        said, true = _names([int(predicted), int(label)], class_names)
-        wrong = int(label) != int(predicted)
+        wrong = int(label) >= 0 and int(label) != int(predicted)
+        said, true = _names([int(predicted), int(label) if wrong else int(predicted)], class_names)
         verdict = f"predicted {said}, is {true}" if wrong else f"predicted {said}"
         parts.head(path, verdict, wrong=wrong)
         note = f"{_share(channels)} of channels open"

@@ -207,7 +207,7 @@ def data_set_facts(figures: Mapping[str, Any]) -> list[Fact]:
             _FIGURES.format(metric.fact, **figures),
         )
         for metric in METRICS
-        if metric.fact and math.isfinite(figures[metric.name])
+        if metric.fact and math.isfinite(figures.get(metric.name, math.nan))
     ]
 
 

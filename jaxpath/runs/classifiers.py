@@ -12,7 +12,7 @@ from jaxpath.runs.run import Run, names_of
 from jaxpath.runs.schedules import warmup_cosine
 from jaxpath.runs.study import open_session
 from jaxpath.targets.objective import make_classifier_objective
-from jaxpath.types import Batch, Params, Target
+from jaxpath.types import Batch, InputError, Params, Target
 
 WEIGHTS = "weights.safetensors"
 """A trained classifier in the folder of its run, with torchvision's key names."""
@@ -95,6 +95,9 @@ def classifier_accuracy(
         params: Its parameters.
         source: Labelled images.
         batch_size: Images at once over all devices; None takes 32 on each.
+
+    Raises:
+        InputError: An image has no label.
     """
 
     def predict(params: Params, batch: Batch) -> dict[str, jax.Array]:
@@ -104,4 +107,9 @@ def classifier_accuracy(
     session = open_session(target, params, batch_size=size)
     passes = metrics.source_passes(session, source)
     results = metrics.per_image(predict, params, passes, mesh=session.mesh)
+    if (results["labels"] < 0).any():
+        raise InputError(
+            f"{(results['labels'] < 0).sum()} of {len(results['labels'])} images have no label, so that "
+            "there is no accuracy; score labelled images"
+        )
     return metrics.agreement(results["predicted"], results["labels"])

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxpath import metrics, report
+from jaxpath import data, metrics, report
 from jaxpath.files import replacing
 from jaxpath.pathways import site_arrays, unflatten
 from jaxpath.runs.evaluation import Evaluation, evaluate_generator, first_batch
@@ -50,7 +50,8 @@ def report_generator(
     if jax.process_index() == 0:
         run.make_folder()
         write_pathways(run.out, study.target, evaluation)
-        draw_pathways(run.out, study.target, evaluation, examples["image"], study.held_out.class_names)
+        names = data.names_of_classes(study.held_out, study.target.num_classes)
+        draw_pathways(run.out, study.target, evaluation, examples["image"], names)
     count = len(evaluation.records.labels)
     unreadable = len(trained.unreadable) + len(study.held_out) - count
     figures = {

@@ -43,7 +43,8 @@ def open_data(options: DataOptions, *, seed: int) -> tuple[data.Source, data.Sou
         seed: Of the held-out share.
 
     Raises:
-        InputError: A data set or split cannot be opened, or ``eval_fraction`` is no share.
+        InputError: A data set or split cannot be opened, they are of different classes, or
+            ``eval_fraction`` is no share.
     """
     if options.eval_split is not None:
         # By name: digits that are asked for no split are all digits, those to be scored among them.
@@ -61,7 +62,7 @@ def open_data(options: DataOptions, *, seed: int) -> tuple[data.Source, data.Sou
         )
     if options.train_images is not None:
         train = data.concatenate([train, data.open_source(options.train_images)])
-    return train, held_out
+    return train, data.align(train, held_out)
 
 
 def load_net(model: str, weights: str, **shape: Any) -> Net:
@@ -79,20 +80,38 @@ def load_net(model: str, weights: str, **shape: Any) -> Net:
     return Net(target, targets.load_weights(target, weights))
 
 
-def make_study(net: Net, train: data.Source, held_out: data.Source) -> Study:
+def make_study(
+    net: Net,
+    train: data.Source,
+    held_out: data.Source,
+    *,
+    class_names: tuple[str, ...] | None = None,
+    labels_needed: bool = True,
+) -> Study:
     """A trained classifier with its images.
 
+    Args:
+        net: The classifier.
+        train: The images to learn from.
+        held_out: The images to score.
+        class_names: Names of its classes, if they are known: labels are mapped by name, or the data refused.
+        labels_needed: Whether every image must have a label.
+
     Raises:
-        InputError: A label is none of its classes.
+        InputError: A label is none of its classes, or the data have other classes.
     """
-    check_data(net.target, train, held_out)
-    return Study(*net, train, held_out)
+    known = None if class_names is None else data.Known(class_names, "the classifier")
+    fitted = (
+        data.fit_classes(source, net.target.num_classes, known, needed=labels_needed)
+        for source in (train, held_out)
+    )
+    return Study(net.target, net.params, *fitted)
 
 
-def check_data(target: Target, *sources: data.Source) -> None:
+def check_data(target: Target, *sources: data.Source, labels_needed: bool = True) -> None:
     """Raises an error unless every label is one of the target's classes: before training, not after it."""
     for source in sources:
-        data.check_labels(source, target.num_classes)
+        data.check_labels(source, target.num_classes, needed=labels_needed)
 
 
 def target_options(source: data.Source, *, image_size: int | None = None) -> dict[str, Any]:

@@ -121,7 +121,8 @@ def open_study(options: GeneratorRun) -> Study:
     channels = target_options(train).get("channels")
     shape = {"num_classes": options.num_classes, "image_size": options.image_size, "channels": channels}
     net = load_net(options.model, options.weights, dtype=options.generator.precision, **shape)
-    return make_study(net, train, held_out)
+    # A generator learns from what the classifier says; without labels there is no accuracy, and that is all.
+    return make_study(net, train, held_out, labels_needed=False)
 
 
 def run_generator(options: GeneratorRun) -> Evaluation:

@@ -44,7 +44,7 @@ def compare_architectures(options: ArchitectureComparison) -> dict[str, Any]:
             profiles,
             examples["image"],
             correlation=comparison["iou_correlation"],
-            class_names=held_out.class_names,
+            class_names=data.names_of_classes(held_out, models[0].target.num_classes),
         )
     print_table(profiles, comparison)
     figures = {

@@ -72,7 +72,7 @@ def compare_explainers(
         InputError: An explainer cannot be opened, or a label is no class of the target.
     """
     entries = make_entries(target, options)
-    check_data(target, source)
+    check_data(target, source, labels_needed=False)
     batch_size = metrics.fitting_batch_size(target, budget=options.memory) * jax.device_count()
     session = open_session(target, params, batch_size=batch_size)
     say(f"{len(source)} images, {batch_size} at a time, {len(entries)} explainers")

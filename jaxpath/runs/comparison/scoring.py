@@ -72,4 +72,5 @@ def _score_cut(records: Records, images: Images, options: Comparison) -> Row:
 def _score_natural(method: Method, images: Images) -> Row:
     records = metrics.explain_all(images.session, method, images.passes)
     figures = metrics.evaluate_records(images.session, records, images.passes, seed=method.seed)
-    return {name: figures[name] for name in (*(metric.name for metric in METRICS), "collapsed_sites")}
+    names = (*(metric.name for metric in METRICS), "collapsed_sites")
+    return {name: figures[name] for name in names if name in figures}

@@ -51,7 +51,11 @@ def print_curves(rows: Mapping[str, Row]) -> None:
     for name, row in rows.items():
         if "natural" in row:
             natural = row["natural"]
-            figures = (f"{metric.label} {natural[metric.name]:.3f}" for metric in _HEADLINES)
+            figures = (
+                f"{metric.label} {natural[metric.name]:.3f}"
+                for metric in _HEADLINES
+                if metric.name in natural
+            )
             spread = f"over the images, density's standard deviation {natural['density_std']:.3f}"
             say(f"{name} at its own densities: {', '.join(figures)}; {spread}")
 

@@ -81,6 +81,7 @@ def compare_pair(
         image_size: Side of the square images that the networks take; None keeps their own.
     """
     embeddings = None if options.embeddings is None else discover.load_embeddings(options.embeddings)
+    held_out = data.align(train, held_out)
     for source in (train, held_out):
         data.check_labels(source, train.num_classes)
     pair = train_pair(train, options, classifier, run=run, image_size=image_size)

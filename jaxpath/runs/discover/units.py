@@ -62,7 +62,7 @@ def evaluate_units(
     top_k = max(1, min(_TOP_K, len(activity.labels) // target.num_classes))
     similarity = discover.bind("soft_wpmi", key=jax.random.key(seed), top_k=top_k)
     labels = activity.labels_by_place(len(held_out))
-    classes = discover.label_embeddings(labels, held_out.class_names)
+    classes = discover.label_embeddings(labels, data.names_of_classes(held_out, target.num_classes))
     by_class = discover.dissect(activity, classes, similarity=similarity)
     figures = {
         "accuracy_by_draws": drawn.accuracy,

@@ -31,7 +31,7 @@ def plot_explanations(plain: Net, trained: Net, source: data.Source, *, seed: in
     for name in _COMPARED:
         run = jax.jit(attributions.make_attribution(name, plain.target))
         maps[f"plain: {name}"] = run(plain.params, images, classes, key=jax.random.key(seed))
-    names = source.class_names
+    names = data.names_of_classes(source, plain.target.num_classes)
     captions = [
         names[c] if c == label else f"{names[c]}, is {names[label]}"
         for c, label in zip(np.asarray(classes), batch["label"], strict=True)
