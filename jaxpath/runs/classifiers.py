@@ -7,6 +7,7 @@ import optax
 
 from jaxpath import data, metrics, targets, training
 from jaxpath.devices import check_batch_size, make_mesh
+from jaxpath.finite import flags
 from jaxpath.runs.options import ClassifierOptions
 from jaxpath.runs.run import Run, names_of
 from jaxpath.runs.schedules import warmup_cosine
@@ -98,7 +99,8 @@ def classifier_accuracy(
     """
 
     def predict(params: Params, batch: Batch) -> dict[str, jax.Array]:
-        return {"predicted": target.apply(params, batch["image"]).logits.argmax(axis=-1)}
+        logits = target.apply(params, batch["image"]).logits
+        return {"predicted": logits.argmax(axis=-1), **flags(logits=logits)}
 
     size = _SCORED_AT_ONCE * jax.device_count() if batch_size is None else batch_size
     session = open_session(target, params, batch_size=size)

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from jaxpath import explainers, metrics
+from jaxpath.finite import flags
 from jaxpath.metrics import Method, Passes, Records, Session
 from jaxpath.runs.architectures.models import Model, make_method
 from jaxpath.runs.architectures.options import ArchitectureComparison
@@ -84,6 +85,7 @@ def saliency_maps(session: Session, method: Method, passes: Passes) -> dict[str,
         return {
             "pathway": explainers.pathway_saliency(*classified, pathway.masks),
             "gradient": explainers.pathway_saliency(*classified, None),
+            **flags(logits=clean.logits),
         }
 
     maps = metrics.per_image(evaluate, (session.params, method.params), passes, mesh=session.mesh)
