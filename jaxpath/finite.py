@@ -15,10 +15,7 @@ from jaxpath.types import InputError
 
 _FLAG = "finite "
 
-_REMEDY = (
-    "expected finite numbers: look for NaN or infinity in the weights and images, or for values too large for "
-    "their type"
-)
+_REMEDY = "expected numbers: look for NaN or infinity in the weights and images, or for values too large for their type"
 
 
 def flags(**values: Array) -> dict[str, Array]:
@@ -70,7 +67,7 @@ def check(what: str, *arrays: Any) -> None:
         if not isinstance(array, jax.core.Tracer):
             count = int((~np.asarray(_finite(array))).sum())
             if count:
-                raise InputError(f"{count} of the {np.size(array)} {what} are NaN or infinite; {_REMEDY}")
+                raise InputError(f"{count} of the {np.size(array)} {what} are not finite; {_REMEDY}")
 
 
 def nan_unless(inputs: Array, values: Array) -> Array:
@@ -93,6 +90,4 @@ def _refuse(what: str, finite: np.ndarray, name: Callable[[int], str]) -> None:
     rows = np.flatnonzero(~finite.all(axis=tuple(range(1, finite.ndim))))
     if rows.size:
         more = f" and of {rows.size - 1} more in its batch" if rows.size > 1 else ""
-        raise InputError(
-            f"{what.replace('_', ' ')} of {name(int(rows[0]))}{more}: NaN or infinity; {_REMEDY}"
-        )
+        raise InputError(f"{what.replace('_', ' ')} of {name(int(rows[0]))}{more} not finite; {_REMEDY}")

@@ -15,7 +15,6 @@ from jaxpath import data
 from jaxpath.devices import collect, make_eval_step, replicate
 from jaxpath.files import replacing
 from jaxpath.findings.pictures import Pictures
-from jaxpath.finite import flags
 from jaxpath.gating import fill_closed
 from jaxpath.metrics import (
     MakeExplainer,

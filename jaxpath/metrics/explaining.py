@@ -84,9 +84,7 @@ def explain_once(
     eval_step = _make_step(session, method)
     frozen = session.params, session.fills, cuts, steps
     explainer_params, frozen = replicate((method.params, frozen), session.mesh)
-    results = collect(
-        eval_step, passes(), explainer_params, frozen, mesh=session.mesh, name=name_of(passes)
-    )
+    results = collect(eval_step, passes(), explainer_params, frozen, mesh=session.mesh, name=name_of(passes))
     curves = None
     if steps is not None:
         curves = InsertionDeletion(steps, results.pop("insertion"), results.pop("deletion"))

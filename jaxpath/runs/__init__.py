@@ -17,7 +17,7 @@ from jaxpath.runs.objective_options import ObjectiveFlags
 from jaxpath.runs.options import ClassifierOptions, DataOptions, GeneratorOptions
 from jaxpath.runs.pictures import read_pictures, save_figures
 from jaxpath.runs.results import report_generator, write_results
-from jaxpath.runs.run import Run, as_config, begin, say
+from jaxpath.runs.run import Run, as_config, begin, say, warn
 from jaxpath.runs.schedules import steps_of, warmup_cosine
 from jaxpath.runs.study import (
     Net,
@@ -93,5 +93,6 @@ __all__ = [
     "train_classifier",
     "train_generator",
     "warmup_cosine",
+    "warn",
     "write_results",
 ]

@@ -1,6 +1,7 @@
 """Classifiers trained from scratch, for those who bring data and no weights."""
 
 import contextlib
+from typing import NamedTuple
 
 import jax
 import optax
@@ -86,16 +87,31 @@ def make_optimizer(options: ClassifierOptions) -> optax.GradientTransformation:
     )
 
 
-def classifier_accuracy(
+class Classified(NamedTuple):
+    """What a classifier says of labelled images.
+
+    Attributes:
+        accuracy: Share that is classified correctly.
+        warnings: That it is at chance, or nothing; see :func:`jaxpath.metrics.against_chance`.
+    """
+
+    accuracy: float
+    warnings: list[str]
+
+
+def classify(
     target: Target, params: Params, source: data.Source, *, batch_size: int | None = None
-) -> float:
-    """Share of the images of ``source`` that ``target`` classifies rightly.
+) -> Classified:
+    """Classifies the images of ``source``.
 
     Args:
         target: The classifier.
         params: Its parameters.
         source: Labelled images.
         batch_size: Images at once over all devices; None takes 32 on each.
+
+    Raises:
+        InputError: A logit is not finite.
     """
 
     def predict(params: Params, batch: Batch) -> dict[str, jax.Array]:
@@ -106,4 +122,13 @@ def classifier_accuracy(
     session = open_session(target, params, batch_size=size)
     passes = metrics.source_passes(session, source)
     results = metrics.per_image(predict, params, passes, mesh=session.mesh)
-    return metrics.agreement(results["predicted"], results["labels"])
+    predicted, labels = results["predicted"], results["labels"]
+    warnings = metrics.chance_warnings(predicted, labels, target.num_classes, who=target.name)
+    return Classified(metrics.agreement(predicted, labels), warnings)
+
+
+def classifier_accuracy(
+    target: Target, params: Params, source: data.Source, *, batch_size: int | None = None
+) -> float:
+    """Share of the images of ``source`` that ``target`` classifies correctly; see :func:`classify`."""
+    return classify(target, params, source, batch_size=batch_size).accuracy

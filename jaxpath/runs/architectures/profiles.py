@@ -58,6 +58,9 @@ def profile_model(model: Model, study: Study, options: ArchitectureComparison) -
         "density_over_depth": _describe(densities),
         "iou_matrix": iou.tolist(),
         "blank_saliency": float((saliency["pathway"] == 0).all(axis=(1, 2)).mean()),
+        "warnings": metrics.chance_warnings(
+            predicted, evaluation.records.labels, study.target.num_classes, who=model.name
+        ),
     }
     if jax.process_index() == 0:
         model.out.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxpath import flint
+from jaxpath import flint, metrics
 from jaxpath.runs.flint.attribute_pathways import AttributePathways, attribute_pathways
 from jaxpath.runs.flint.options import FlintOptions
 from jaxpath.runs.flint.sample import TrainingSample, draw_sample, interpret_source
@@ -50,7 +50,17 @@ def evaluate_interpreter(
         "dead_attributes": len(flint.dead_attributes(sample.relevance)),
         "num_attributes": kernel.shape[0],
         "num_images": len(held_out.labels),
+        "warnings": _chance_warnings(held_out, study.target.num_classes),
         "pathway_keeps": pathways.keeps,
         "random_channels_keep": pathways.random_keeps,
     }
     return InterpreterEvaluation(figures, held_out, kernel, sample, pathways)
+
+
+def _chance_warnings(held_out: flint.Interpretations, num_classes: int) -> list[str]:
+    """Of the classifier and of its interpreter."""
+    return [
+        warning
+        for who, classes in (("the classifier", held_out.predicted), ("the interpreter", held_out.guessed))
+        for warning in metrics.chance_warnings(classes, held_out.labels, num_classes, who=who)
+    ]

@@ -10,7 +10,7 @@ from jax import Array, lax
 
 from jaxpath import attributions, data, metrics
 from jaxpath.finite import flags
-from jaxpath.runs.classifiers import classifier_accuracy
+from jaxpath.runs.classifiers import classify
 from jaxpath.runs.lap.explanations import Explained, explanations
 from jaxpath.runs.lap.options import ScoreOptions
 from jaxpath.runs.run import say
@@ -39,14 +39,15 @@ def evaluate_lap(
         and the energy of attention and of the best white-box explainer.
     """
     size = options.score_batch_size * jax.device_count()
-    plain_accuracy, accuracy = (
-        classifier_accuracy(net.target, net.params, held_out, batch_size=size) for net in (plain, trained)
+    (plain_accuracy, plain_warnings), (accuracy, warnings) = (
+        classify(net.target, net.params, held_out, batch_size=size) for net in (plain, trained)
     )
     figures: dict[str, Any] = {
         "num_images": len(held_out),
         "plain_accuracy": plain_accuracy,
         "accuracy": accuracy,
         "accuracy_difference": accuracy - plain_accuracy,
+        "warnings": [*plain_warnings, *warnings],
         "explanations": {},
     }
     rows = figures["explanations"]
