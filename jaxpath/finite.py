@@ -1,6 +1,6 @@
 """NaN and infinity are refused where results are collected, before a figure is made of them.
 
-A comparison hides them: argmax of logits that are NaN is class 0 for both of two predictions, which then agree.
+A comparison hides them: argmax of logits that are NaN is class 0 for both of two predictions, which agree.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -15,7 +15,10 @@ from jaxpath.types import InputError
 
 _FLAG = "finite "
 
-_REMEDY = "expected numbers: look for NaN or infinity in the weights and images, or for values too large for their type"
+_REMEDY = (
+    "expected numbers: look for NaN or infinity in the weights and images, or for values too large for their "
+    "type"
+)
 
 
 def flags(**values: Array) -> dict[str, Array]:
@@ -71,7 +74,7 @@ def check(what: str, *arrays: Any) -> None:
 
 
 def nan_unless(inputs: Array, values: Array) -> Array:
-    """Values [B], with NaN for each example whose ``inputs`` [B, ...] are not finite: for compiled functions."""
+    """Values [B], NaN for each example whose ``inputs`` [B, ...] are not finite: for compiled functions."""
     return jnp.where(_finite_rows(inputs), values, jnp.nan)
 
 

@@ -46,10 +46,10 @@ def soft_wpmi(
     The prior in the bracket is over the units of this call, so a score depends on which units are passed:
     score a whole layer, then look at some of its units. ``a`` suits CLIP's cosines.
 
-    The order of the images decides nothing: where the set would end among equal activations, such as the zeros
-    of a rectified unit that few images excite, none of these is in it, and L is scaled to a set of ``top_k``. A
-    unit whose set is empty then has NaN for every concept. Both are our choice; the official code takes the first
-    of equal ones.
+    The order of the images decides nothing: where the set would end among equal activations, such as the
+    zeros of a rectified unit that few images excite, none of these is in it. L is then scaled to ``top_k``
+    images, and a unit whose set is empty has NaN for every concept. This is our choice; the official code
+    takes the first of equal ones.
 
     Args:
         P: Concept matrix [N, M].
@@ -114,8 +114,8 @@ def rank_reorder(
     """How little a unit's largest activations change when its images are ordered by the concept instead.
 
     S = -err / avg^scale_p, with err the mean of |t - reordered t|^p over the images of the ``top_fraction``
-    largest activations t, divided by the same under five random orders, and avg the mean of P on them. Where the
-    images would end among equal activations, none of these counts, as in :func:`soft_wpmi`.
+    largest activations t, divided by the same under five random orders, and avg the mean of P on them. Where
+    the images would end among equal activations, none of these counts, as in :func:`soft_wpmi`.
 
     Args:
         P: Concept matrix [N, M]; its means over a unit's images must be positive.

@@ -1,4 +1,4 @@
-"""Is a classifier better than guessing on labelled images? If it is not, its pathways explain no knowledge."""
+"""Is a classifier better than guessing on labelled images? If not, its pathways explain no knowledge."""
 
 from typing import NamedTuple
 
@@ -10,8 +10,8 @@ _LEVEL = 0.01
 """Of both tests."""
 
 _CAUSES = (
-    "most often the order of the classes, the preprocessing (mean, standard deviation, colours) or the image size "
-    "is not the one of its training, or it is hardly trained"
+    "most often the order of the classes, the preprocessing (mean, standard deviation, colours) or the image "
+    "size is not that of its training, or it is hardly trained"
 )
 
 
@@ -36,8 +36,9 @@ class Chance(NamedTuple):
     def at_chance(self) -> bool:
         """Whether the accuracy is no better than guessing and the images are enough to say so.
 
-        Two exact binomial tests at 1 %: the accuracy is not above that of guessing, and it is below the middle
-        between guessing and 1. A few images, on which a useful classifier may have bad luck, say nothing.
+        Two exact binomial tests at 1 %: the accuracy is not above that of guessing, and it is below the
+        middle between guessing and 1. A few images, on which a useful classifier may have bad luck, say
+        nothing.
         """
         # It takes a while to import, and `import jaxpath` comes by here.
         from scipy.special import bdtr, bdtrc

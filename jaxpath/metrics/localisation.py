@@ -1,7 +1,7 @@
 """Does a map point at the thing? Maps [B, H, W] against masks [B, H, W] of the true region, image by image.
 
-Values below 0 speak against the class and count as 0 wherever a map is compared with a region. A map that holds
-NaN or infinity is refused; where the function is compiled, what is said of it is NaN.
+Values below 0 speak against the class and count as 0 wherever a map is compared with a region. A map that
+holds NaN or infinity is refused; where the function is compiled, what is said of it is NaN.
 """
 
 from typing import NamedTuple
@@ -35,8 +35,8 @@ def pointing_game(maps: Array, masks: Array) -> Array:
     """Whether the largest value lies in the region, [B] (Zhang et al. 2016, arXiv 1608.00507).
 
     Where several pixels are the largest, the share of them that do: a constant map gets the region's share.
-    Values that differ by rounding are equal, so that it does not decide, such as on the plateaus of an enlarged
-    map: our choice, a millionth of the map's largest size.
+    Values that differ by rounding are equal, so that it does not decide, such as on the plateaus of an
+    enlarged map: our choice, a millionth of the map's largest size.
     """
     values, region = _rows(maps, masks)
     size = jnp.abs(values).max(axis=1, keepdims=True)

@@ -1,7 +1,8 @@
 """Passes over a data set, and whatever is computed of each of its images in one."""
 
+import dataclasses
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from jax import Array
@@ -45,7 +46,8 @@ def per_image(
     return collect(step, passes(), replicate(params, mesh), {}, mesh=mesh, undefined=undefined, name=name)
 
 
-class SourcePasses(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class SourcePasses:
     """Passes over a data set; see :func:`source_passes`."""
 
     session: Session

@@ -1,7 +1,7 @@
 """Do the pixels that a map names carry the decision? Insertion, deletion, AOPC, and whether weights matter.
 
-Everything takes maps [B, H, W] as they are, so that any explainer of pixels is judged alike. A map that holds NaN
-or infinity is refused; where the function is compiled, what is said of it is NaN.
+Everything takes maps [B, H, W] as they are, so that any explainer of pixels is judged alike. A map that holds
+NaN or infinity is refused; where the function is compiled, what is said of it is NaN.
 """
 
 from collections.abc import Callable, Sequence

@@ -78,8 +78,8 @@ def write_results(figures: Mapping[str, Any], *, run: Run) -> None:
     warnings = list(figures.get("warnings", ()))
     if figures.get("collapsed_sites"):
         warnings.append(
-            f"the gates of {', '.join(figures['collapsed_sites'])} are the same, all 0 or all 1, for every image: "
-            "these sites tell nothing about any of them"
+            f"the gates of {', '.join(figures['collapsed_sites'])} are the same, all 0 or all 1, for every "
+            "image: these sites tell nothing about any of them"
         )
     described = {"warnings": warnings, "seconds": run.seconds, "config": dict(run.config or {})}
     results = {**figures, **described, **environment()}
