@@ -9,7 +9,7 @@ from jaxpath.finite import check
 _LEVEL = 0.01
 """Of both tests."""
 
-_CAUSES = (
+CAUSES = (
     "most often the order of the classes, the preprocessing (mean, standard deviation, colours) or the image "
     "size is not that of its training, or it is hardly trained"
 )
@@ -48,11 +48,12 @@ class Chance(NamedTuple):
         below = float(bdtr(right, count, (1 + self.guessing) / 2))
         return above > _LEVEL and below < _LEVEL
 
-    def sentence(self, who: str = "the classifier") -> str:
+    def sentence(self, who: str = "the classifier", *, causes: str = CAUSES) -> str:
         """What a reader has to know if it is at chance.
 
         Args:
             who: What the classifier is called.
+            causes: What may be the reason.
         """
         if self.constant:
             rival = "it says one class for all of them"
@@ -61,7 +62,7 @@ class Chance(NamedTuple):
         accuracy = self.num_right / self.num_images
         return (
             f"{who} is no better than guessing: {self.num_right} of {self.num_images} labelled images are "
-            f"classified correctly ({accuracy:.3f}), and {rival}; {_CAUSES}"
+            f"classified correctly ({accuracy:.3f}), and {rival}; {causes}"
         )
 
 
@@ -96,7 +97,12 @@ def against_chance(predicted: np.ndarray, labels: np.ndarray, num_classes: int) 
 
 
 def chance_warnings(
-    predicted: np.ndarray, labels: np.ndarray, num_classes: int, *, who: str = "the classifier"
+    predicted: np.ndarray,
+    labels: np.ndarray,
+    num_classes: int,
+    *,
+    who: str = "the classifier",
+    causes: str = CAUSES,
 ) -> list[str]:
     """The warning that a classifier is at chance, or none; see :func:`against_chance`.
 
@@ -106,4 +112,4 @@ def chance_warnings(
     the classifier is no better than guessing: 10 of 90 labelled
     """
     chance = against_chance(predicted, labels, num_classes)
-    return [chance.sentence(who)] if chance is not None and chance.at_chance else []
+    return [chance.sentence(who, causes=causes)] if chance is not None and chance.at_chance else []

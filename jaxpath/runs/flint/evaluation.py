@@ -59,8 +59,9 @@ def evaluate_interpreter(
 
 def _chance_warnings(held_out: flint.Interpretations, num_classes: int) -> list[str]:
     """Of the classifier and of its interpreter."""
+    labels = held_out.labels
+    causes = "its attributes are dead, or it is hardly trained: more --epochs, or a higher --learning-rate"
     return [
-        warning
-        for who, classes in (("the classifier", held_out.predicted), ("the interpreter", held_out.guessed))
-        for warning in metrics.chance_warnings(classes, held_out.labels, num_classes, who=who)
+        *metrics.chance_warnings(held_out.predicted, labels, num_classes),
+        *metrics.chance_warnings(held_out.guessed, labels, num_classes, who="the interpreter", causes=causes),
     ]
