@@ -35,7 +35,7 @@ def test_flags_say_which_example_is_meant_and_are_left_out(bad):
     logits = jnp.zeros((3, 5)).at[1, 2].set(bad)
     results = {"predicted": np.zeros(3, int), **finite.flags(logits_of_draws=logits, counts=jnp.arange(3))}
     results = {name: np.asarray(values) for name, values in results.items()}
-    with pytest.raises(InputError, match="logits of draws of cat 1.png not finite; expected numbers"):
+    with pytest.raises(InputError, match=r"logits of draws of cat 1\.png not finite; expected numbers"):
         finite.checked(results, name="cat {}.png".format)
     fine = {**results, "finite logits of draws": np.ones(3, bool)}
     assert list(finite.checked(fine)) == ["predicted"]

@@ -100,8 +100,7 @@ def _check(images: np.ndarray, clutter: Clutter, origin: str) -> None:
         raise InputError(
             f"{origin} has {len(images)} pictures of {height} x {width} pixels for canvases of "
             f"{clutter.size} and pieces of {clutter.piece}; expected two pictures or more, no larger than "
-            "the canvas and larger than a piece, which would be another whole picture: smaller pieces or larger "
-            "pictures"
+            "the canvas and larger than a piece, which would be another whole picture: take smaller pieces"
         )
     if empty := np.flatnonzero(~(images > INK).any(axis=(1, 2, 3))).tolist():
         raise InputError(

@@ -210,7 +210,7 @@ def test_a_concept_matrix_that_is_not_finite_is_refused():
     for bad in (np.nan, np.inf):
         spoilt = P.copy()
         spoilt[5, 2] = bad
-        with pytest.raises(InputError, match="1 of the .* numbers of the concept matrix are not finite"):
+        with pytest.raises(InputError, match=r"1 of the .* numbers of the concept matrix are not finite"):
             discover.cosine(spoilt, ACTS)
     spoilt[0] = np.nan
     with pytest.raises(InputError, match="not finite"):

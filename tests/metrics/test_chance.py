@@ -42,7 +42,7 @@ def test_a_classifier_that_knows_nothing_is_found_and_a_poor_one_is_not():
 
 @pytest.mark.parametrize(("count", "num_classes"), [(1, 10), (3, 2), (3, 3), (5, 10)])
 def test_a_few_images_say_nothing(count, num_classes):
-    """Of five images of five classes all may be wrong: at an accuracy of 0.6 that happens once in a hundred."""
+    """Of five images of five classes all may be wrong: with an accuracy of 0.6 one time in a hundred."""
     assert metrics.chance_warnings(*images(count, 0, num_classes), 10) == []
     assert metrics.chance_warnings(*images(count + 2, 0, num_classes), 10) != [] or count == 1
 

@@ -63,7 +63,7 @@ def test_an_explainer_whose_scores_are_not_finite_gets_no_figure(name):
 def test_one_image_that_is_not_finite_is_named():
     images = IMAGES.copy()
     images[9, 2, 2] = np.nan
-    with pytest.raises(InputError, match="^activations of image 9 not finite"):
+    with pytest.raises(InputError, match=r"^activations of image 9 not finite"):
         metrics.explain_all(
             tiny.tiny_session(), tiny.method_of(tiny.by_activation), tiny.make_batches(images, LABELS)
         )
@@ -81,7 +81,7 @@ def test_an_image_of_a_source_is_called_by_its_name():
 def test_logits_under_a_mask_are_looked_at_as_well():
     records = records_of(tiny.tiny_session(), tiny.method_of(tiny.by_activation))
     table, rows = np.ones((1, tiny.NUM_CHANNELS), bool), np.zeros(len(IMAGES), int)
-    with pytest.raises(InputError, match="^logits under the mask of image 0"):
+    with pytest.raises(InputError, match=r"^logits under the mask of image 0"):
         metrics.masked_predictions(spoilt_session(np.nan), records, PASSES, table=table, rows=rows)
 
 
@@ -94,9 +94,9 @@ def test_activations_that_the_logits_do_not_show_are_refused():
         return TargetOutput(output.logits, features)
 
     session = tiny.tiny_session(target=target._replace(apply=apply))
-    with pytest.raises(InputError, match="^activations of image 0"):
+    with pytest.raises(InputError, match=r"^activations of image 0"):
         records_of(session, tiny.method_of(tiny.by_chance))
-    with pytest.raises(InputError, match="^mean activations of image 0"):
+    with pytest.raises(InputError, match=r"^mean activations of image 0"):
         metrics.site_means(session, PASSES)
 
 
@@ -106,7 +106,7 @@ def test_what_is_computed_of_each_image_is_refused_unless_nan_is_a_value_there()
     def ratio(params, batch):
         return {"ratio": batch["index"] / jnp.where(batch["index"] == 3, jnp.nan, 1)}
 
-    with pytest.raises(InputError, match="^ratio of image 3 not finite"):
+    with pytest.raises(InputError, match=r"^ratio of image 3 not finite"):
         metrics.per_image(ratio, {}, PASSES, mesh=session.mesh)
     values = metrics.per_image(ratio, {}, PASSES, mesh=session.mesh, undefined=("ratio",))["ratio"]
     np.testing.assert_array_equal(np.flatnonzero(np.isnan(values)), [3])

@@ -63,8 +63,8 @@ def post_hoc_recipe(target: Target, sites: tuple[str, ...] = ()) -> flint.Recipe
 def stretched(recipe: flint.Recipe, source: data.Source) -> flint.Recipe:
     """The recipe for a data set that may be far smaller than the one for which it was published.
 
-    With few images an epoch is over before a stage has had an effect, and attributes die as soon as the sparsity
-    sets in. So each epoch counts as many passes as make :data:`LEAST_IMAGES`: our choice.
+    With few images an epoch is over before a stage has had an effect, and attributes die as soon as the
+    sparsity sets in. So each epoch counts as many passes as make :data:`LEAST_IMAGES`: our choice.
 
     >>> from jaxpath import data
     >>> recipe = stretched(flint.MNIST, data.digits("train"))
