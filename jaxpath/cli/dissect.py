@@ -177,5 +177,5 @@ def _tell(names: Mapping[str, discover.UnitNames], left_out: Sequence[str]) -> N
     for site, units in names.items():
         common = Counter(word for word in units.words if word).most_common(5)
         said = ", ".join(f"{word} ({count})" for word, count in common)
-        tied = f", {units.num_tied} have several that fit equally well" if units.num_tied else ""
+        tied = f", {units.num_tied} would fit several equally well" if units.num_tied else ""
         say(f"{site}: {int(units.valid.sum())} of {len(units.valid)} have a name{tied}: {said}")

@@ -10,8 +10,8 @@ _LEVEL = 0.01
 """Of both tests."""
 
 CAUSES = (
-    "most often the order of the classes, the preprocessing (mean, standard deviation, colours) or the image "
-    "size is not that of its training, or it is hardly trained"
+    "compare the order of the classes, the preprocessing (mean, standard deviation, colours) and the image "
+    "size with those of its training, or train it longer"
 )
 
 

@@ -57,10 +57,12 @@ class Names:
 
 def warning_caveats(warnings: Sequence[str]) -> list[Caveat]:
     """Sentences of :func:`jaxpath.metrics.chance_warnings` as the first thing to know."""
-    return [
-        Caveat("bad", "The classifier is no better than guessing", f"{warning[:1].upper()}{warning[1:]}.")
-        for warning in warnings
-    ]
+    parts = (warning.partition(": ") for warning in warnings)
+    return [Caveat("bad", _sentence(title), f"{_sentence(text)}.") for title, _, text in parts]
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def left_out_caveats(left_out: Sequence[str]) -> list[Caveat]:

@@ -1,7 +1,7 @@
 """Whole runs from Python: data, training, evaluation and results, as the experiments and commands do them."""
 
 from jaxpath.runs import discover, flint, lap
-from jaxpath.runs.classifiers import WEIGHTS, classifier_accuracy, train_classifier
+from jaxpath.runs.classifiers import WEIGHTS, Classified, classifier_accuracy, classify, train_classifier
 from jaxpath.runs.evaluation import Evaluation, evaluate_generator, evaluate_method
 from jaxpath.runs.generators import (
     GENERATOR,
@@ -46,6 +46,7 @@ __all__ = [
     "GENERATOR",
     "WEIGHTS",
     "Cifar10",
+    "Classified",
     "ClassifierOptions",
     "DataOptions",
     "Digits",
@@ -65,6 +66,7 @@ __all__ = [
     "begin",
     "check_data",
     "classifier_accuracy",
+    "classify",
     "discover",
     "environment",
     "evaluate_generator",

@@ -50,15 +50,20 @@ def evaluate_interpreter(
         "dead_attributes": len(flint.dead_attributes(sample.relevance)),
         "num_attributes": kernel.shape[0],
         "num_images": len(held_out.labels),
-        "warnings": _chance_warnings(held_out, study.target.num_classes),
+        "warnings": chance_warnings(held_out, study.target.num_classes),
         "pathway_keeps": pathways.keeps,
         "random_channels_keep": pathways.random_keeps,
     }
     return InterpreterEvaluation(figures, held_out, kernel, sample, pathways)
 
 
-def _chance_warnings(held_out: flint.Interpretations, num_classes: int) -> list[str]:
-    """Of the classifier and of its interpreter."""
+def chance_warnings(held_out: flint.Interpretations, num_classes: int) -> list[str]:
+    """That the classifier or its interpreter is at chance, or nothing.
+
+    Args:
+        held_out: What both say of labelled images.
+        num_classes: K.
+    """
     labels = held_out.labels
     causes = "its attributes are dead, or it is hardly trained: more --epochs, or a higher --learning-rate"
     return [
