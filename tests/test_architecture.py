@@ -25,7 +25,7 @@ BASE = {
         "pathways",
         "losses",
     ),
-    "devices",
+    *("finite", "devices"),
 }
 
 SYSTEMS = {"gencnp", "flint", "lap", "discover"}
@@ -48,8 +48,9 @@ MAY_IMPORT = {
     "layers": {"types", "compiling", "cpu", "windows"},
     "pathways": {"types"},
     "losses": {"types"},
-    # Passes over a data set are compiled for the mesh that they run on.
-    "devices": {"types", "compiling"},
+    "finite": {"types"},
+    # Passes over a data set are compiled for the mesh that they run on; what is not finite is refused there.
+    "devices": {"types", "compiling", "finite"},
     "targets": BASE,
     # A saliency map normalises images as their target does.
     "explainers": BASE | {"targets"},

@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,13 @@ from jaxpath.cli.opening import (
     read_class_names,
 )
 from jaxpath.cli.options import MethodOptions, TargetOptions
-from jaxpath.cli.workplace import Workplace, set_up
+from jaxpath.cli.workplace import Workplace, set_up, warn_of_chance
 from jaxpath.findings import (
     ClassPathways,
     Words,
     describe_classes,
     learn_class_pathways,
+    load_left_out,
     load_pictures,
     load_words,
     save_class_pathways,
@@ -97,11 +99,13 @@ def run(options: LearnClassPathways) -> None:
         class_names=names,
         began=began,
     )
-    learned, count = _learn(options, workplace, source)
+    learned, records = _learn(options, workplace, source)
+    warnings = warn_of_chance(target, source, records.predicted, records.labels)
+    count = len(records.labels)
     save_class_pathways(learned, target, options.out / "class_pathways.npz")
     _draw(workplace, learned)
     if words is not None:
-        _write_words(workplace, learned, words)
+        _write_words(options, workplace, learned, words, warnings)
     known = int(learned.known.sum())
     density = learned.masks[learned.known].mean()
     say(f"{known} class pathways from {count} pictures, {density:.1%} of the channels open")
@@ -113,7 +117,8 @@ def run(options: LearnClassPathways) -> None:
         classes=known,
         threshold=options.threshold,
         applied_to=list(options.apply),
-        left_out=[row._asdict() for row in source.left_out],
+        left_out_files=[row._asdict() for row in source.left_out],
+        warnings=warnings,
     )
     say(f"class pathways: {options.out / 'class_pathways.npz'} ({workplace.seconds:.0f} s)")
 
@@ -139,8 +144,8 @@ def _pictures_to_explain(options: LearnClassPathways) -> data.Source | None:
 
 def _learn(
     options: LearnClassPathways, workplace: Workplace, source: data.Source
-) -> tuple[ClassPathways, int]:
-    """The pathways of the classes, and the number of pictures that they come from."""
+) -> tuple[ClassPathways, metrics.Records]:
+    """The pathways of the classes, and the pictures that they come from."""
     reading = data.Reading(skip_unreadable=options.skip_unreadable)
     passes = metrics.source_passes(workplace.session, source, title="learning", reading=reading)
     records = metrics.explain_all(workplace.session, workplace.method, passes)
@@ -151,7 +156,7 @@ def _learn(
         class_names=workplace.class_names,
         method=workplace.method.name,
     )
-    return learned, len(records.labels)
+    return learned, records
 
 
 def _transfer(
@@ -186,7 +191,13 @@ def _transfer(
     )
 
 
-def _write_words(workplace: Workplace, learned: ClassPathways, words: Words) -> None:
+def _write_words(
+    options: LearnClassPathways,
+    workplace: Workplace,
+    learned: ClassPathways,
+    words: Words,
+    warnings: Sequence[str],
+) -> None:
     """Writes the classes in words, as a page and as JSON; says some of it."""
     described = describe_classes(learned, words, workplace.target.sites)
     name = report.Names(learned.class_names)
@@ -204,7 +215,9 @@ def _write_words(workplace: Workplace, learned: ClassPathways, words: Words) -> 
     ]
     (workplace.out / "class_words.json").write_text(as_json(as_dicts), encoding="utf-8")
     total = sum(map(len, words.values()))
-    page = report.class_words_page(described, workplace.setting(), total=total)
+    assert options.words is not None
+    setting = workplace.setting(warnings=warnings, left_out=load_left_out(options.words))
+    page = report.class_words_page(described, setting, total=total)
     report.write_page(page, workplace.out / "class_words.html")
     for one in described[:_TOLD]:
         said = ", ".join(share.word for share in one.words[:5]) or "no words"

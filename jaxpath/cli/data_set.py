@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from jaxpath.cli.opening import (
     read_class_names,
 )
 from jaxpath.cli.options import MethodOptions, TargetOptions
-from jaxpath.cli.workplace import Workplace, set_up
+from jaxpath.cli.workplace import Workplace, set_up, warn_of_chance
 from jaxpath.findings import DataSetFinding, find_data_set, load_pictures
 from jaxpath.pathways import site_arrays, unflatten
 from jaxpath.runs import say
@@ -66,13 +67,15 @@ def run(options: DataSetReport) -> None:
     np.savez_compressed(
         options.out / "pathways.npz", **finding.records._asdict(), **site_arrays(target.sites)
     )
-    page = _write(options, workplace, finding, source)
+    warnings = warn_of_chance(target, source, finding.records.predicted, finding.records.labels)
+    page = _write(options, workplace, finding, source, warnings)
     workplace.write_manifest(
         data=options.data,
         split=options.split,
         images=len(finding.records.labels),
-        left_out=[row._asdict() for row in source.left_out],
+        left_out_files=[row._asdict() for row in source.left_out],
         metrics=dict(finding.metrics),
+        warnings=warnings,
     )
     say(f"report: {page} ({workplace.seconds:.0f} s)")
 
@@ -91,7 +94,11 @@ def _evaluate(options: DataSetReport, workplace: Workplace, source: data.Source)
 
 
 def _write(
-    options: DataSetReport, workplace: Workplace, finding: DataSetFinding, source: data.Source
+    options: DataSetReport,
+    workplace: Workplace,
+    finding: DataSetFinding,
+    source: data.Source,
+    warnings: Sequence[str],
 ) -> Path:
     sites = workplace.target.sites
     masks = unflatten(finding.records.masks.astype(np.float32), sites)
@@ -103,7 +110,7 @@ def _write(
     pictures = load_pictures(workplace.session, data.Subset(source, places)) if places else None
     html = report.data_set_page(
         finding,
-        workplace.setting(),
+        workplace.setting(warnings=warnings),
         title=f"{Path(options.data).name}{f' ({options.split})' if options.split else ''}",
         thumbnails=[] if pictures is None else list(pictures.images),
         image_names=[] if pictures is None else pictures.names,

@@ -3,14 +3,14 @@
 import dataclasses
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 import jax
 import numpy as np
 
-from jaxpath import data, discover, targets
+from jaxpath import data, discover, report, targets
 from jaxpath.cli.opening import (
     fit_pictures,
     names_to_show,
@@ -20,7 +20,7 @@ from jaxpath.cli.opening import (
     read_class_names,
 )
 from jaxpath.cli.options import TargetOptions
-from jaxpath.cli.workplace import make_session
+from jaxpath.cli.workplace import make_session, warn_of_chance
 from jaxpath.metrics import Session, source_passes
 from jaxpath.runs import say
 from jaxpath.runs.manifest import write_manifest
@@ -34,8 +34,9 @@ class Dissect:
     jaxpath dissect --data photographs --weights resnet18.safetensors --concepts words.txt --out words
 
     Pictures and concepts are embedded by CLIP (pip install jaxpath[clip]) and kept in ~/.cache/jaxpath, or
-    their embeddings are given. Without either, channels are named after the classes of the pictures. The file
-    words.json is for --words of jaxpath explain and jaxpath class-pathway.
+    their embeddings are given. Without either, channels are named after the classes of the pictures; a class
+    of which there is no picture is offered to none. The file words.json is for --words of jaxpath explain and
+    jaxpath class-pathway.
 
     Attributes:
         data: Pictures: a folder, an .npz file, or another form of data set.
@@ -103,7 +104,9 @@ def run(options: Dissect) -> None:
     else:
         embeddings = embeddings._replace(images=embeddings.images[source.indices])
     names = discover.dissect(activity, embeddings, similarity=similarity, winners_only=options.winners_only)
-    discover.save_words(names, options.out / "words.json")
+    predicted = activity.channels[discover.OUTPUTS].argmax(axis=1)
+    warnings = warn_of_chance(target, source, predicted, activity.labels)
+    discover.save_words(names, options.out / "words.json", left_out=embeddings.left_out)
     _save(names, embeddings.concepts, options.out / "dissection.npz")
     weights_hash = targets.weights_hash(options.classifier.weights)
     write_manifest(
@@ -113,13 +116,15 @@ def run(options: Dissect) -> None:
         data=options.data,
         split=options.split,
         images=len(activity.indices),
-        left_out=[row._asdict() for row in source.left_out],
+        left_out_files=[row._asdict() for row in source.left_out],
         concepts=len(embeddings.concepts),
+        left_out_classes=list(embeddings.left_out),
+        warnings=warnings,
         similarity=options.similarity,
         seed=options.seed,
         seconds=round(time.perf_counter() - began, 1),
     )
-    _tell(names)
+    _tell(names, embeddings.left_out)
     say(f"words: {options.out / 'words.json'} ({time.perf_counter() - began:.0f} s)")
 
 
@@ -177,8 +182,11 @@ def _save(names: Mapping[str, discover.UnitNames], concepts: tuple[str, ...], pa
     np.savez_compressed(path, concepts=np.array(concepts, np.str_), **arrays)
 
 
-def _tell(names: Mapping[str, discover.UnitNames]) -> None:
+def _tell(names: Mapping[str, discover.UnitNames], left_out: Sequence[str]) -> None:
+    if left_out:
+        say(report.left_out_sentence(left_out))
     for site, units in names.items():
         common = Counter(word for word in units.words if word).most_common(5)
         said = ", ".join(f"{word} ({count})" for word, count in common)
-        say(f"{site}: {int(units.valid.sum())} of {len(units.valid)} have a name: {said}")
+        tied = f", {units.num_tied} would fit several equally well" if units.num_tied else ""
+        say(f"{site}: {int(units.valid.sum())} of {len(units.valid)} have a name{tied}: {said}")

@@ -17,7 +17,7 @@ from jaxpath.cli.opening import (
     read_class_names,
 )
 from jaxpath.cli.options import MethodOptions, TargetOptions
-from jaxpath.cli.workplace import Workplace, set_up
+from jaxpath.cli.workplace import Workplace, set_up, warn_of_chance
 from jaxpath.findings import (
     ClassPathways,
     Context,
@@ -30,6 +30,7 @@ from jaxpath.findings import (
     join_surveys,
     learn_class_pathways,
     load_class_pathways,
+    load_left_out,
     load_pictures,
     load_reference,
     load_words,
@@ -105,10 +106,12 @@ def run(options: Explain) -> None:
     )
     picture_names, pictures, everything = _survey_all(options, workplace, source)
     shown = everything.take(np.arange(len(pictures.names)))
-    reference = None
+    reference, warnings = None, []
     if reference_source is not None:
         reference = _load_reference(workplace, reference_source, shown)
         learned = learned or _learn_from(reference, workplace)
+        known = reference.survey.records
+        warnings = warn_of_chance(target, reference_source, known.predicted, known.labels)
     context = Context(reference, learned, words)
     findings = find_images(workplace.session, pictures, shown, context=context, seed=workplace.method.seed)
     _write_pathways(workplace, picture_names, everything)
@@ -117,10 +120,17 @@ def run(options: Explain) -> None:
         pictures=list(picture_names),
         unreadable=len(source) - len(picture_names),
         reference=options.reference,
-        left_out=[row._asdict() for row in ([] if reference_source is None else reference_source.left_out)],
+        left_out_files=[
+            row._asdict() for row in ([] if reference_source is None else reference_source.left_out)
+        ],
+        warnings=warnings,
     )
     count = 0 if reference is None else len(reference.pictures.names)
-    setting = workplace.setting(reference=f"{count} pictures of {options.reference}" if count else "")
+    setting = workplace.setting(
+        reference=f"{count} pictures of {options.reference}" if count else "",
+        warnings=warnings,
+        left_out=() if options.words is None else load_left_out(options.words),
+    )
     rows = _overview(picture_names, everything, len(findings))
     report.write_page(report.image_page(findings, setting, overview=rows), options.out / "report.html")
     _tell(workplace, len(picture_names), findings)

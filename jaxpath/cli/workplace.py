@@ -2,19 +2,22 @@
 
 import dataclasses
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 from tqdm import tqdm
 
-from jaxpath import explainers, gencnp, report, runs, targets
+from jaxpath import data, explainers, gencnp, metrics, report, runs, targets
 from jaxpath.cli.opening import prepare_folder
 from jaxpath.cli.options import DENSITY, MethodOptions, TargetOptions
 from jaxpath.devices import check_batch_size, make_mesh
 from jaxpath.files import sha256_of
+from jaxpath.findings import knows_classes
 from jaxpath.metrics import Method, Session
+from jaxpath.runs import warn
 from jaxpath.runs.manifest import report_details, write_manifest
 from jaxpath.types import Explainer, InputError, Params, Target
 
@@ -53,15 +56,28 @@ class Workplace(NamedTuple):
         """Seconds since the command began."""
         return time.perf_counter() - self.began
 
-    def setting(self, *, reference: str = "", method: str | None = None) -> report.Setting:
-        """What a page says about how it was made."""
+    def setting(
+        self,
+        *,
+        reference: str = "",
+        warnings: Sequence[str] = (),
+        left_out: Sequence[str] = (),
+    ) -> report.Setting:
+        """What a page says about how it was made.
+
+        Args:
+            reference: What pictures are compared with.
+            warnings: That the classifier is at chance.
+            left_out: What no channel could be named after.
+        """
         return report.Setting(
             model=self.target.name,
             sites=self.target.sites,
             class_names=self.class_names,
-            method=method or self.method.name,
+            method=self.method.name,
             reference=reference,
             details=report_details(self.weights, self.weights_hash, self.method.seed),
+            caveats=[*report.warning_caveats(warnings), *report.left_out_caveats(left_out)],
         )
 
     def write_manifest(self, **facts: Any) -> None:
@@ -107,6 +123,26 @@ def set_up(
         class_names=class_names,
         began=began,
     )
+
+
+def warn_of_chance(
+    target: Target, source: data.Source, predicted: np.ndarray, labels: np.ndarray
+) -> list[str]:
+    """Warns on the terminal if the classifier is at chance; returns the warnings for page and manifest.
+
+    Args:
+        target: The classifier.
+        source: The pictures; if their labels are not its classes, they say nothing.
+        predicted: int [N], clean predictions of some or all of them.
+        labels: int [N].
+    """
+    unlisted = source.labels is None and source.num_classes == target.num_classes
+    if not unlisted and not knows_classes(source, target.num_classes):
+        return []
+    warnings = metrics.chance_warnings(predicted, labels, target.num_classes)
+    for warning in warnings:
+        warn(warning)
+    return warnings
 
 
 def make_session(target: Target, params: Params, batch_size: int | None) -> Session:

@@ -18,11 +18,13 @@ class Embeddings(NamedTuple):
         images: [N, D].
         texts: [M, D], of the bare concepts in the same order.
         concepts: The M concepts.
+        left_out: What was asked for and is no concept, because no image shows it.
     """
 
     images: np.ndarray
     texts: np.ndarray
     concepts: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
 
 
 class Cosines(NamedTuple):
@@ -79,7 +81,11 @@ def concept_matrix(image_embeddings: Array | np.ndarray, text_embeddings: Array 
 
 
 def label_embeddings(labels: np.ndarray, class_names: tuple[str, ...]) -> Embeddings:
-    """Images described by their class alone, without an encoder: the concepts are the classes.
+    """Images described by their class alone, without an encoder: the concepts are the classes that occur.
+
+    A class without images would be judged by none: ``soft_wpmi`` and ``wpmi`` give it 0 for every unit, which
+    is the best score of a unit whose scores are negative. Such classes are ``left_out``; the i-th concept is
+    the class ``np.unique(labels)[i]``.
 
     Args:
         labels: int [N].
@@ -94,8 +100,11 @@ def label_embeddings(labels: np.ndarray, class_names: tuple[str, ...]) -> Embedd
             f"units were to be named after {num_classes} classes, but not every image has one of them; "
             "expected labels from 0 on: take a labelled data set"
         )
-    eye = np.eye(num_classes, dtype=np.float32)
-    return Embeddings(eye[labels], eye, tuple(class_names))
+    classes, places = np.unique(labels, return_inverse=True)
+    eye = np.eye(len(classes), dtype=np.float32)
+    absent = np.setdiff1d(np.arange(num_classes), classes)
+    concepts, left_out = (tuple(class_names[c] for c in group) for group in (classes, absent))
+    return Embeddings(eye[places], eye, concepts, left_out)
 
 
 def read_concepts(path: str | Path) -> tuple[str, ...]:

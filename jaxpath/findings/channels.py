@@ -24,6 +24,8 @@ NUM_PER_PART = 3
 
 NUM_CROPS = 5
 
+_LEFT_OUT = "left_out"
+
 
 def strong_channels(
     image: np.ndarray,
@@ -117,7 +119,8 @@ def load_words(path: str | Path, sites: Sequence[Site]) -> Words:
 
     Args:
         path: A ``.json`` file, site name -> a list of words per channel or channel -> words; or an
-            ``.npz`` file with an array of words per channel for each site name.
+            ``.npz`` file with an array of words per channel for each site name. See :func:`load_left_out` for
+            ``left_out``.
         sites: The target's sites.
 
     Raises:
@@ -130,7 +133,7 @@ def load_words(path: str | Path, sites: Sequence[Site]) -> Words:
         raise InputError(f"there is no file of channels' words {path}; {form}")
     try:
         raw = _read(path)
-        words = {str(site): _by_channel(values) for site, values in raw.items()}
+        words = {str(site): _by_channel(values) for site, values in raw.items() if site != _LEFT_OUT}
     except (ValueError, TypeError, AttributeError, OSError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} holds no words of channels ({error}); {form}") from error
     channels = {site.name: site.channels for site in sites}
@@ -143,6 +146,25 @@ def load_words(path: str | Path, sites: Sequence[Site]) -> Words:
                 f"the channels 0 to {channels[site] - 1}; correct their numbers"
             )
     return words
+
+
+def load_left_out(path: str | Path) -> tuple[str, ...]:
+    """Reads what no channel could be named after: the list ``left_out`` of a file of :func:`load_words`.
+
+    Raises:
+        InputError: The file cannot be read, or ``left_out`` is no list.
+    """
+    try:
+        left_out = _read(Path(path)).get(_LEFT_OUT, [])
+    except (ValueError, AttributeError, OSError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{path} holds no words of channels ({error}); give a file of jaxpath dissect"
+        ) from error
+    if not isinstance(left_out, list):
+        raise InputError(
+            f"left_out in {path} is {left_out!r}; expected a list of the words that were not offered"
+        )
+    return tuple(map(str, left_out))
 
 
 def _read(path: Path) -> Mapping[str, Any]:

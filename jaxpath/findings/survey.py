@@ -61,12 +61,18 @@ def join_surveys(surveys: Sequence[Survey], rows: Any = slice(None)) -> Survey:
 
 
 def survey(session: Session, method: Method, pictures: Pictures, *, title: str = "explaining") -> Survey:
-    """Explains the predicted class of every picture and runs each under its pathway."""
+    """Explains the predicted class of every picture and runs each under its pathway.
+
+    Raises:
+        InputError: Logits, activations or scores of a picture are not finite.
+    """
     step = _step(session.target, session.mesh, method.make, method.seed)
     frozen = session.params, session.fills
     explainer_params, frozen = replicate((method.params, frozen), session.mesh)
     passes = array_passes(session, title=title, image=pictures.images, label=pictures.labels)
-    results = collect(step, passes(), explainer_params, frozen, mesh=session.mesh)
+    results = collect(
+        step, passes(), explainer_params, frozen, mesh=session.mesh, name=pictures.names.__getitem__
+    )
     records = Records(**{name: results.pop(name) for name in Records._fields})
     return Survey(records, **results)
 

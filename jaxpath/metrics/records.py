@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxpath import markup
+from jaxpath.finite import check
 
 
 class Records(NamedTuple):
@@ -85,4 +86,5 @@ class InsertionDeletion(NamedTuple):
 
     def _area(self, curves: np.ndarray) -> np.ndarray:
         """By the trapezoidal rule, over the range of the fractions."""
+        check("probabilities of the curves", curves)
         return np.trapezoid(curves, self.fractions, axis=1) / (self.fractions[-1] - self.fractions[0])

@@ -17,7 +17,7 @@ from jaxpath.findings.wording import ClassWords
 from jaxpath.report import encode
 from jaxpath.report.charts import Bar, density_bars, map_points, matrix_cells, matrix_uri
 from jaxpath.report.columns import data_set_columns, image_columns, stage_row
-from jaxpath.report.sentences import Names, caveats, data_set_caveats, data_set_facts, verdict
+from jaxpath.report.sentences import Caveat, Names, caveats, data_set_caveats, data_set_facts, verdict
 from jaxpath.report.style import SERIES, number, percent
 from jaxpath.types import Site
 
@@ -35,6 +35,7 @@ class Setting(NamedTuple):
         class_names: Names of the classes, as far as they are known; empty: numbers.
         method: How the pathways were found.
         reference: What pictures are compared with, in words; empty if with nothing.
+        caveats: What to know before anything else on the page is trusted.
         details: Further lines of the footer, such as versions: (name, value).
     """
 
@@ -44,6 +45,7 @@ class Setting(NamedTuple):
     method: str
     reference: str = ""
     details: Sequence[tuple[str, str]] = ()
+    caveats: Sequence[Caveat] = ()
 
 
 class OverviewRow(NamedTuple):
@@ -116,7 +118,7 @@ def data_set_page(
         finding=finding,
         metrics=finding.metrics,
         facts=data_set_facts(finding.metrics),
-        caveats=data_set_caveats(finding),
+        caveats=[*setting.caveats, *data_set_caveats(finding)],
         names=names,
         columns=data_set_columns(finding.records.masks, setting.sites),
         stages=stage_row(setting.sites),

@@ -1,7 +1,7 @@
 """Whole runs from Python: data, training, evaluation and results, as the experiments and commands do them."""
 
 from jaxpath.runs import discover, flint, lap
-from jaxpath.runs.classifiers import WEIGHTS, classifier_accuracy, train_classifier
+from jaxpath.runs.classifiers import WEIGHTS, Classified, classifier_accuracy, classify, train_classifier
 from jaxpath.runs.evaluation import Evaluation, evaluate_generator, evaluate_method
 from jaxpath.runs.generators import (
     GENERATOR,
@@ -17,7 +17,7 @@ from jaxpath.runs.objective_options import ObjectiveFlags
 from jaxpath.runs.options import ClassifierOptions, DataOptions, GeneratorOptions
 from jaxpath.runs.pictures import read_pictures, save_figures
 from jaxpath.runs.results import report_generator, write_results
-from jaxpath.runs.run import Run, as_config, begin, say
+from jaxpath.runs.run import Run, as_config, begin, say, warn
 from jaxpath.runs.schedules import steps_of, warmup_cosine
 from jaxpath.runs.study import (
     Net,
@@ -46,6 +46,7 @@ __all__ = [
     "GENERATOR",
     "WEIGHTS",
     "Cifar10",
+    "Classified",
     "ClassifierOptions",
     "DataOptions",
     "Digits",
@@ -65,6 +66,7 @@ __all__ = [
     "begin",
     "check_data",
     "classifier_accuracy",
+    "classify",
     "discover",
     "environment",
     "evaluate_generator",
@@ -93,5 +95,6 @@ __all__ = [
     "train_classifier",
     "train_generator",
     "warmup_cosine",
+    "warn",
     "write_results",
 ]

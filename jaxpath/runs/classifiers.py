@@ -1,12 +1,14 @@
 """Classifiers trained from scratch, for those who bring data and no weights."""
 
 import contextlib
+from typing import NamedTuple
 
 import jax
 import optax
 
 from jaxpath import data, metrics, targets, training
 from jaxpath.devices import check_batch_size, make_mesh
+from jaxpath.finite import flags
 from jaxpath.runs.options import ClassifierOptions
 from jaxpath.runs.run import Run, names_of
 from jaxpath.runs.schedules import warmup_cosine
@@ -85,10 +87,22 @@ def make_optimizer(options: ClassifierOptions) -> optax.GradientTransformation:
     )
 
 
-def classifier_accuracy(
+class Classified(NamedTuple):
+    """What a classifier says of labelled images.
+
+    Attributes:
+        accuracy: Share that is classified correctly.
+        warnings: That it is at chance, or nothing; see :func:`jaxpath.metrics.against_chance`.
+    """
+
+    accuracy: float
+    warnings: list[str]
+
+
+def classify(
     target: Target, params: Params, source: data.Source, *, batch_size: int | None = None
-) -> float:
-    """Share of the images of ``source`` that ``target`` classifies rightly.
+) -> Classified:
+    """Classifies the images of ``source``.
 
     Args:
         target: The classifier.
@@ -97,19 +111,29 @@ def classifier_accuracy(
         batch_size: Images at once over all devices; None takes 32 on each.
 
     Raises:
-        InputError: An image has no label.
+        InputError: An image has no label, or a logit is not finite.
     """
 
     def predict(params: Params, batch: Batch) -> dict[str, jax.Array]:
-        return {"predicted": target.apply(params, batch["image"]).logits.argmax(axis=-1)}
+        logits = target.apply(params, batch["image"]).logits
+        return {"predicted": logits.argmax(axis=-1), **flags(logits=logits)}
 
     size = _SCORED_AT_ONCE * jax.device_count() if batch_size is None else batch_size
     session = open_session(target, params, batch_size=size)
     passes = metrics.source_passes(session, source)
     results = metrics.per_image(predict, params, passes, mesh=session.mesh)
-    if (results["labels"] < 0).any():
+    predicted, labels = results["predicted"], results["labels"]
+    if (labels < 0).any():
         raise InputError(
-            f"{(results['labels'] < 0).sum()} of {len(results['labels'])} images have no label, so that "
-            "there is no accuracy; score labelled images"
+            f"{(labels < 0).sum()} of {len(labels)} images have no label, so that there is no accuracy; score "
+            "labelled images"
         )
-    return metrics.agreement(results["predicted"], results["labels"])
+    warnings = metrics.chance_warnings(predicted, labels, target.num_classes, who=target.name)
+    return Classified(metrics.agreement(predicted, labels), warnings)
+
+
+def classifier_accuracy(
+    target: Target, params: Params, source: data.Source, *, batch_size: int | None = None
+) -> float:
+    """Share of the images of ``source`` that ``target`` classifies correctly; see :func:`classify`."""
+    return classify(target, params, source, batch_size=batch_size).accuracy

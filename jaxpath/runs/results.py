@@ -14,7 +14,7 @@ from jaxpath.runs.evaluation import Evaluation, evaluate_generator, first_batch
 from jaxpath.runs.generators import TrainedGenerator
 from jaxpath.runs.manifest import as_json, environment
 from jaxpath.runs.options import GeneratorOptions
-from jaxpath.runs.run import Run, names_of, say
+from jaxpath.runs.run import Run, names_of, say, warn
 from jaxpath.runs.study import Study, open_session
 from jaxpath.types import Target
 
@@ -52,12 +52,14 @@ def report_generator(
         write_pathways(run.out, study.target, evaluation)
         names = data.names_of_classes(study.held_out, study.target.num_classes)
         draw_pathways(run.out, study.target, evaluation, examples["image"], names)
-    count = len(evaluation.records.labels)
+    records = evaluation.records
+    count = len(records.labels)
     unreadable = len(trained.unreadable) + len(study.held_out) - count
     figures = {
         **evaluation.figures,
         "num_images": count,
         "unreadable_images": unreadable,
+        "warnings": metrics.chance_warnings(records.predicted, records.labels, study.target.num_classes),
         **({} if trained.fit is None else {name: getattr(trained.fit, name) for name in SPEED}),
     }
     write_results(figures, run=run)
@@ -65,19 +67,31 @@ def report_generator(
 
 
 def write_results(figures: Mapping[str, Any], *, run: Run) -> None:
-    """Writes ``results.json``: figures, seconds, configuration, versions and device; prints the headlines."""
-    results = {**figures, "seconds": run.seconds, "config": dict(run.config or {}), **environment()}
+    """Writes ``results.json``: figures, warnings, seconds, configuration, versions and device.
+
+    Prints the headlines and the warnings.
+
+    Args:
+        figures: Every metric by its name, and ``warnings``: sentences of what speaks against them, such as
+            :func:`jaxpath.metrics.chance_warnings`.
+        run: The run.
+    """
+    warnings = list(figures.get("warnings", ()))
+    if figures.get("collapsed_sites"):
+        warnings.append(
+            f"the gates of {', '.join(figures['collapsed_sites'])} are the same, all 0 or all 1, for every "
+            "image: these sites tell nothing about any of them"
+        )
+    described = {"warnings": warnings, "seconds": run.seconds, "config": dict(run.config or {})}
+    results = {**figures, **described, **environment()}
     if jax.process_index() == 0:
         with replacing(run.out / "results.json") as partial:
             partial.write_text(as_json(results), encoding="utf-8")
     for name in metrics.metric_names(lambda metric: metric.headline):
         if name in figures:
             say(f"  {name:>16} {figures[name]:.3f}")
-    if figures.get("collapsed_sites"):
-        say(
-            f"  warning: the gates of {', '.join(figures['collapsed_sites'])} are the same, all 0 or all 1, "
-            "for every image: these sites tell nothing about any of them"
-        )
+    for warning in warnings:
+        warn(warning)
     say(f"results: {run.out / 'results.json'}")
 
 

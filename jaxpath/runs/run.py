@@ -4,6 +4,8 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import os
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -125,6 +127,12 @@ def names_of(target: Target, source: data.Source, params: Params | None = None) 
     """What a configuration says of a classifier, its parameters if they are given, and the images."""
     names = {"target": target.name, "examples": len(source)}
     return names if params is None else {**names, "params": digest(params)}
+
+
+def warn(message: str) -> None:
+    """Prints what speaks against a result, in red on a terminal that has colours, on process 0 only."""
+    coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    say(f"\033[31mwarning: {message}\033[0m" if coloured else f"warning: {message}")
 
 
 def say(message: str) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxpath import data, explainers, gencnp, metrics, report, targets
 from jaxpath.metrics import Method, Passes, Session
+from jaxpath.runs.classifiers import classify
 from jaxpath.runs.evaluation import passes_over
 from jaxpath.runs.generators import train_generator
 from jaxpath.runs.options import GeneratorOptions
@@ -90,7 +91,13 @@ def check_sanity(options: SanityCheck) -> dict[str, Any]:
     if jax.process_index() == 0:
         figure = report.plot_cascade(stages, chance=metrics.random_aciou(options.density))
         report.save_figure(figure, options.out / "cascade.png")
-    figures = {"cascade": stages, "random_target": curves, "num_images": len(study.held_out)}
+    _, warnings = classify(study.target, study.params, study.held_out)
+    figures = {
+        "cascade": stages,
+        "random_target": curves,
+        "num_images": len(study.held_out),
+        "warnings": warnings,
+    }
     write_results(figures, run=run)
     return figures
 

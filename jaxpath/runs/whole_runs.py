@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from jaxpath import data, targets
-from jaxpath.runs.classifiers import WEIGHTS, classifier_accuracy, train_classifier
+from jaxpath.runs.classifiers import WEIGHTS, classify, train_classifier
 from jaxpath.runs.evaluation import Evaluation
 from jaxpath.runs.generators import train_generator
 from jaxpath.runs.options import ClassifierOptions, DataOptions, GeneratorOptions
@@ -158,8 +158,9 @@ def run_target(options: TargetRun) -> float:
         steps = steps_of(options.epochs, train, classifier.train_batch_size)
         classifier = dataclasses.replace(classifier, train_steps=steps)
     params = train_classifier(target, train, classifier, run=run)
-    accuracy = classifier_accuracy(target, params, held_out)
+    accuracy, warnings = classify(target, params, held_out)
     say(f"accuracy on {len(held_out)} held-out images: {accuracy:.4f}")
-    write_results({"target_accuracy": accuracy, "num_images": len(held_out)}, run=run)
+    figures = {"target_accuracy": accuracy, "num_images": len(held_out), "warnings": warnings}
+    write_results(figures, run=run)
     say(f"weights: {run.out / WEIGHTS}")
     return accuracy

@@ -156,6 +156,6 @@ def test_a_stray_picture_beside_class_folders_is_said_and_leaves_them_what_they_
     assert "pictures beside the class folders (1, such as overview.png)" in error
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["images"] == 20
-    assert manifest["left_out"] == [
+    assert manifest["left_out_files"] == [
         {"what": "pictures beside the class folders", "number": 1, "example": "overview.png"}
     ]

@@ -51,6 +51,7 @@ def compare_architectures(options: ArchitectureComparison) -> dict[str, Any]:
         "models": {profile.name: profile.figures for profile in profiles},
         "comparison": comparison,
         "num_images": len(profiles[0].records.labels),
+        "warnings": [warning for profile in profiles for warning in profile.figures["warnings"]],
     }
     write_results(figures, run=run)
     return figures

@@ -84,7 +84,9 @@ def compare_explainers(
         ]
     rows = merge(zip((entry.name for entry in entries), scores, strict=True))
     print_curves(rows)
-    write_results({"explainers": rows, "num_images": len(source)}, run=run)
+    # Of the explainer with the most images, which is said once for all.
+    warnings = max(rows.values(), key=lambda row: row["num_images"])["warnings"]
+    write_results({"explainers": rows, "num_images": len(source), "warnings": warnings}, run=run)
     if jax.process_index() == 0:
         write_tables(run.out, rows)
     return rows

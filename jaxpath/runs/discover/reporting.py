@@ -117,6 +117,7 @@ def evaluate_pair(
         "relu_accuracy": rectified.figures["accuracy_by_draws"][0],
         "planted_top1": planted_top1(seed),
         "num_images": len(held_out),
+        "warnings": [*competing.figures["warnings"], *rectified.figures["warnings"]],
     }
     return PairEvaluation(figures, competing, rectified)
 
@@ -149,7 +150,8 @@ def report_pair(
         say(f"{net.target.name}: accuracy by draws: {shares}")
     if jax.process_index() == 0:
         run.make_folder()
-        discover.save_words(evaluation.competing.names, run.out / "words.json")
+        left_out = () if embeddings is not None else evaluation.figures["left_out_classes"]
+        discover.save_words(evaluation.competing.names, run.out / "words.json", left_out=left_out)
         descriptions = as_json(evaluation.competing.descriptions)
         (run.out / "descriptions.json").write_text(descriptions, encoding="utf-8")
     write_results(evaluation.figures, run=run)
