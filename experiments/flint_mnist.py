@@ -9,8 +9,8 @@ r"""Trains FLINT on MNIST or FashionMNIST: a classifier that learns its own expl
 
 The first command is the published recipe: 12 epochs in batches of 16, ten minutes of CPU time on one core.
 The second is ours and takes twelve. Expected of both on the test images: an accuracy of about .99, .98 of the
-interpreter, and one or two attributes that carry a decision. The third needs no file: it takes scikit-learn's
-1,797 digits, and as many passes over them as the recipe needs; a minute, for accuracies of about 0.96 and 0.93.
+interpreter, and one or two attributes that carry a decision. The third needs no file: it takes a minute for
+scikit-learn's 1,797 digits, as many passes over them as the recipe needs, to accuracies of 0.96 and 0.93.
 """
 
 import dataclasses

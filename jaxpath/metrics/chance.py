@@ -108,7 +108,7 @@ def chance_warnings(
 
     >>> chance_warnings(np.arange(90) % 10, np.arange(90) % 10, 10)
     []
-    >>> print(chance_warnings(np.full(90, 3), np.arange(90) % 9, 10)[0][:59])
+    >>> print(chance_warnings(np.full(90, 3), np.arange(90) % 9, 10)[0][:60])
     the classifier is no better than guessing: 10 of 90 labelled
     """
     chance = against_chance(predicted, labels, num_classes)

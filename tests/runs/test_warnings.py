@@ -50,10 +50,9 @@ def test_a_warning_is_red_on_a_terminal_with_colours(capsys, monkeypatch):
 def test_a_classifier_is_judged_by_images_whose_labels_it_has_not_seen(untrained, few):
     target, params = untrained
     accuracy, warnings = runs.classify(target, params, few)
-    predicted = np.asarray(jax.jit(target.apply)(params, data.digits("test").images[:60]).logits).argmax(
-        axis=1
-    )
-    right = int((predicted == data.digits("test").labels[:60]).sum())
+    digits = data.digits("test")
+    predicted = np.asarray(jax.jit(target.apply)(params, digits.images[:60]).logits).argmax(axis=1)
+    right = int((predicted == digits.labels[:60]).sum())
     assert accuracy == pytest.approx(right / 60)
     (warning,) = warnings
     assert warning.startswith(f"resnet8 is no better than guessing: {right} of 60 labelled images")
