@@ -10,6 +10,7 @@ from jaxpath import data, metrics, report
 from jaxpath.cli.opening import draw_pictures, open_classifier, open_pictures, read_class_names
 from jaxpath.cli.options import MethodOptions, TargetOptions
 from jaxpath.cli.workplace import Workplace, set_up
+from jaxpath.files import write_text
 from jaxpath.findings import (
     ClassPathways,
     Words,
@@ -166,7 +167,7 @@ def _transfer(
     fidelity = transfer.fidelity()
     left_out = len(records.predicted) - len(transfer.rows)
     result = {"fidelity": fidelity, "pictures": each, "classes_without_pathway": left_out}
-    (workplace.out / "transfer.json").write_text(as_json(result), encoding="utf-8")
+    write_text(workplace.out / "transfer.json", as_json(result))
     say(
         f"{len(each)} new pictures: {fidelity['class']:.1%} keep their class under its pathway, "
         f"{fidelity['random']:.1%} under a random one as large, {fidelity['other']:.1%} under another class's"
@@ -190,7 +191,7 @@ def _write_words(workplace: Workplace, learned: ClassPathways, words: Words) -> 
         }
         for one in described
     ]
-    (workplace.out / "class_words.json").write_text(as_json(as_dicts), encoding="utf-8")
+    write_text(workplace.out / "class_words.json", as_json(as_dicts))
     total = sum(map(len, words.values()))
     page = report.class_words_page(described, workplace.setting(), total=total)
     report.write_page(page, workplace.out / "class_words.html")

@@ -10,6 +10,7 @@ from jaxpath import data, metrics, report
 from jaxpath.cli.opening import draw_pictures, open_classifier, read_class_names
 from jaxpath.cli.options import MethodOptions, TargetOptions
 from jaxpath.cli.workplace import Workplace, set_up
+from jaxpath.files import write_arrays
 from jaxpath.findings import DataSetFinding, find_data_set, load_pictures
 from jaxpath.pathways import site_arrays, unflatten
 from jaxpath.runs import say
@@ -56,9 +57,8 @@ def run(options: DataSetReport) -> None:
         began=began,
     )
     finding = _evaluate(options, workplace, source)
-    np.savez_compressed(
-        options.out / "pathways.npz", **finding.records._asdict(), **site_arrays(target.sites)
-    )
+    arrays = {**finding.records._asdict(), **site_arrays(target.sites)}
+    write_arrays(options.out / "pathways.npz", arrays)
     page = _write(options, workplace, finding, source)
     workplace.write_manifest(
         data=options.data,

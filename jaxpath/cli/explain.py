@@ -12,6 +12,7 @@ from jaxpath import data, report
 from jaxpath.cli.opening import open_classifier, open_pictures, read_class_names
 from jaxpath.cli.options import MethodOptions, TargetOptions
 from jaxpath.cli.workplace import Workplace, set_up
+from jaxpath.files import write_arrays
 from jaxpath.findings import (
     ClassPathways,
     Context,
@@ -150,14 +151,14 @@ def _learn_from(reference: Reference, workplace: Workplace) -> ClassPathways:
 
 def _write_pathways(workplace: Workplace, names: Sequence[str], everything: Survey) -> None:
     """Writes ``pathway.npz``: every picture's record and scores, the sites, the names."""
-    np.savez_compressed(
-        workplace.out / "pathway.npz",
+    arrays = {
         **everything.records._asdict(),
-        scores=everything.scores,
-        logits=everything.logits,
-        names=np.array(names, np.str_),
+        "scores": everything.scores,
+        "logits": everything.logits,
+        "names": np.array(names, np.str_),
         **site_arrays(workplace.target.sites),
-    )
+    }
+    write_arrays(workplace.out / "pathway.npz", arrays)
 
 
 def _draw(workplace: Workplace, findings: Sequence[ImageFinding]) -> None:

@@ -9,7 +9,7 @@ from jaxpath.data.batches import Reading, Shard
 from jaxpath.data.canvases import CanvasSource, Clutter, cluttered
 from jaxpath.data.files import UNLABELLED, FileSource, holds_images, image_files
 from jaxpath.data.folders import FolderSource, folder
-from jaxpath.data.index import IMAGE_SUFFIXES, cache_folder
+from jaxpath.data.index import IMAGE_SUFFIXES
 from jaxpath.data.npz_files import npz
 from jaxpath.data.opening import open_source
 from jaxpath.data.pipeline import READING, Batches, eval_batches, train_batches
@@ -48,7 +48,6 @@ __all__ = [
     "TarSource",
     "TfdsSource",
     "UnreadableImage",
-    "cache_folder",
     "center_crop",
     "check_labels",
     "cluttered",

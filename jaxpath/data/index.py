@@ -4,16 +4,19 @@ import dataclasses
 import functools
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from jaxpath.caches import cache_file, kept, map_arrays
+
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 """Other files are ignored, as they are no pictures of the data set."""
+
+FORMAT = 2
+"""Raised with every change of what a kept list holds, or of which files are listed."""
 
 CACHE_FROM = 50_000
 """Shorter lists are made anew at each start: that takes less than a second."""
@@ -29,19 +32,19 @@ class ImageIndex:
         names: File names as fixed-width bytes [N], or paths inside an archive.
         spans: Where a file's bytes lie in an archive: offset and size, int64 [N, 2]; None for files
             of their own.
-        folder: Where the index is kept on disk; None if it is not.
+        file: Where the index is kept on disk; None if it is not.
     """
 
     classes: tuple[str, ...]
     counts: np.ndarray
     names: np.ndarray
     spans: np.ndarray | None = None
-    folder: Path | None = None
+    file: Path | None = None
 
     def __reduce__(self):
         # Mapped arrays would be pickled whole; another process can map the same pages instead.
-        if self.folder is not None:
-            return load_index, (self.folder,)
+        if self.file is not None:
+            return load_index, (self.file,)
         return ImageIndex, (self.classes, self.counts, self.names, self.spans)
 
     @functools.cached_property
@@ -73,52 +76,42 @@ def cached_index(key: Sequence[object], build: Callable[[], ImageIndex]) -> Imag
         key: Everything that the index depends on, such as paths and times of modification.
         build: Makes the index.
     """
-    digest = hashlib.sha256(json.dumps(key, default=str).encode()).hexdigest()[:32]
-    folder = cache_folder("indices") / digest
-    if (folder / "classes.json").is_file():
-        return load_index(folder)
-    index = build()
-    if len(index.names) < CACHE_FROM:
-        return index
-    try:
-        _store(index, folder)
-    except OSError:
-        # A home that cannot be written to costs time at the next start, nothing else.
-        return index
-    return load_index(folder)
-
-
-def load_index(folder: Path) -> ImageIndex:
-    """Maps the index that is kept in ``folder`` into memory."""
-    classes = tuple(json.loads((folder / "classes.json").read_text()))
-    spans = folder / "spans.npy"
-    return ImageIndex(
-        classes=classes,
-        counts=np.load(folder / "counts.npy"),
-        names=np.load(folder / "names.npy", mmap_mode="r"),
-        spans=np.load(spans, mmap_mode="r") if spans.is_file() else None,
-        folder=folder,
+    digest = hashlib.sha256(json.dumps(key, default=str).encode()).hexdigest()
+    return kept(
+        cache_file("indices", digest, version=FORMAT),
+        build,
+        read=load_index,
+        write=_store,
+        worth=lambda index: len(index.names) >= CACHE_FROM,
     )
 
 
-def _store(index: ImageIndex, folder: Path) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    # Several processes may do this at once: each fills its own folder, the first rename wins.
-    partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix="partial-"))
-    try:
-        np.save(partial / "counts.npy", index.counts)
-        np.save(partial / "names.npy", index.names)
-        if index.spans is not None:
-            np.save(partial / "spans.npy", index.spans)
-        (partial / "classes.json").write_text(json.dumps(index.classes))
-        partial.rename(folder)
-    except OSError:
-        shutil.rmtree(partial, ignore_errors=True)
-        if not folder.is_dir():
-            raise
+def load_index(file: Path) -> ImageIndex:
+    """Maps the index that is kept in ``file`` into memory.
+
+    Raises:
+        ValueError, OSError, LookupError, zipfile.BadZipFile: The file is damaged.
+    """
+    arrays = map_arrays(file)
+    facts = json.loads(arrays["facts"].tobytes())
+    spans = arrays.get("spans")
+    index = ImageIndex(
+        classes=tuple(facts["classes"]),
+        counts=np.array(arrays["counts"]),
+        names=arrays["names"],
+        spans=spans,
+        file=file,
+    )
+    number = len(index.names)
+    if len(index.counts) != len(index.classes) or index.counts.sum() != number:
+        raise ValueError(f"{number} names are not those of its classes")
+    if spans is not None and spans.shape != (number, 2):
+        raise ValueError(f"{number} names have {len(spans)} places")
+    return index
 
 
-def cache_folder(kind: str) -> Path:
-    """Where this user's kept results of one kind lie; ``XDG_CACHE_HOME`` moves it."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "jaxpath" / kind
+def _store(file: Path, index: ImageIndex) -> None:
+    facts = np.frombuffer(json.dumps({"classes": index.classes}).encode(), np.uint8)
+    places: dict[str, Any] = {} if index.spans is None else {"spans": index.spans}
+    with open(file, "wb") as opened:
+        np.savez(opened, facts=facts, counts=index.counts, names=index.names, **places)

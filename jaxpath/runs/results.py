@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from jaxpath import metrics, report
-from jaxpath.files import replacing
+from jaxpath.files import write_arrays, write_text
 from jaxpath.pathways import site_arrays, unflatten
 from jaxpath.runs.evaluation import Evaluation, evaluate_generator, first_batch
 from jaxpath.runs.generators import TrainedGenerator
@@ -48,7 +48,6 @@ def report_generator(
     session = open_session(study.target, study.params, batch_size=options.batch_size)
     examples = first_batch(session, study.held_out, options)
     if jax.process_index() == 0:
-        run.make_folder()
         write_pathways(run.out, study.target, evaluation)
         draw_pathways(run.out, study.target, evaluation, examples["image"], study.held_out.class_names)
     count = len(evaluation.records.labels)
@@ -67,8 +66,7 @@ def write_results(figures: Mapping[str, Any], *, run: Run) -> None:
     """Writes ``results.json``: figures, seconds, configuration, versions and device; prints the headlines."""
     results = {**figures, "seconds": run.seconds, "config": dict(run.config or {}), **environment()}
     if jax.process_index() == 0:
-        with replacing(run.out / "results.json") as partial:
-            partial.write_text(as_json(results), encoding="utf-8")
+        write_text(run.out / "results.json", as_json(results))
     for name in metrics.metric_names(lambda metric: metric.headline):
         if name in figures:
             say(f"  {name:>16} {figures[name]:.3f}")
@@ -85,7 +83,7 @@ def write_pathways(out: Path, target: Target, evaluation: Evaluation) -> None:
     arrays = {**evaluation.records._asdict(), **site_arrays(target.sites)}
     if evaluation.frequencies is not None:
         arrays["class_frequencies"] = evaluation.frequencies
-    np.savez_compressed(out / "pathways.npz", **arrays)
+    write_arrays(out / "pathways.npz", arrays)
 
 
 def draw_pathways(

@@ -59,7 +59,6 @@ def profile_model(model: Model, study: Study, options: ArchitectureComparison) -
         "blank_saliency": float((saliency["pathway"] == 0).all(axis=(1, 2)).mean()),
     }
     if jax.process_index() == 0:
-        model.out.mkdir(parents=True, exist_ok=True)
         write_pathways(model.out, study.target, evaluation)
     return Profile(model.name, figures, evaluation.records, densities, iou, saliency)
 
