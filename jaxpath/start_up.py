@@ -112,9 +112,7 @@ def start(command: Command, *, prog: str | None = None, arguments: Sequence[str]
         options: Any = tyro.cli(
             command.options, prog=prog, args=arguments, description=command.description, config=CONFIG
         )
-        # Before a user without a home gets one.
         options = expand_paths(options)
-        terminal.make_home()
         caches.keep_compiled_programs()
         keep_freed_memory()
         check_options(options)
@@ -127,6 +125,8 @@ def start(command: Command, *, prog: str | None = None, arguments: Sequence[str]
 def settled() -> Iterator[None]:
     """A user's mistake, the disk, Ctrl-C and other processes end the block with one line on stderr."""
     terminal.make_output()
+    terminal.make_home()
+    terminal.make_interruptible()
     try:
         yield
     except InputError as error:
@@ -137,7 +137,8 @@ def settled() -> Iterator[None]:
         # A second one ends what is left to do, without a word.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         print(_INTERRUPTED, file=sys.stderr)
-        end_process(128 + signal.SIGINT)
+        # An ordinary exit waits for threads, and the compiler's and the readers' may end with a crash.
+        terminal.leave(128 + signal.SIGINT)
     except OSError as error:
         if error.errno not in _DISK:
             raise
@@ -182,6 +183,10 @@ def _expand(value: Any) -> Any:
     match = _HOME.match(str(value))
     if match is None:
         return value
+    if terminal.homeless() and re.match(r"~(/|$)", match[2]):
+        raise InputError(
+            f"the path {match[2]} begins with a home folder, but this user has none; write it in full"
+        )
     return type(value)(f"{match[1] or ''}{expand_home(match[2])}")
 
 

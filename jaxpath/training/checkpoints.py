@@ -17,6 +17,7 @@ from jax.experimental import multihost_utils
 from orbax.checkpoint.checkpoint_managers import LatestN
 
 from jaxpath.files import prepare_folder, reason, refused
+from jaxpath.training.background import quieten
 from jaxpath.training.run_config import check_config, write_config
 from jaxpath.training.state import TrainState
 from jaxpath.types import InputError
@@ -70,6 +71,7 @@ class Checkpoints:
     ):
         self.directory = _absolute(directory)
         self._config, self._save_every = dict(config), save_every
+        quieten()
         self._claim()
         self._manager = ocp.CheckpointManager(
             self.directory,
