@@ -17,6 +17,7 @@ BASE = {
         "markup",
         "types",
         "files",
+        "caches",
         "registry",
         "compiling",
         "gating",
@@ -38,7 +39,9 @@ EVERYTHING = (
 MAY_IMPORT = {
     "markup": set(),
     "types": {"markup"},
-    "files": set(),
+    "files": {"types"},
+    "terminal": set(),
+    "caches": {"files", "types"},
     "registry": {"types"},
     "windows": set(),
     # Compiling and layers choose what a CPU needs; nobody else knows of it but who starts a process.
@@ -71,7 +74,7 @@ MAY_IMPORT = {
     # A page shows what was measured, and the table of metrics says which figures.
     "report": BASE | {"findings", "metrics"},
     # A command starts at once: what it runs is loaded when it is known.
-    "start_up": {"types", "devices", "cpu", "data", "training"},
+    "start_up": {"types", "files", "caches", "terminal", "devices", "cpu", "training"},
     # A run puts everything together, for an experiment, a command or a program.
     "runs": EVERYTHING | {"start_up"},
     "cli": EVERYTHING | {"start_up", "runs"},

@@ -18,6 +18,7 @@ from jaxpath.cli.opening import (
 )
 from jaxpath.cli.options import MethodOptions, TargetOptions
 from jaxpath.cli.workplace import Workplace, set_up, warn_of_chance
+from jaxpath.files import write_text
 from jaxpath.findings import (
     ClassPathways,
     Words,
@@ -183,7 +184,7 @@ def _transfer(
     fidelity = transfer.fidelity()
     left_out = len(records.predicted) - len(transfer.rows)
     result = {"fidelity": fidelity, "pictures": each, "classes_without_pathway": left_out}
-    (workplace.out / "transfer.json").write_text(as_json(result), encoding="utf-8")
+    write_text(workplace.out / "transfer.json", as_json(result))
     say(
         f"{len(each)} new pictures: {fidelity['class']:.1%} keep their class under its pathway, "
         f"{fidelity['random']:.1%} under a random one as large, {fidelity['other']:.1%} under another class's"
@@ -213,7 +214,7 @@ def _write_words(
         }
         for one in described
     ]
-    (workplace.out / "class_words.json").write_text(as_json(as_dicts), encoding="utf-8")
+    write_text(workplace.out / "class_words.json", as_json(as_dicts))
     total = sum(map(len, words.values()))
     assert options.words is not None
     setting = workplace.setting(warnings=warnings, left_out=load_left_out(options.words))

@@ -17,6 +17,7 @@ from jaxpath.cli.opening import (
 )
 from jaxpath.cli.options import MethodOptions, TargetOptions
 from jaxpath.cli.workplace import Workplace, set_up, warn_of_chance
+from jaxpath.files import write_arrays
 from jaxpath.findings import DataSetFinding, find_data_set, load_pictures
 from jaxpath.pathways import site_arrays, unflatten
 from jaxpath.runs import say
@@ -64,9 +65,8 @@ def run(options: DataSetReport) -> None:
         began=began,
     )
     finding = _evaluate(options, workplace, source)
-    np.savez_compressed(
-        options.out / "pathways.npz", **finding.records._asdict(), **site_arrays(target.sites)
-    )
+    arrays = {**finding.records._asdict(), **site_arrays(target.sites)}
+    write_arrays(options.out / "pathways.npz", arrays)
     warnings = warn_of_chance(target, source, finding.records.predicted, finding.records.labels)
     page = _write(options, workplace, finding, source, warnings)
     workplace.write_manifest(

@@ -16,11 +16,11 @@ from jaxpath.cli.opening import (
     names_to_show,
     open_classifier,
     open_pictures,
-    prepare_folder,
     read_class_names,
 )
 from jaxpath.cli.options import TargetOptions
 from jaxpath.cli.workplace import make_session, warn_of_chance
+from jaxpath.files import write_arrays
 from jaxpath.metrics import Session, source_passes
 from jaxpath.runs import say
 from jaxpath.runs.manifest import write_manifest
@@ -96,7 +96,6 @@ def run(options: Dissect) -> None:
     if options.sampled and target.sample_apply is None:
         raise InputError(f"--sampled was given, but the units of {target.name} do not compete; leave it out")
     embeddings = _load_embeddings(options, len(whole))
-    prepare_folder(options.out)
     session = make_session(target, params, options.batch_size)
     activity = _record(options, session, source)
     if embeddings is None:
@@ -179,7 +178,7 @@ def _save(names: Mapping[str, discover.UnitNames], concepts: tuple[str, ...], pa
         for site, units in names.items()
         for field in ("index", "score", "valid")
     }
-    np.savez_compressed(path, concepts=np.array(concepts, np.str_), **arrays)
+    write_arrays(path, {"concepts": np.array(concepts, np.str_), **arrays})
 
 
 def _tell(names: Mapping[str, discover.UnitNames], left_out: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ from jaxpath.cli.opening import (
 )
 from jaxpath.cli.options import MethodOptions, TargetOptions
 from jaxpath.cli.workplace import Workplace, set_up, warn_of_chance
+from jaxpath.files import write_arrays
 from jaxpath.findings import (
     ClassPathways,
     Context,
@@ -189,14 +190,14 @@ def _learn_from(reference: Reference, workplace: Workplace) -> ClassPathways:
 
 def _write_pathways(workplace: Workplace, names: Sequence[str], everything: Survey) -> None:
     """Writes ``pathway.npz``: every picture's record and scores, the sites, the names."""
-    np.savez_compressed(
-        workplace.out / "pathway.npz",
+    arrays = {
         **everything.records._asdict(),
-        scores=everything.scores,
-        logits=everything.logits,
-        names=np.array(names, np.str_),
+        "scores": everything.scores,
+        "logits": everything.logits,
+        "names": np.array(names, np.str_),
         **site_arrays(workplace.target.sites),
-    )
+    }
+    write_arrays(workplace.out / "pathway.npz", arrays)
 
 
 def _draw(workplace: Workplace, findings: Sequence[ImageFinding]) -> None:

@@ -1,10 +1,10 @@
-"""What the commands open: the classifier, pictures, class names, the output folder."""
+"""What the commands open: the classifier, pictures, class names."""
 
-import json
 from pathlib import Path
 
 from jaxpath import data, runs, targets
 from jaxpath.cli.options import TargetOptions
+from jaxpath.files import expand_home, read_json
 from jaxpath.types import InputError
 
 
@@ -36,7 +36,7 @@ def open_pictures(spec: str, *, split: str | None = None, data_dir: str | None =
     Raises:
         InputError: There is neither.
     """
-    path = Path(spec.removeprefix("folder:")).expanduser()
+    path = Path(expand_home(spec.removeprefix("folder:")))
     if path.is_dir() and split is None and data.holds_loose_images(path):
         return data.image_files([path])
     return data.open_source(spec, split=split, data_dir=data_dir)
@@ -63,13 +63,10 @@ def read_class_names(
     """
     if path is None:
         return stored or ()
-    form = f"expected a JSON list of {num_classes} names, one per class"
-    try:
-        names = json.loads(path.expanduser().read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"the class names in {path} cannot be read ({error}); {form}") from error
+    form = f"a JSON list of {num_classes} names, one per class"
+    names = read_json(path, form)
     if not isinstance(names, list) or len(names) != num_classes or not all(map(_is_name, names)):
-        raise InputError(f"{path} holds no list of {num_classes} names; {form}")
+        raise InputError(f"{path} holds no list of {num_classes} names; expected {form}")
     names = tuple(map(str, names))
     if stored and data.contradict(names, stored):
         raise InputError(
@@ -105,17 +102,3 @@ def names_to_show(names: tuple[str, ...], num_classes: int, *sources: data.Sourc
     """``names``, else those of the first data set that has one for each class, else none."""
     named = (s.class_names for s in sources if s is not None and len(s.class_names) == num_classes)
     return names or next(named, ())
-
-
-def prepare_folder(out: Path) -> None:
-    """Makes the output folder.
-
-    Raises:
-        InputError: There is a file of that name, or it cannot be made.
-    """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"the folder {out} cannot be made ({error.strerror}); name another with --out"
-        ) from error

@@ -11,7 +11,6 @@ import numpy as np
 from tqdm import tqdm
 
 from jaxpath import data, explainers, gencnp, metrics, report, runs, targets
-from jaxpath.cli.opening import prepare_folder
 from jaxpath.cli.options import DENSITY, MethodOptions, TargetOptions
 from jaxpath.devices import check_batch_size, make_mesh
 from jaxpath.files import sha256_of
@@ -102,7 +101,7 @@ def set_up(
     class_names: tuple[str, ...],
     began: float,
 ) -> Workplace:
-    """Makes the output folder, the session and the method; trains a generator first if the options say so.
+    """Makes the session and the method; trains a generator first if the options say so.
 
     Args:
         classifier: The target and its parameters, from :func:`~jaxpath.cli.opening.open_classifier`.
@@ -113,7 +112,6 @@ def set_up(
         began: When the command began, by ``time.perf_counter``.
     """
     target, params = classifier
-    prepare_folder(out)
     return Workplace(
         session=make_session(target, params, method.batch_size),
         method=make_method(target, method, options, out),

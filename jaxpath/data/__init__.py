@@ -18,7 +18,7 @@ from jaxpath.data.class_names import (
 )
 from jaxpath.data.files import FileSource, holds_loose_images, image_files
 from jaxpath.data.folders import FolderSource, folder
-from jaxpath.data.index import IMAGE_SUFFIXES, LeftOut, cache_folder
+from jaxpath.data.index import IMAGE_SUFFIXES, LeftOut
 from jaxpath.data.labels import check_labels, labels_known, names_of_classes
 from jaxpath.data.npz_files import npz
 from jaxpath.data.opening import open_source
@@ -62,7 +62,6 @@ __all__ = [
     "TfdsSource",
     "UnreadableImage",
     "align",
-    "cache_folder",
     "center_crop",
     "check_labels",
     "classes_of",

@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxpath.data.index import IMAGE_SUFFIXES, is_image_name
 from jaxpath.data.source import UNLABELLED, Example, Source, UnreadableImage
+from jaxpath.files import expand_home
 from jaxpath.types import InputError
 
 
@@ -42,7 +43,7 @@ def image_files(paths: Iterable[str | Path]) -> FileSource:
     """
     files: list[Path] = []
     for path in map(Path, paths):
-        path = path.expanduser()
+        path = Path(expand_home(str(path)))
         if path.is_dir():
             inside = sorted(_images_below(path))
             if not inside:

@@ -4,15 +4,14 @@ import dataclasses
 import functools
 import hashlib
 import json
-import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from jaxpath.caches import cache_file, kept, map_arrays
 
 IMAGE_SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".jif"),
@@ -21,7 +20,7 @@ IMAGE_SUFFIXES = (
 """Files of other endings are no pictures of a data set."""
 
 FORMAT = 2
-"""Part of every key: another rule of listing makes kept lists anew."""
+"""Raised with every change of what a kept list holds, or of which files are listed."""
 
 CACHE_FROM = 50_000
 """Shorter lists are made anew at each start: that takes less than a second."""
@@ -60,7 +59,7 @@ class ImageIndex:
         lists: Lists of class names inside an archive, by the name of their file.
         nested: Whether there are folders in class folders. Their changes change no class folder, so that
             such a list is not kept.
-        folder: Where the index is kept on disk; None if it is not.
+        file: Where the index is kept on disk; None if it is not.
     """
 
     classes: tuple[str, ...]
@@ -70,12 +69,12 @@ class ImageIndex:
     left_out: tuple[LeftOut, ...] = ()
     lists: Mapping[str, str] = dataclasses.field(default_factory=dict)
     nested: bool = False
-    folder: Path | None = None
+    file: Path | None = None
 
     def __reduce__(self):
         # Mapped arrays would be pickled whole; another process can map the same pages instead.
-        if self.folder is not None:
-            return load_index, (self.folder,)
+        if self.file is not None:
+            return load_index, (self.file,)
         return ImageIndex, (self.classes, self.counts, self.names, self.spans, self.left_out, self.lists)
 
     @functools.cached_property
@@ -114,56 +113,46 @@ def cached_index(key: Sequence[object], build: Callable[[], ImageIndex]) -> Imag
         key: Everything that the index depends on, such as paths and times of modification.
         build: Makes the index.
     """
-    version = [FORMAT, IMAGE_SUFFIXES, sys.getfilesystemencoding()]
-    digest = hashlib.sha256(json.dumps([version, key], default=str).encode()).hexdigest()[:32]
-    folder = cache_folder("indices") / digest
-    if (folder / "classes.json").is_file():
-        return load_index(folder)
-    index = build()
-    if len(index.names) < CACHE_FROM or index.nested:
-        return index
-    try:
-        _store(index, folder)
-    except OSError:
-        # A home that cannot be written to costs time at the next start, nothing else.
-        return index
-    return load_index(folder)
-
-
-def load_index(folder: Path) -> ImageIndex:
-    """Maps the index that is kept in ``folder`` into memory."""
-    facts = json.loads((folder / "classes.json").read_text())
-    spans = folder / "spans.npy"
-    return ImageIndex(
-        classes=tuple(facts["classes"]),
-        left_out=tuple(LeftOut(*row) for row in facts["left_out"]),
-        lists=facts["lists"],
-        counts=np.load(folder / "counts.npy"),
-        names=np.load(folder / "names.npy", mmap_mode="r"),
-        spans=np.load(spans, mmap_mode="r") if spans.is_file() else None,
-        folder=folder,
+    rule = [IMAGE_SUFFIXES, sys.getfilesystemencoding()]
+    digest = hashlib.sha256(json.dumps([rule, key], default=str).encode()).hexdigest()
+    return kept(
+        cache_file("indices", digest, version=FORMAT),
+        build,
+        read=load_index,
+        write=_store,
+        worth=lambda index: len(index.names) >= CACHE_FROM and not index.nested,
     )
 
 
-def _store(index: ImageIndex, folder: Path) -> None:
-    facts = {"classes": index.classes, "left_out": index.left_out, "lists": dict(index.lists)}
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    # Several processes may do this at once: each fills its own folder, the first rename wins.
-    partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix="partial-"))
-    try:
-        np.save(partial / "counts.npy", index.counts)
-        np.save(partial / "names.npy", index.names)
-        if index.spans is not None:
-            np.save(partial / "spans.npy", index.spans)
-        (partial / "classes.json").write_text(json.dumps(facts))
-        partial.rename(folder)
-    except OSError:
-        shutil.rmtree(partial, ignore_errors=True)
-        if not folder.is_dir():
-            raise
+def load_index(file: Path) -> ImageIndex:
+    """Maps the index that is kept in ``file`` into memory.
+
+    Raises:
+        ValueError, OSError, LookupError, zipfile.BadZipFile: The file is damaged.
+    """
+    arrays = map_arrays(file)
+    facts = json.loads(arrays["facts"].tobytes())
+    spans = arrays.get("spans")
+    index = ImageIndex(
+        classes=tuple(facts["classes"]),
+        counts=np.array(arrays["counts"]),
+        names=arrays["names"],
+        spans=spans,
+        left_out=tuple(LeftOut(*row) for row in facts["left_out"]),
+        lists=facts["lists"],
+        file=file,
+    )
+    number = len(index.names)
+    if len(index.counts) != len(index.classes) or index.counts.sum() != number:
+        raise ValueError(f"{number} names are not those of its classes")
+    if spans is not None and spans.shape != (number, 2):
+        raise ValueError(f"{number} names have {len(spans)} places")
+    return index
 
 
-def cache_folder(kind: str) -> Path:
-    """Where this user's kept results of one kind lie; ``XDG_CACHE_HOME`` moves it."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "jaxpath" / kind
+def _store(file: Path, index: ImageIndex) -> None:
+    described = {"classes": index.classes, "left_out": index.left_out, "lists": dict(index.lists)}
+    facts = np.frombuffer(json.dumps(described).encode(), np.uint8)
+    places: dict[str, Any] = {} if index.spans is None else {"spans": index.spans}
+    with open(file, "wb") as opened:
+        np.savez(opened, facts=facts, counts=index.counts, names=index.names, **places)

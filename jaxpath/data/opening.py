@@ -13,6 +13,7 @@ from jaxpath.data.folders import folder
 from jaxpath.data.npz_files import npz
 from jaxpath.data.source import Source
 from jaxpath.data.tfds_records import tfds
+from jaxpath.files import expand_home
 from jaxpath.types import InputError
 
 FORMS = "digits, npz:FILE.npz, folder:PATH, tar:FILE.tar, tfds:NAME"
@@ -81,8 +82,8 @@ def _parse(spec: str) -> tuple[str, str]:
     """Returns the kind of a data set and the place where it is."""
     kind, colon, place = spec.partition(":")
     if spec == "digits" or (colon and place and kind in ("npz", "folder", "tar", "tfds")):
-        return kind, os.path.expanduser(place) if kind != "tfds" else place
-    path = os.path.expanduser(spec)
+        return kind, expand_home(place) if kind != "tfds" else place
+    path = expand_home(spec)
     suffix = Path(path).suffix.lower()
     if suffix in _SUFFIXES:
         return _SUFFIXES[suffix], path

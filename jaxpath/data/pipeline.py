@@ -1,6 +1,7 @@
 """The Grain pipeline: batches made ahead of time by threads or worker processes, resumable exactly."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -127,7 +128,8 @@ class Batches(Iterator[dict[str, np.ndarray]]):
         if not self._num_workers:
             return dataset
         _parse_absl_flags()
-        return dataset.mp_prefetch(grain.MultiprocessingOptions(num_workers=self._num_workers))
+        options = grain.MultiprocessingOptions(num_workers=self._num_workers)
+        return dataset.mp_prefetch(options, worker_init_fn=_leave_interrupts)
 
 
 def train_batches(
@@ -257,6 +259,12 @@ def _make_maker(
 
 def _num_cores() -> int:
     return min(os.cpu_count() or 1, MAX_THREADS)
+
+
+def _leave_interrupts(worker: int, num_workers: int) -> None:
+    """Ctrl-C reaches the workers, too; the process that they read for decides what it ends."""
+    del worker, num_workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _parse_absl_flags() -> None:

@@ -14,6 +14,7 @@ from jax import Array
 from jaxpath.discover.embeddings import Cosines, Embeddings, make_cosines
 from jaxpath.discover.naming import UnitNames, name_units
 from jaxpath.discover.similarities import SIMILARITIES, soft_wpmi, wpmi
+from jaxpath.files import write_text
 from jaxpath.metrics import Passes, Session, per_image
 from jaxpath.registry import choose
 from jaxpath.targets import win_rate
@@ -186,7 +187,7 @@ def save_words(names: Mapping[str, UnitNames], path: str | Path, *, left_out: Se
     }
     if left_out:
         words["left_out"] = list(left_out)
-    Path(path).write_text(json.dumps(words, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(words, indent=1, ensure_ascii=False) + "\n")
 
 
 def bind(name: str, *, key: Array, **options: float | int | None) -> Callable[..., Array]:

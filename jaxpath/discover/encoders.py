@@ -8,12 +8,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxpath import data
+from jaxpath.caches import cache_file, kept
 from jaxpath.discover.embeddings import Embeddings
-from jaxpath.files import replacing
 from jaxpath.types import InputError
 
 CLIP = "openai/clip-vit-base-patch16"
 """The official default."""
+
+FORMAT = 2
+"""Raised with every change of what a kept file holds."""
 
 _CHUNK = 256
 """Images or texts of one file in the cache."""
@@ -118,8 +121,6 @@ def embed(
     Raises:
         InputError: A file is no image and is not to be skipped.
     """
-    folder = data.cache_folder("embeddings") if folder is None else folder
-    folder.mkdir(parents=True, exist_ok=True)
     parts = [
         _kept(folder, encoder.identity, chunk, encoder.images) for chunk in _pictures(source, skip_unreadable)
     ]
@@ -145,7 +146,7 @@ def _pictures(source: data.Source, skip_unreadable: bool) -> Iterator[list[np.nd
 
 
 def _kept(
-    folder: Path, identity: str, items: Sequence[Any], embed: Callable[[Sequence[Any]], np.ndarray]
+    folder: Path | None, identity: str, items: Sequence[Any], embed: Callable[[Sequence[Any]], np.ndarray]
 ) -> np.ndarray:
     """Embeddings of ``items``: from their file, or computed and written; rows of zeros for items of None."""
     digest = hashlib.sha256(identity.encode())
@@ -154,16 +155,30 @@ def _kept(
         shape = () if isinstance(item, str) or item is None else item.shape
         # With lengths, so that two lists never read the same.
         digest.update(f"{type(item).__name__} {shape} {len(content)} ".encode() + content)
-    path = folder / f"{digest.hexdigest()}.npy"
-    if path.is_file():
-        return np.load(path)
-    real = [place for place, item in enumerate(items) if item is not None]
-    rows = embed([items[place] for place in real]) if real else np.zeros((0, 0), np.float32)
-    whole = np.zeros((len(items), rows.shape[1]), np.float32)
-    whole[real] = rows
-    with replacing(path) as partial:
-        np.save(partial, whole)
-    return whole
+
+    def make() -> np.ndarray:
+        real = [place for place, item in enumerate(items) if item is not None]
+        rows = embed([items[place] for place in real]) if real else np.zeros((0, 0), np.float32)
+        whole = np.zeros((len(items), rows.shape[1]), np.float32)
+        whole[real] = rows
+        return whole
+
+    path = cache_file("embeddings", digest.hexdigest(), version=FORMAT, folder=folder)
+    return kept(path, make, read=lambda path: _read(path, len(items)), write=_write)
+
+
+def _write(path: Path, embeddings: np.ndarray) -> None:
+    with open(path, "wb") as file:
+        np.savez(file, embeddings=embeddings)
+
+
+def _read(path: Path, count: int) -> np.ndarray:
+    """The embeddings of ``count`` items; whatever else the file holds is an exception."""
+    with np.load(path, allow_pickle=False) as arrays:
+        embeddings = arrays["embeddings"]
+    if embeddings.dtype != np.float32 or embeddings.ndim != 2 or len(embeddings) != count:
+        raise ValueError(f"it holds no embeddings of {count} items")
+    return embeddings
 
 
 def _identity(model: Any, processor: Any) -> str:

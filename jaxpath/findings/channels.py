@@ -1,14 +1,13 @@
 """The channels that count most for a picture, and the images that excite them most."""
 
 import itertools
-import json
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from jaxpath.files import read_arrays, read_json
 from jaxpath.findings.facts import StrongChannel, Thumbnail
 from jaxpath.findings.reference import Reference
 from jaxpath.findings.survey import Survey
@@ -128,14 +127,12 @@ def load_words(path: str | Path, sites: Sequence[Site]) -> Words:
             not there.
     """
     path = Path(path)
-    form = "expected site name -> a list of words, one per channel, or channel -> words"
-    if not path.is_file():
-        raise InputError(f"there is no file of channels' words {path}; {form}")
+    form = "words of channels: site name -> a list of words, one per channel, or channel -> words"
+    raw = _read(path, form)
     try:
-        raw = _read(path)
         words = {str(site): _by_channel(values) for site, values in raw.items() if site != _LEFT_OUT}
-    except (ValueError, TypeError, AttributeError, OSError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} holds no words of channels ({error}); {form}") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise InputError(f"{path} holds no words of channels ({error}); expected {form}") from error
     channels = {site.name: site.channels for site in sites}
     for site, by_channel in words.items():
         if site not in channels:
@@ -154,12 +151,8 @@ def load_left_out(path: str | Path) -> tuple[str, ...]:
     Raises:
         InputError: The file cannot be read, or ``left_out`` is no list.
     """
-    try:
-        left_out = _read(Path(path)).get(_LEFT_OUT, [])
-    except (ValueError, AttributeError, OSError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"{path} holds no words of channels ({error}); give a file of jaxpath dissect"
-        ) from error
+    raw = _read(Path(path), "a file of jaxpath dissect")
+    left_out = raw.get(_LEFT_OUT, []) if isinstance(raw, Mapping) else None
     if not isinstance(left_out, list):
         raise InputError(
             f"left_out in {path} is {left_out!r}; expected a list of the words that were not offered"
@@ -167,11 +160,10 @@ def load_left_out(path: str | Path) -> tuple[str, ...]:
     return tuple(map(str, left_out))
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def _read(path: Path, form: str) -> Mapping[str, Any]:
     if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name].tolist() for name in arrays.files}
-    return json.loads(path.read_text(encoding="utf-8"))
+        return {name: array.tolist() for name, array in read_arrays(path, form).items()}
+    return read_json(path, form)
 
 
 def _by_channel(values: Any) -> dict[int, str]:

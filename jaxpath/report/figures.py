@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
+from jaxpath.files import replacing
 from jaxpath.report import depth, parts
 from jaxpath.report.encode import as_picture, heat_over
 from jaxpath.report.style import INK, MUTED, OPEN, PARTLY, SMALL, TEXT, percent, short
@@ -41,8 +42,8 @@ class Captions(NamedTuple):
 def save_figure(figure: Figure, path: Path | str, *, dpi: int = 150) -> Path:
     """Writes ``figure`` to ``path``, whose suffix decides the format; makes its folder."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=dpi, facecolor="white")
+    with replacing(path) as partial:
+        figure.savefig(partial, dpi=dpi, facecolor="white")
     return path
 
 
@@ -61,8 +62,8 @@ def save_saliency(image: np.ndarray, saliency: np.ndarray, path: Path | str) -> 
     for place, tile in enumerate(tiles):
         sheet.paste(tile.resize((width, height), Image.Resampling.NEAREST), (place * (width + _TILE_GAP), 0))
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(path)
+    with replacing(path) as partial:
+        sheet.save(partial)
     return path
 
 

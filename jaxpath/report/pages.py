@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from jaxpath.files import write_text
 from jaxpath.findings.data_set import DataSetFinding
 from jaxpath.findings.facts import ImageFinding, Thumbnail
 from jaxpath.findings.wording import ClassWords
@@ -155,8 +156,7 @@ def class_words_page(described: Sequence[ClassWords], setting: Setting, *, total
 def write_page(html: str, path: str | Path) -> Path:
     """Writes a page; makes its folder."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(html, encoding="utf-8")
+    write_text(path, html)
     return path
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 
 from jaxpath import targets
+from jaxpath.files import write_text
 from jaxpath.metrics import METRICS
 from jaxpath.runs.comparison import Comparison, Row, compare_explainers, open_classifier, with_interval
 from jaxpath.runs.generators import GENERATOR, train_generator
@@ -76,7 +77,7 @@ def ablate(options: AblationStudy) -> dict[str, Row]:
     )
     rows = _compare(study, generators, options)
     if jax.process_index() == 0:
-        (options.out / "ablations.md").write_text(table(rows))
+        write_text(options.out / "ablations.md", table(rows))
         say(table(rows))
     return rows
 

@@ -125,8 +125,8 @@ def classify(
     predicted, labels = results["predicted"], results["labels"]
     if (labels < 0).any():
         raise InputError(
-            f"{(labels < 0).sum()} of {len(labels)} images have no label, so that there is no accuracy; score "
-            "labelled images"
+            f"{(labels < 0).sum()} of {len(labels)} images have no label, so that there is no accuracy; "
+            "score labelled images"
         )
     warnings = metrics.chance_warnings(predicted, labels, target.num_classes, who=target.name)
     return Classified(metrics.agreement(predicted, labels), warnings)

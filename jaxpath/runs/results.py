@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from jaxpath import data, metrics, report
-from jaxpath.files import replacing
+from jaxpath.files import write_arrays, write_text
 from jaxpath.pathways import site_arrays, unflatten
 from jaxpath.runs.evaluation import Evaluation, evaluate_generator, first_batch
 from jaxpath.runs.generators import TrainedGenerator
@@ -48,7 +48,6 @@ def report_generator(
     session = open_session(study.target, study.params, batch_size=options.batch_size)
     examples = first_batch(session, study.held_out, options)
     if jax.process_index() == 0:
-        run.make_folder()
         write_pathways(run.out, study.target, evaluation)
         names = data.names_of_classes(study.held_out, study.target.num_classes)
         draw_pathways(run.out, study.target, evaluation, examples["image"], names)
@@ -85,8 +84,7 @@ def write_results(figures: Mapping[str, Any], *, run: Run) -> None:
     described = {"warnings": warnings, "seconds": run.seconds, "config": dict(run.config or {})}
     results = {**figures, **described, **environment()}
     if jax.process_index() == 0:
-        with replacing(run.out / "results.json") as partial:
-            partial.write_text(as_json(results), encoding="utf-8")
+        write_text(run.out / "results.json", as_json(results))
     for name in metrics.metric_names(lambda metric: metric.headline):
         if name in figures:
             say(f"  {name:>16} {figures[name]:.3f}")
@@ -100,7 +98,7 @@ def write_pathways(out: Path, target: Target, evaluation: Evaluation) -> None:
     arrays = {**evaluation.records._asdict(), **site_arrays(target.sites)}
     if evaluation.frequencies is not None:
         arrays["class_frequencies"] = evaluation.frequencies
-    np.savez_compressed(out / "pathways.npz", **arrays)
+    write_arrays(out / "pathways.npz", arrays)
 
 
 def draw_pathways(

@@ -15,6 +15,7 @@ import jax
 import numpy as np
 
 from jaxpath import data, training
+from jaxpath.files import expand_home, prepare_folder
 from jaxpath.runs.objective_options import ObjectiveFlags
 from jaxpath.training.checkpoints import Checkpoints
 from jaxpath.types import Params, Target
@@ -46,7 +47,7 @@ class Run:
     began: float = dataclasses.field(default_factory=time.perf_counter)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "out", Path(self.out))
+        object.__setattr__(self, "out", Path(expand_home(str(self.out))))
 
     def within(self, folder: str, *, seed: int | None = None) -> "Run":
         """The same run in a folder below its own."""
@@ -57,11 +58,6 @@ class Run:
         if self.config is not None:
             return self
         return dataclasses.replace(self, config=as_config(options, seed=self.seed, **more))
-
-    def make_folder(self) -> Path:
-        """Its folder, which exists then."""
-        self.out.mkdir(parents=True, exist_ok=True)
-        return self.out
 
     @property
     def seconds(self) -> float:
@@ -78,8 +74,13 @@ class Run:
             checkpoint_every: Steps between two checkpoints.
             checkpoints: Their folder; None takes ``checkpoints/`` in the run's.
             log_every: Steps between two logged ones.
+
+        Raises:
+            InputError: A folder cannot be written to, or it holds a run of another configuration.
         """
         folder = checkpoints or self.out / "checkpoints"
+        if jax.process_index() == 0:
+            prepare_folder(self.out)
         saver = Checkpoints(folder, config=self.config or {}, save_every=checkpoint_every)
         try:
             yield training.Storage(saver, training.MetricLog(self.out), log_every)

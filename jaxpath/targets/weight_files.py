@@ -9,6 +9,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file
 
+from jaxpath.files import expand_home
 from jaxpath.types import InputError
 
 HUB = "hf://"
@@ -31,7 +32,7 @@ def local_file(path: str | Path) -> Path:
     """
     if str(path).startswith(HUB):
         return _download(*parse_hub_path(str(path)))
-    file = Path(path).expanduser()
+    file = Path(expand_home(str(path)))
     if not file.is_file():
         state = "is a folder" if file.is_dir() else "does not exist"
         raise InputError(

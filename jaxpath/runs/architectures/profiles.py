@@ -63,7 +63,6 @@ def profile_model(model: Model, study: Study, options: ArchitectureComparison) -
         ),
     }
     if jax.process_index() == 0:
-        model.out.mkdir(parents=True, exist_ok=True)
         write_pathways(model.out, study.target, evaluation)
     return Profile(model.name, figures, evaluation.records, densities, iou, saliency)
 

@@ -9,6 +9,7 @@ import jax
 from tqdm import tqdm
 
 from jaxpath import data, metrics, report, targets
+from jaxpath.files import write_text
 from jaxpath.metrics import Session, Watch
 from jaxpath.runs.comparison.averaging import merge
 from jaxpath.runs.comparison.entries import Entry, make_entries
@@ -95,7 +96,7 @@ def compare_explainers(
 def write_tables(out: Path, rows: dict[str, Row]) -> None:
     """Writes ``curves.csv``, ``table.md``, ``curves.png``, and ``times.png`` if times were measured."""
     write_csv(out / "curves.csv", rows)
-    (out / "table.md").write_text(markdown(rows))
+    write_text(out / "table.md", markdown(rows))
     figure = report.plot_curves({name: row["curve"] for name, row in rows.items()})
     report.save_figure(figure, out / "curves.png")
     timed = "milliseconds_per_image"

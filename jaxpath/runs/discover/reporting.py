@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 
 from jaxpath import data, discover
+from jaxpath.files import write_text
 from jaxpath.runs.discover.planted import planted_top1
 from jaxpath.runs.discover.training import Pair, PairOptions, train_pair
 from jaxpath.runs.discover.units import UnitEvaluation, evaluate_units
@@ -149,11 +150,9 @@ def report_pair(
         shares = ", ".join(f"{count}: {share:.4f}" for count, share in by_draws.items())
         say(f"{net.target.name}: accuracy by draws: {shares}")
     if jax.process_index() == 0:
-        run.make_folder()
         left_out = () if embeddings is not None else evaluation.figures["left_out_classes"]
         discover.save_words(evaluation.competing.names, run.out / "words.json", left_out=left_out)
-        descriptions = as_json(evaluation.competing.descriptions)
-        (run.out / "descriptions.json").write_text(descriptions, encoding="utf-8")
+        write_text(run.out / "descriptions.json", as_json(evaluation.competing.descriptions))
     write_results(evaluation.figures, run=run)
     for name in _PRINTED:
         say(f"  {name:>16} {evaluation.figures[name]:.4f}")

@@ -4,9 +4,9 @@ import dataclasses
 from pathlib import Path
 
 import jax
-import numpy as np
 
 from jaxpath import data, flint, targets
+from jaxpath.files import write_arrays
 from jaxpath.report.figures import Figure
 from jaxpath.runs.classifiers import WEIGHTS
 from jaxpath.runs.flint.evaluation import InterpreterEvaluation, evaluate_interpreter
@@ -88,7 +88,6 @@ def report_interpreter(
     say(f"evaluation: {len(study.held_out)} held-out images")
     evaluation = evaluate_interpreter(study, trained, options, seed=run.seed)
     if jax.process_index() == 0:
-        run.make_folder()
         flint.save_interpreter(trained.interpreter, trained.params, study.target, run.out / INTERPRETER)
         _write_attributes(run.out / "attributes.npz", evaluation)
     pictures: dict[str, Figure | None] = {**plot_interpreter(study, trained, evaluation)}
@@ -108,9 +107,9 @@ def report_interpreter(
 
 def _write_attributes(path: Path, evaluation: InterpreterEvaluation) -> None:
     """Every held-out image's interpretation, with the linear layer and the global relevance."""
-    np.savez_compressed(
-        path,
+    arrays = {
         **evaluation.held_out._asdict(),
-        head_kernel=evaluation.kernel,
-        global_relevance=evaluation.sample.relevance,
-    )
+        "head_kernel": evaluation.kernel,
+        "global_relevance": evaluation.sample.relevance,
+    }
+    write_arrays(path, arrays)
