@@ -46,10 +46,24 @@ def replacing(path: str | Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Hidden, and another one in each process: several may write the same file at once.
     partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    mode = _usual_mode(partial) if isinstance(path, Path) else None
     try:
         yield partial
+        # Some writers make files that nobody else may read, whatever the umask says.
+        if mode is not None:
+            partial.chmod(mode)
         partial.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
         raise
+
+
+def _usual_mode(path: Path) -> int:
+    """The permissions that a new file gets there, by the umask and the folder's own rules."""
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY, 0o666)
+    try:
+        return os.fstat(descriptor).st_mode & 0o777
+    finally:
+        os.close(descriptor)
+        path.unlink()
