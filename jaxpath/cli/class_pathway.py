@@ -75,11 +75,12 @@ def run(options: LearnClassPathways) -> None:
     source = open_pictures(options.data, split=options.split, data_dir=options.data_dir)
     source = draw_pictures(source, options.images, seed=options.method.seed)
     new = _pictures_to_explain(options)
-    target, params = open_classifier(options.classifier)
+    net = open_classifier(options.classifier)
+    target = net.target
     words = None if options.words is None else load_words(options.words, target.sites)
     names = read_class_names(options.classifier.class_names, target.num_classes, source, new)
     workplace = set_up(
-        (target, params),
+        net,
         options.classifier,
         options.method,
         out=options.out,

@@ -45,10 +45,11 @@ def run(options: DataSetReport) -> None:
     began = time.perf_counter()
     source = data.open_source(options.data, split=options.split, data_dir=options.data_dir)
     source = draw_pictures(source, options.images, seed=options.method.seed)
-    target, params = open_classifier(options.classifier)
+    net = open_classifier(options.classifier)
+    target = net.target
     data.check_labels(source, target.num_classes)
     workplace = set_up(
-        (target, params),
+        net,
         options.classifier,
         options.method,
         out=options.out,

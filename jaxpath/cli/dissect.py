@@ -15,7 +15,7 @@ from jaxpath.cli.opening import open_classifier, open_pictures, prepare_folder, 
 from jaxpath.cli.options import TargetOptions
 from jaxpath.cli.workplace import make_session
 from jaxpath.metrics import Session, source_passes
-from jaxpath.runs import say
+from jaxpath.runs import preprocessing_facts, say
 from jaxpath.runs.manifest import write_manifest
 from jaxpath.types import InputError
 
@@ -80,12 +80,13 @@ def run(options: Dissect) -> None:
     whole = open_pictures(options.data, split=options.split, data_dir=options.data_dir)
     count = len(whole) if options.images is None else options.images
     source = data.draw(whole, count, seed=options.seed)
-    target, params = open_classifier(options.classifier)
+    net = open_classifier(options.classifier)
+    target = net.target
     if options.sampled and target.sample_apply is None:
         raise InputError(f"--sampled was given, but the units of {target.name} do not compete; leave it out")
     embeddings = _load_embeddings(options, len(whole))
     prepare_folder(options.out)
-    session = make_session(target, params, options.batch_size)
+    session = make_session(target, net.params, options.batch_size)
     activity = _record(options, session, source)
     if embeddings is None:
         embeddings = _find_embeddings(options, source, activity, target.num_classes)
@@ -99,6 +100,7 @@ def run(options: Dissect) -> None:
         options.out,
         weights={"path": options.classifier.weights, "sha256": weights_hash},
         model=target.name,
+        preprocessing=preprocessing_facts(target, net.origin),
         data=options.data,
         split=options.split,
         images=len(activity.indices),

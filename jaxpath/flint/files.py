@@ -61,7 +61,7 @@ def load_interpreter(
         check_classifier(header, target, params, path, _KIND)
         if options["image_shape"] != target.preprocessing.shape:
             raise InputError(
-                f"the {_KIND} in {path} was trained on images of {options['image_shape']} and {target.name} takes "
-                f"{target.preprocessing.shape}; make the target with that image_size"
+                f"the {_KIND} in {path} was trained on images of {options['image_shape']} and {target.name} "
+                f"takes {target.preprocessing.shape}; make the target with that image_size"
             )
         return Interpreter(tuple(sites[name] for name, _ in read), **options), weights

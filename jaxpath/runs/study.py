@@ -2,21 +2,12 @@
 
 from typing import Any, NamedTuple
 
-from jaxpath import data, targets
+from jaxpath import data
 from jaxpath.devices import check_batch_size, make_mesh
 from jaxpath.metrics import Session
+from jaxpath.runs.nets import Net, small_size
 from jaxpath.runs.options import DataOptions
 from jaxpath.types import InputError, Params, Target
-
-_SMALL = 64
-"""Images of fewer pixels are taken at their own size."""
-
-
-class Net(NamedTuple):
-    """A classifier and its parameters."""
-
-    target: Target
-    params: Params
 
 
 class Study(NamedTuple):
@@ -27,12 +18,14 @@ class Study(NamedTuple):
         params: Its parameters.
         train: The images to learn from.
         held_out: The images to score, none of which was learned from.
+        origin: Who says which preprocessing the classifier has; see :class:`~jaxpath.runs.nets.Net`.
     """
 
     target: Target
     params: Params
     train: data.Source
     held_out: data.Source
+    origin: str = ""
 
 
 def open_data(options: DataOptions, *, seed: int) -> tuple[data.Source, data.Source]:
@@ -64,21 +57,6 @@ def open_data(options: DataOptions, *, seed: int) -> tuple[data.Source, data.Sou
     return train, held_out
 
 
-def load_net(model: str, weights: str, **shape: Any) -> Net:
-    """A trained classifier by its name and weights.
-
-    Args:
-        model: Name of the target.
-        weights: Its weights: .safetensors, .pth, or hf://owner/name.
-        **shape: Keywords of the target's maker; None keeps the maker's own.
-
-    Raises:
-        InputError: The model or the weights cannot be opened, or do not fit each other.
-    """
-    target = targets.make_target(model, **{name: v for name, v in shape.items() if v is not None})
-    return Net(target, targets.load_weights(target, weights))
-
-
 def make_study(net: Net, train: data.Source, held_out: data.Source) -> Study:
     """A trained classifier with its images.
 
@@ -86,7 +64,7 @@ def make_study(net: Net, train: data.Source, held_out: data.Source) -> Study:
         InputError: A label is none of its classes.
     """
     check_data(net.target, train, held_out)
-    return Study(*net, train, held_out)
+    return Study(net.target, net.params, train, held_out, net.origin)
 
 
 def check_data(target: Target, *sources: data.Source) -> None:
@@ -107,8 +85,8 @@ def target_options(source: data.Source, *, image_size: int | None = None) -> dic
     options: dict[str, Any] = {"num_classes": source.num_classes}
     if not isinstance(image, bytes):
         options["channels"] = image.shape[-1]
-        if image.shape[0] < _SMALL:
-            options["image_size"] = image.shape[:2]
+        if (small := small_size(source)) is not None:
+            options["image_size"] = small
     if image_size is not None:
         options["image_size"] = image_size
     return options

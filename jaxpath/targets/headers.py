@@ -37,7 +37,8 @@ def header_words(target: Target, *, class_names: Sequence[str], digest: str) -> 
     """
     if class_names and len(class_names) != target.num_classes:
         raise InputError(
-            f"{len(class_names)} class names were given for the {target.num_classes} classes of {target.name}; "
+            f"{len(class_names)} class names were given for the {target.num_classes} classes of "
+            f"{target.name}; "
             "expected one for each, or none"
         )
     facts = {

@@ -22,7 +22,7 @@ _SAME_FUNCTION = frozenset(
 """Arguments of timm's models that do not change what a trained network computes, or that are looked at."""
 
 _CROP_SHARE = 0.875
-"""timm's, where a recipe does not say it; its interpolation is bicubic then, and its colours are ImageNet's."""
+"""timm's, where a recipe does not say it; bicubic interpolation and ImageNet's colours are, too."""
 
 
 class ModelConfig(NamedTuple):
@@ -110,8 +110,8 @@ def parse_config(config: Mapping[str, Any], source: str) -> ModelConfig | None:
         what = f"{architecture} with {', '.join(changed)}" if name is not None else architecture
         raise InputError(
             f"{source} says that the weights are of {what}, which is none of the networks here, even if its "
-            "tensors have the same names; give weights of one of them, or adapt your own network (own-models.md); "
-            f"if {_FILE} belongs to other weights, keep these in a folder of their own"
+            "tensors have the same names; give weights of one of them, or adapt your own network "
+            f"(own-models.md); if {_FILE} belongs to other weights, keep these in a folder of their own"
         )
     has_recipe = "pretrained_cfg" in config or any(field in recipe for field in ("mean", "crop_pct"))
     num_classes = config.get("num_classes", recipe.get("num_classes"))
@@ -130,7 +130,9 @@ def parse_config(config: Mapping[str, Any], source: str) -> ModelConfig | None:
 def _input_size(recipe: Mapping[str, Any], source: str) -> tuple[int, int, int]:
     size = recipe.get("input_size", (3, 224, 224))
     if not isinstance(size, list | tuple) or len(size) != 3 or size[1] != size[2]:
-        raise InputError(f"{source} holds the input_size {size!r}; expected channels and a square, as [3, 224, 224]")
+        raise InputError(
+            f"{source} holds the input_size {size!r}; expected channels and a square, as [3, 224, 224]"
+        )
     channels, height, width = (positive(length, "input_size", source) for length in size)
     return channels, height, width
 
@@ -142,8 +144,8 @@ def _crop_share(recipe: Mapping[str, Any], source: str) -> float:
         raise InputError(f"{source} holds the crop_pct {share!r}; expected a share from 0.05 to 1")
     if mode not in ("center", None):
         raise InputError(
-            f"{source} holds the crop_mode {mode!r}; expected center, the only one that is known here: keep the "
-            f"weights in a folder without {_FILE} and give --resize, --crop, --mean and --std"
+            f"{source} holds the crop_mode {mode!r}; expected center, the only one that is known here: keep "
+            f"the weights in a folder without {_FILE} and give --resize, --crop, --mean and --std"
         )
     return share
 

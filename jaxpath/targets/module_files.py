@@ -32,12 +32,17 @@ def module_options(module: nn.Module) -> dict[str, Any]:
 
 
 def save_module(
-    path: str | Path, kind: str, header: Mapping[str, Any], params: Params, *, classifier: tuple[Target, Params]
+    path: str | Path,
+    kind: str,
+    header: Mapping[str, Any],
+    params: Params,
+    *,
+    classifier: tuple[Target, Params],
 ) -> None:
     """Writes a ``.safetensors`` file of ``params`` and ``header``, of JSON's types, in one move.
 
-    The header also says to which classifier the module belongs: its name, its image size and preprocessing, and
-    a digest of its parameters.
+    The header also says to which classifier the module belongs: its name, its image size and preprocessing,
+    and a digest of its parameters.
 
     Args:
         path: The file.
@@ -133,15 +138,16 @@ def check_classifier(
     if params is not None and header.get("target_params") not in (None, found := digest(params)):
         raise InputError(
             f"the {kind} in {path} was trained for other weights of {target.name} (digest "
-            f"{str(header['target_params'])[:12]}) than those that were given ({found[:12]}); give the weights "
-            f"that it was trained for, or train another {kind} for these"
+            f"{str(header['target_params'])[:12]}) than those that were given ({found[:12]}); give the "
+            f"weights that it was trained for, or train another {kind} for these"
         )
 
 
 def wrong_target(header: Mapping[str, Any], target: Target, path: str | Path, kind: str) -> InputError:
     """The error that says what the module in ``path`` was trained for, by its ``header``."""
     return InputError(
-        f"the {kind} in {path} was trained for {header.get('target')} with {header.get('num_classes')} classes; "
+        f"the {kind} in {path} was trained for {header.get('target')} with {header.get('num_classes')} "
+        "classes; "
         f"expected one for {target.name} with {target.num_classes}: make that target, or train another {kind}"
     )
 

@@ -60,7 +60,7 @@ def is_known(shapes: Shapes) -> bool:
 
 
 def describe_weights(path: str | Path, *, state: str | None = None) -> WeightsDescription:
-    """Looks into a weights file: at the header of ``save_weights``, else at ``config.json``, else at its tensors.
+    """Looks into a weights file: at the header of ``save_weights``, else at ``config.json`` and the tensors.
 
     Names and shapes of tensors do not tell everything: competing units have no parameters, nor have other
     poolings, and preprocessing is in no tensor.

@@ -38,7 +38,7 @@ def names() -> tuple[str, ...]:
 
 
 def published() -> dict[str, str]:
-    """timm's names of networks, and our own -> ours."""
+    """The names of networks in timm, and our own -> ours."""
     names = {name: name for name in makers()}
     return names | {theirs: ours for family in FAMILIES for theirs, ours in family.published.items()}
 

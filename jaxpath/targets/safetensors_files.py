@@ -63,8 +63,8 @@ def read_arrays(file: Path) -> dict[str, np.ndarray]:
 def _read(opened: Any, file: Path, name: str, kind: str) -> np.ndarray:
     if kind not in _READABLE:
         raise InputError(
-            f"the tensor {name} in {file} is of type {kind}; expected plain real numbers: save the network in "
-            "float32, float16 or bfloat16"
+            f"the tensor {name} in {file} is of type {kind}; expected plain real numbers: save the network "
+            "in float32, float16 or bfloat16"
         )
     with _named_errors(file):
         array: np.ndarray = opened.get_tensor(name)

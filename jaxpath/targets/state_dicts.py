@@ -1,4 +1,4 @@
-"""Where the tensors of a network lie in what a training script saved: wrappers, and several states in one file.
+"""Where a network's tensors lie in what a training script saved: wrappers, and several states in one file.
 
 Everything here works on nested mappings of :class:`Stored` tensors and knows no file format.
 """
@@ -16,8 +16,10 @@ AVERAGED, RAW = "ema", "raw"
 """States by what they are: averages over a training, and what was trained."""
 
 _WRAPPERS = frozenset(
-    ("module", "model", "net", "network", "backbone", "_orig_mod", "_forward_module", "_model")
-    + ("state_dict", "model_state_dict", "model_state", "weights", "params")
+    (
+        *("module", "model", "net", "network", "backbone", "_orig_mod", "_forward_module", "_model"),
+        *("state_dict", "model_state_dict", "model_state", "weights", "params"),
+    )
 )
 """Names under which scripts and other modules keep a network; none of ours has a layer of that name."""
 
@@ -133,11 +135,14 @@ def choose_state(states: Sequence[State], wanted: str | None, where: str) -> Sta
         )
     state = candidates[0]
     if state.beside and wanted is None:
-        listed = ", ".join(state.beside[:_MOST_LISTED]) + (", ..." if len(state.beside) > _MOST_LISTED else "")
+        listed = ", ".join(state.beside[:_MOST_LISTED]) + (
+            ", ..." if len(state.beside) > _MOST_LISTED else ""
+        )
         raise InputError(
-            f"{where} holds a network under {state.name!r} and beside it {len(state.beside)} tensors of something "
-            f"else ({listed}), so that the network alone may be another classifier; if it is what you want, give "
-            f"--state {state.name} (state= in Python)"
+            f"{where} holds a network under {state.name!r} and beside it {len(state.beside)} tensors of "
+            "something "
+            f"else ({listed}), so that the network alone may be another classifier; if it is what you want, "
+            f"give --state {state.name} (state= in Python)"
         )
     return state
 
@@ -154,7 +159,9 @@ def _mappings(
     tree: Mapping[Any, Any], path: tuple[str, ...]
 ) -> Iterator[tuple[tuple[str, ...], dict[str, Stored]]]:
     """Every mapping that holds tensors itself, with the keys that lead there."""
-    tensors = {key: value for key, value in tree.items() if isinstance(value, Stored) and isinstance(key, str)}
+    tensors = {
+        key: value for key, value in tree.items() if isinstance(value, Stored) and isinstance(key, str)
+    }
     if tensors:
         yield path, tensors
     for key, value in tree.items():

@@ -1,6 +1,6 @@
 """PyTorch's own files, read by PyTorch; nothing but tensors and plain values is unpickled."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,16 +38,16 @@ def read_tree(file: Path) -> Mapping[Any, Any]:
             f"{file} holds a {type(saved).__name__}; expected a state dict, alone or beside others: save "
             "model.state_dict()"
         )
-    return _as_tree(saved, file, torch.Tensor)
+    return _as_tree(saved, file, torch.is_tensor)
 
 
-def _as_tree(saved: Mapping[Any, Any], file: Path, tensor: type) -> dict[Any, Any]:
+def _as_tree(saved: Mapping[Any, Any], file: Path, is_tensor: Callable[[Any], bool]) -> dict[Any, Any]:
     """The same mapping with :class:`Stored` in place of tensors, and without anything else."""
     tree: dict[Any, Any] = {}
     for key, value in saved.items():
         if isinstance(value, Mapping):
-            tree[key] = _as_tree(value, file, tensor)
-        elif isinstance(value, tensor):
+            tree[key] = _as_tree(value, file, is_tensor)
+        elif is_tensor(value):
             tree[key] = Stored(tuple(value.shape), partial(as_numpy, value, str(key), file))
     return tree
 
@@ -70,8 +70,8 @@ def as_numpy(tensor: Any, name: str, file: Path) -> np.ndarray:
     kinds = [word for word, holds in odd.items() if holds]
     if kinds:
         raise InputError(
-            f"the tensor {name} in {file} is {kinds[0]} ({kind}); expected plain real numbers: save the network "
-            "in float32, float16 or bfloat16, with dense tensors on the CPU"
+            f"the tensor {name} in {file} is {kinds[0]} ({kind}); expected plain real numbers: save the "
+            "network in float32, float16 or bfloat16, with dense tensors on the CPU"
         )
     try:
         # NumPy has no bfloat16, and float32 holds every half-precision number exactly.
@@ -80,7 +80,7 @@ def as_numpy(tensor: Any, name: str, file: Path) -> np.ndarray:
     except (RuntimeError, TypeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(
-            f"the tensor {name} in {file} is of type {kind}, which cannot be read ({reason}); save the network in "
-            "float32"
+            f"the tensor {name} in {file} is of type {kind}, which cannot be read ({reason}); save the "
+            "network in float32"
         ) from error
     return array

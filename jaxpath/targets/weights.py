@@ -27,8 +27,8 @@ def load_weights(target: Target, path: str | Path, *, state: str | None = None) 
     """Loads trained weights into a target's parameters.
 
     Half-precision tensors become float32, exactly. torchvision's and timm's names are understood, and
-    those of the CIFAR ResNets of akamaster/pytorch_resnet_cifar10. Keys and prefixes that wrap a state dict are
-    taken off, such as ``model_state_dict``, ``module.`` and ``_orig_mod.``.
+    those of the CIFAR ResNets of akamaster/pytorch_resnet_cifar10. Keys and prefixes that wrap a state dict
+    are taken off, such as ``model_state_dict``, ``module.`` and ``_orig_mod.``.
 
     Args:
         target: The target the weights are for.
@@ -62,8 +62,8 @@ def load_weights(target: Target, path: str | Path, *, state: str | None = None) 
     params = unflatten_dict({place: jnp.asarray(array) for place, array in arrays.items()})
     if header is not None and header.digest not in (None, digest(params)):
         raise InputError(
-            f"the tensors in {str(path)!r} are not those that were written: the file is damaged or was changed; "
-            "fetch or train them again, or write changed ones with targets.save_weights"
+            f"the tensors in {str(path)!r} are not those that were written: the file is damaged or was "
+            "changed; fetch or train them again, or write changed ones with targets.save_weights"
         )
     return params
 
@@ -119,22 +119,23 @@ def check_values(arrays: Iterable[tuple[str, np.ndarray]], *, where: str) -> Non
         if not np.isfinite(array).all():
             nans, count = int(np.isnan(array).sum()), int((~np.isfinite(array)).sum())
             raise InputError(
-                f"{name} in {where!r} holds {count} of {array.size} values that are no finite float32 numbers "
-                f"({nans} NaN, {count - nans} infinite); nothing computed with it means anything: fetch the file "
-                "again, or save a state from before the training diverged"
+                f"{name} in {where!r} holds {count} of {array.size} values that are no finite float32 "
+                "numbers "
+                f"({nans} NaN, {count - nans} infinite); nothing computed with it means anything: fetch the "
+                "file again, or save a state from before the training diverged"
             )
         if name.endswith("running_var") and array.size and array.min() < 0:
             raise InputError(
-                f"{name} in {where!r} holds the variance {array.min():.3g}; expected none below 0: fetch the file "
-                "again"
+                f"{name} in {where!r} holds the variance {array.min():.3g}; expected none below 0: fetch the "
+                "file again"
             )
 
 
 def _check_header(header: WeightsHeader, target: Target, path: str | Path) -> None:
     if split_name(header.target)[1] != split_name(target.name)[1]:
         raise InputError(
-            f"the weights in {str(path)!r} are those of {header.target}, whose units act differently than those "
-            f"of {target.name}; make the target {header.target}"
+            f"the weights in {str(path)!r} are those of {header.target}, whose units act differently than "
+            f"those of {target.name}; make the target {header.target}"
         )
     if header.preprocessing not in (None, target.preprocessing):
         assert header.preprocessing is not None
