@@ -11,20 +11,21 @@ from jaxpath import gencnp, targets
 from jaxpath.types import InputError
 
 TARGET = planted_target()
+PARAMS = TARGET.init(jax.random.key(0))
 
 
 def saved(path, **options):
     generator = gencnp.Generator(TARGET.sites, TARGET.num_classes, width=8, grid=2, **options)
     images = np.zeros((1, 4, 4, CHANNELS), np.float32)
-    clean = TARGET.apply(TARGET.init(jax.random.key(0)), images)
+    clean = TARGET.apply(PARAMS, images)
     params = jax.jit(generator.init)(jax.random.key(1), clean)
-    gencnp.save_generator(generator, params, TARGET, path)
+    gencnp.save_generator(generator, params, TARGET, path, target_params=PARAMS)
     return generator, params
 
 
 def test_a_generator_comes_back_with_its_options_and_every_bit(tmp_path):
     generator, params = saved(tmp_path / "g.safetensors", decoder_sees="distilled", initial_logit=1.25)
-    result, found_params = gencnp.load_generator(tmp_path / "g.safetensors", TARGET)
+    result, found_params = gencnp.load_generator(tmp_path / "g.safetensors", TARGET, params=PARAMS)
     assert result == generator
     jax.tree.map(np.testing.assert_array_equal, found_params, params)
 
