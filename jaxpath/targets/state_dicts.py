@@ -124,7 +124,9 @@ def choose_state(states: Sequence[State], wanted: str | None, where: str) -> Sta
         candidates = [state for state in candidates if state.known] or candidates
     if len(candidates) != 1:
         if len(states) == 1 and not states[0].path:
-            raise InputError(f"{where} holds one state dict alone, and {wanted!r} was asked for; leave --state out")
+            raise InputError(
+                f"{where} holds one state dict alone, and {wanted!r} was asked for; leave --state out"
+            )
         held = ", ".join(state.said for state in states)
         if wanted is None:
             raise InputError(

@@ -117,9 +117,7 @@ def test_a_generator_trained_on_the_way_explains(run, common, pictures, many, tm
     # Explained by the file that was left: its pathway is that of the library.
     target = targets.resnet8(image_size=8, channels=1)
     params = targets.load_weights(target, common[1])
-    generator = gencnp.load_generator(
-        out / "generator" / "generator.safetensors", target, params=params
-    )
+    generator = gencnp.load_generator(out / "generator" / "generator.safetensors", target, params=params)
     image = data.digits("test").images[1:2]
     explain = jax.jit(gencnp.make_gencnp(target, *generator))
     pathway = explain(params, image, np.zeros(1, int), key=jax.random.key(0))
