@@ -1,5 +1,6 @@
 """PyTorch's own files, read by PyTorch; nothing but tensors and plain values is unpickled."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -27,7 +28,9 @@ def read_tree(file: Path) -> Mapping[Any, Any]:
             "to .safetensors"
         ) from error
     try:
-        saved = torch.load(file, map_location="cpu", weights_only=True)
+        # It warns of kinds of tensors that are refused here in a sentence.
+        with warnings.catch_warnings(action="ignore"):
+            saved = torch.load(file, map_location="cpu", weights_only=True)
     # A damaged archive or pickle raises whatever the place where it broke raises.
     except Exception as error:
         raise InputError(

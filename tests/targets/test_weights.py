@@ -362,6 +362,7 @@ def test_pytorch_files_that_hold_no_state_dict_are_refused(tmp_path):
 
 
 @needs_torch
+@pytest.mark.filterwarnings("ignore:torch.quantize")
 @pytest.mark.parametrize(
     ("make", "words"),
     [
