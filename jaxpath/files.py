@@ -142,7 +142,11 @@ def replacing(path: str | Path) -> Iterator[Path]:
     try:
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
+            mode = _usual_mode(partial) if isinstance(path, Path) else None
             yield partial
+            # Some writers make files that nobody else may read, whatever the umask says.
+            if mode is not None:
+                partial.chmod(mode)
             partial.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -224,3 +228,13 @@ def reason(error: BaseException) -> str:
     match = _REFUSED.search(str(error))
     told = getattr(error, "strerror", None) or (match[1] if match else str(error))
     return (str(told).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def _usual_mode(path: Path) -> int:
+    """The permissions that a new file gets there, by the umask and the folder's own rules."""
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY, 0o666)
+    try:
+        return os.fstat(descriptor).st_mode & 0o777
+    finally:
+        os.close(descriptor)
+        path.unlink()

@@ -31,7 +31,7 @@ _SMALLEST = {
     "sparsity_weight": 0.0,
     **dict.fromkeys(("learning_rate", "train_learning_rate", "weight_decay", "train_weight_decay"), 0.0),
     **dict.fromkeys(("epochs", "label_smoothing"), 0.0),
-    "details": 1,
+    **dict.fromkeys(("details", "resize", "crop"), 1),
 }
 """The smallest value that makes sense, for options that are numbers and have no class that checks them."""
 

@@ -63,3 +63,15 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
         replacing(tmp_path / "file" / "below.json"),
     ):
         pass
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_a_file_gets_the_umasks_permissions_whatever_its_writer_does(umask, mode, tmp_path):
+    before = os.umask(umask)
+    try:
+        with replacing(tmp_path / "weights") as partial:
+            partial.write_bytes(b"")
+            partial.chmod(0o600)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "weights").stat().st_mode & 0o777 == mode

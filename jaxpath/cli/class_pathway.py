@@ -84,16 +84,17 @@ def run(options: LearnClassPathways) -> None:
     began = time.perf_counter()
     source = open_pictures(options.data, split=options.split, data_dir=options.data_dir)
     new = _pictures_to_explain(options)
-    target, params = open_classifier(options.classifier)
+    net = open_classifier(options.classifier)
+    target = net.target
     words = None if options.words is None else load_words(options.words, target.sites)
-    names = read_class_names(options.classifier.class_names, target.num_classes)
+    names = read_class_names(options.classifier.class_names, target.num_classes, net.class_names)
     source = fit_pictures(source, target.num_classes, names)
     if new is not None:
         new = fit_pictures(data.align(source, new, whose="--data"), target.num_classes, names)
     names = names_to_show(names, target.num_classes, source, new)
     source = draw_pictures(source, options.images, seed=options.method.seed)
     workplace = set_up(
-        (target, params),
+        net,
         options.classifier,
         options.method,
         out=options.out,

@@ -52,12 +52,13 @@ def run(options: DataSetReport) -> None:
     """Set-up, evaluation, findings, page."""
     began = time.perf_counter()
     source = data.open_source(options.data, split=options.split, data_dir=options.data_dir)
-    target, params = open_classifier(options.classifier)
-    names = read_class_names(options.classifier.class_names, target.num_classes)
+    net = open_classifier(options.classifier)
+    target = net.target
+    names = read_class_names(options.classifier.class_names, target.num_classes, net.class_names)
     source = fit_pictures(source, target.num_classes, names, labels_needed=True)
     source = draw_pictures(source, options.images, seed=options.method.seed)
     workplace = set_up(
-        (target, params),
+        net,
         options.classifier,
         options.method,
         out=options.out,

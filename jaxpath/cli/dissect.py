@@ -22,7 +22,7 @@ from jaxpath.cli.options import TargetOptions
 from jaxpath.cli.workplace import make_session, warn_of_chance
 from jaxpath.files import write_arrays
 from jaxpath.metrics import Session, source_passes
-from jaxpath.runs import say
+from jaxpath.runs import preprocessing_facts, say
 from jaxpath.runs.manifest import write_manifest
 from jaxpath.types import InputError
 
@@ -86,17 +86,18 @@ def run(options: Dissect) -> None:
     key = jax.random.key(options.seed)
     similarity = discover.bind(options.similarity, key=key, top_k=options.top_k, a=options.a)
     whole = open_pictures(options.data, split=options.split, data_dir=options.data_dir)
-    target, params = open_classifier(options.classifier)
+    net = open_classifier(options.classifier)
+    target = net.target
     class_names: tuple[str, ...] = ()
     if options.concepts is None and options.embeddings is None:
-        class_names = read_class_names(options.classifier.class_names, target.num_classes)
+        class_names = read_class_names(options.classifier.class_names, target.num_classes, net.class_names)
         whole = fit_pictures(whole, target.num_classes, class_names, labels_needed=True)
         class_names = names_to_show(class_names, target.num_classes, whole)
     source = data.draw(whole, len(whole) if options.images is None else options.images, seed=options.seed)
     if options.sampled and target.sample_apply is None:
         raise InputError(f"--sampled was given, but the units of {target.name} do not compete; leave it out")
     embeddings = _load_embeddings(options, len(whole))
-    session = make_session(target, params, options.batch_size)
+    session = make_session(target, net.params, options.batch_size)
     activity = _record(options, session, source)
     if embeddings is None:
         embeddings = _find_embeddings(options, source, activity, class_names)
@@ -112,6 +113,7 @@ def run(options: Dissect) -> None:
         options.out,
         weights={"path": options.classifier.weights, "sha256": weights_hash},
         model=target.name,
+        preprocessing=preprocessing_facts(target, net.origin),
         data=options.data,
         split=options.split,
         images=len(activity.indices),

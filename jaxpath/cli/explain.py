@@ -88,17 +88,18 @@ def run(options: Explain) -> None:
     began = time.perf_counter()
     source = data.image_files(options.images)
     reference_source = None if options.reference is None else open_pictures(options.reference)
-    target, params = open_classifier(options.classifier)
+    net = open_classifier(options.classifier)
+    target = net.target
     words = None if options.words is None else load_words(options.words, target.sites)
     learned = None if options.class_pathways is None else load_class_pathways(options.class_pathways, target)
-    names = read_class_names(options.classifier.class_names, target.num_classes)
+    names = read_class_names(options.classifier.class_names, target.num_classes, net.class_names)
     if learned is not None:
         names = _check_learned_names(names, learned.class_names, options.class_pathways)
     if reference_source is not None:
         reference_source = fit_pictures(reference_source, target.num_classes, names)
     names = names_to_show(names, target.num_classes, reference_source)
     workplace = set_up(
-        (target, params),
+        net,
         options.classifier,
         options.method,
         out=options.out,

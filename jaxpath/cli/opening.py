@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from jaxpath import data, runs, targets
+from jaxpath import data, runs
 from jaxpath.cli.options import TargetOptions
 from jaxpath.files import expand_home, read_json
 from jaxpath.types import InputError
@@ -14,18 +14,11 @@ def open_classifier(options: TargetOptions) -> runs.Net:
     Raises:
         InputError: The weights do not tell the model and ``--model`` does not either, or they do not fit.
     """
-    description = targets.describe_weights(options.weights)
-    name = options.model or description.name
-    if name is None:
-        raise InputError(
-            f"the weights in {options.weights!r} do not tell their model; name it with --model: one of "
-            f"{', '.join(targets.names())}"
-        )
     return runs.load_net(
-        name,
+        options.model,
         options.weights,
-        num_classes=options.num_classes or description.num_classes,
-        channels=description.channels,
+        options=options.loading,
+        num_classes=options.num_classes,
         image_size=options.image_size,
     )
 

@@ -35,6 +35,7 @@ class Workplace(NamedTuple):
         weights_hash: Their SHA-256.
         class_names: One name per class; empty if nobody has named them.
         began: When the command began, by ``time.perf_counter``.
+        origin: Who says which preprocessing the classifier has.
     """
 
     session: Session
@@ -44,6 +45,7 @@ class Workplace(NamedTuple):
     weights_hash: str
     class_names: tuple[str, ...]
     began: float
+    origin: str
 
     @property
     def target(self) -> Target:
@@ -75,7 +77,12 @@ class Workplace(NamedTuple):
             class_names=self.class_names,
             method=self.method.name,
             reference=reference,
-            details=report_details(self.weights, self.weights_hash, self.method.seed),
+            details=report_details(
+                self.weights,
+                self.weights_hash,
+                self.method.seed,
+                preprocessing=f"{targets.describe_preprocessing(self.target.preprocessing)}; {self.origin}",
+            ),
             caveats=[*report.warning_caveats(warnings), *report.left_out_caveats(left_out)],
         )
 
@@ -85,6 +92,7 @@ class Workplace(NamedTuple):
             self.out,
             weights={"path": self.weights, "sha256": self.weights_hash},
             model=self.target.name,
+            preprocessing=runs.preprocessing_facts(self.target, self.origin),
             method=self.method.name,
             seed=self.method.seed,
             **facts,
@@ -93,7 +101,7 @@ class Workplace(NamedTuple):
 
 
 def set_up(
-    classifier: tuple[Target, Params],
+    classifier: runs.Net,
     options: TargetOptions,
     method: MethodOptions,
     *,
@@ -104,22 +112,22 @@ def set_up(
     """Makes the session and the method; trains a generator first if the options say so.
 
     Args:
-        classifier: The target and its parameters, from :func:`~jaxpath.cli.opening.open_classifier`.
+        classifier: The target and its parameters, of :func:`~jaxpath.cli.opening.open_classifier`.
         options: Those that it was opened with.
         method: How pathways are found.
         out: The output folder.
-        class_names: One name per class, or none.
+        class_names: One name per class; none takes those of the weights.
         began: When the command began, by ``time.perf_counter``.
     """
-    target, params = classifier
     return Workplace(
-        session=make_session(target, params, method.batch_size),
-        method=make_method(target, method, options, out),
+        session=make_session(classifier.target, classifier.params, method.batch_size),
+        method=make_method(classifier, method, options, out),
         out=out,
         weights=options.weights,
         weights_hash=targets.weights_hash(options.weights),
-        class_names=class_names,
+        class_names=class_names or classifier.class_names,
         began=began,
+        origin=classifier.origin,
     )
 
 
@@ -158,12 +166,13 @@ def watch(title: str, total: int, batches: Iterable[Any]) -> Iterable[Any]:
     return tqdm(batches, desc=title, total=total, unit="batch", disable=None, leave=False)
 
 
-def make_method(target: Target, options: MethodOptions, classifier: TargetOptions, out: Path) -> Method:
+def make_method(net: runs.Net, options: MethodOptions, classifier: TargetOptions, out: Path) -> Method:
     """The explainer that the options name; trains a generator first if they say so.
 
     Raises:
-        InputError: The options contradict each other, or the generator is missing or for another target.
+        InputError: The options contradict each other, or the generator is missing or for another classifier.
     """
+    target = net.target
     if options.train_on is not None and options.generator is not None:
         raise InputError("--generator and --train-on were both given; train a generator or name one")
     if options.train_on is None and options.generator is None:
@@ -173,9 +182,8 @@ def make_method(target: Target, options: MethodOptions, classifier: TargetOption
     path = out / "generator" if options.generator is None else options.generator
     if options.train_on is not None:
         runs.run_generator(_training(target, options, classifier, path))
-    if path.is_dir():
-        path = path / runs.GENERATOR
-    generator, params = gencnp.load_generator(path, target)
+    path = runs.generator_file(path)
+    generator, params, *_ = runs.load_generator(path, target, params=net.params)
 
     def make(params: Params) -> Explainer:
         return gencnp.make_gencnp(target, generator, params, density=options.density)
@@ -195,6 +203,7 @@ def _training(
         model=target.name,
         num_classes=target.num_classes,
         image_size=classifier.image_size,
+        loading=classifier.loading,
         out=out,
         seed=options.seed,
         generator=dataclasses.replace(run.generator, steps=options.train_steps),

@@ -6,6 +6,7 @@ from jaxpath.runs.evaluation import Evaluation, evaluate_generator, evaluate_met
 from jaxpath.runs.generators import (
     GENERATOR,
     TrainedGenerator,
+    generator_file,
     init_generator,
     load_generator,
     make_generator,
@@ -13,6 +14,7 @@ from jaxpath.runs.generators import (
     train_generator,
 )
 from jaxpath.runs.manifest import as_json, environment
+from jaxpath.runs.nets import Net, load_net, preprocessing_facts
 from jaxpath.runs.objective_options import ObjectiveFlags
 from jaxpath.runs.options import ClassifierOptions, DataOptions, GeneratorOptions
 from jaxpath.runs.pictures import read_pictures, save_figures
@@ -20,15 +22,14 @@ from jaxpath.runs.results import report_generator, write_results
 from jaxpath.runs.run import Run, as_config, begin, say, warn
 from jaxpath.runs.schedules import steps_of, warmup_cosine
 from jaxpath.runs.study import (
-    Net,
     Study,
     check_data,
-    load_net,
     make_study,
     open_data,
     open_session,
     target_options,
 )
+from jaxpath.runs.weights_options import PreprocessingOptions, WeightsOptions
 from jaxpath.runs.whole_runs import (
     Cifar10,
     Digits,
@@ -57,10 +58,12 @@ __all__ = [
     "Launch",
     "Net",
     "ObjectiveFlags",
+    "PreprocessingOptions",
     "Run",
     "Study",
     "TargetRun",
     "TrainedGenerator",
+    "WeightsOptions",
     "as_config",
     "as_json",
     "begin",
@@ -72,6 +75,7 @@ __all__ = [
     "evaluate_generator",
     "evaluate_method",
     "flint",
+    "generator_file",
     "init_generator",
     "lap",
     "load_generator",
@@ -83,6 +87,7 @@ __all__ = [
     "open_data",
     "open_session",
     "open_study",
+    "preprocessing_facts",
     "read_pictures",
     "report_generator",
     "run_digits",

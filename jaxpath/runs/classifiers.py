@@ -72,8 +72,14 @@ def train_classifier(target: Target, source: data.Source, options: ClassifierOpt
         )
     trained = {**result.state.extra, "params": result.state.params}
     if jax.process_index() == 0:
-        targets.save_weights(target, trained, run.out / WEIGHTS)
+        targets.save_weights(target, trained, run.out / WEIGHTS, class_names=names_for(target, source))
     return trained
+
+
+def names_for(target: Target, source: data.Source) -> tuple[str, ...]:
+    """The names of the target's classes by the images that it learns from; empty if they do not name all."""
+    names = tuple(source.class_names)
+    return names if len(names) == target.num_classes else ()
 
 
 def make_optimizer(options: ClassifierOptions) -> optax.GradientTransformation:

@@ -36,12 +36,15 @@ def write_manifest(out: Path, **facts: Any) -> None:
     write_text(out / "manifest.json", as_json(manifest))
 
 
-def report_details(weights: str, weights_hash: str, seed: int) -> list[tuple[str, str]]:
+def report_details(
+    weights: str, weights_hash: str, seed: int, *, preprocessing: str
+) -> list[tuple[str, str]]:
     """What the foot of a page says about how it was made."""
     made_with = environment()
     packages = ", ".join(f"{name} {made_with['versions'][name]}" for name in ("jaxpath", "jax", "python"))
     return [
         ("weights", f"{Path(weights).name} (SHA-256 {weights_hash[:16]}...)"),
+        ("preprocessing", preprocessing),
         ("seed", str(seed)),
         ("versions", packages),
         ("device", made_with["device"]),

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import hashlib
 import json
 import os
 import sys
@@ -12,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
 from jaxpath import data, training
 from jaxpath.files import expand_home, prepare_folder
 from jaxpath.runs.objective_options import ObjectiveFlags
+from jaxpath.targets import digest
 from jaxpath.training.checkpoints import Checkpoints
 from jaxpath.types import Params, Target
 
@@ -58,6 +57,10 @@ class Run:
         if self.config is not None:
             return self
         return dataclasses.replace(self, config=as_config(options, seed=self.seed, **more))
+
+    def knowing(self, **more: Any) -> "Run":
+        """The same run, whose configuration says ``more``, of JSON's types."""
+        return dataclasses.replace(self, config={**(self.config or {}), **more})
 
     @property
     def seconds(self) -> float:
@@ -112,16 +115,6 @@ def as_config(options: Any, **more: Any) -> dict[str, Any]:
         }
 
     return json.loads(json.dumps({**deciding(options), **more}, default=str))
-
-
-def digest(arrays: Any) -> str:
-    """SHA-256 of a pytree of arrays in hexadecimal: how a configuration names parameters."""
-    names = hashlib.sha256()
-    for path, leaf in jax.tree_util.tree_leaves_with_path(arrays):
-        values = np.ascontiguousarray(leaf)
-        names.update(f"{jax.tree_util.keystr(path)} {values.dtype} {values.shape} ".encode())
-        names.update(values.tobytes())
-    return names.hexdigest()
 
 
 def names_of(target: Target, source: data.Source, params: Params | None = None) -> dict[str, Any]:

@@ -2,21 +2,12 @@
 
 from typing import Any, NamedTuple
 
-from jaxpath import data, targets
+from jaxpath import data
 from jaxpath.devices import check_batch_size, make_mesh
 from jaxpath.metrics import Session
+from jaxpath.runs.nets import Net, small_size
 from jaxpath.runs.options import DataOptions
 from jaxpath.types import InputError, Params, Target
-
-_SMALL = 64
-"""Images of fewer pixels are taken at their own size."""
-
-
-class Net(NamedTuple):
-    """A classifier and its parameters."""
-
-    target: Target
-    params: Params
 
 
 class Study(NamedTuple):
@@ -27,12 +18,14 @@ class Study(NamedTuple):
         params: Its parameters.
         train: The images to learn from.
         held_out: The images to score, none of which was learned from.
+        origin: Who says which preprocessing the classifier has; see :class:`~jaxpath.runs.nets.Net`.
     """
 
     target: Target
     params: Params
     train: data.Source
     held_out: data.Source
+    origin: str = ""
 
 
 def open_data(options: DataOptions, *, seed: int) -> tuple[data.Source, data.Source]:
@@ -65,47 +58,35 @@ def open_data(options: DataOptions, *, seed: int) -> tuple[data.Source, data.Sou
     return train, data.align(train, held_out)
 
 
-def load_net(model: str, weights: str, **shape: Any) -> Net:
-    """A trained classifier by its name and weights.
-
-    Args:
-        model: Name of the target.
-        weights: Its weights: .safetensors, .pth, or hf://owner/name.
-        **shape: Keywords of the target's maker; None keeps the maker's own.
-
-    Raises:
-        InputError: The model or the weights cannot be opened, or do not fit each other.
-    """
-    target = targets.make_target(model, **{name: v for name, v in shape.items() if v is not None})
-    return Net(target, targets.load_weights(target, weights))
-
-
-def make_study(
-    net: Net,
-    train: data.Source,
-    held_out: data.Source,
-    *,
-    class_names: tuple[str, ...] | None = None,
-    labels_needed: bool = True,
-) -> Study:
+def make_study(net: Net, train: data.Source, held_out: data.Source, *, labels_needed: bool = True) -> Study:
     """A trained classifier with its images.
 
     Args:
         net: The classifier.
         train: The images to learn from.
         held_out: The images to score.
-        class_names: Names of its classes, if they are known: labels are mapped by name, or the data refused.
         labels_needed: Whether every image must have a label.
 
     Raises:
         InputError: A label is none of its classes, or the data have other classes.
     """
-    known = None if class_names is None else data.Known(class_names, "the classifier")
-    fitted = (
-        data.fit_classes(source, net.target.num_classes, known, needed=labels_needed)
-        for source in (train, held_out)
-    )
-    return Study(net.target, net.params, *fitted)
+    train, held_out = (fit_data(net, source, labels_needed=labels_needed) for source in (train, held_out))
+    return Study(net.target, net.params, train, held_out, net.origin)
+
+
+def fit_data(net: Net, source: data.Source, *, labels_needed: bool = True) -> data.Source:
+    """The images with the classifier's labels, by name where its weights carry the names of its classes.
+
+    Args:
+        net: The classifier.
+        source: Images.
+        labels_needed: Whether every image must have a label.
+
+    Raises:
+        InputError: A label is none of its classes, or the data have other classes.
+    """
+    known = data.Known(net.class_names, "the classifier")
+    return data.fit_classes(source, net.target.num_classes, known, needed=labels_needed)
 
 
 def check_data(target: Target, *sources: data.Source, labels_needed: bool = True) -> None:
@@ -126,8 +107,8 @@ def target_options(source: data.Source, *, image_size: int | None = None) -> dic
     options: dict[str, Any] = {"num_classes": source.num_classes}
     if not isinstance(image, bytes):
         options["channels"] = image.shape[-1]
-        if image.shape[0] < _SMALL:
-            options["image_size"] = image.shape[:2]
+        if (small := small_size(source)) is not None:
+            options["image_size"] = small
     if image_size is not None:
         options["image_size"] = image_size
     return options

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from jaxpath.targets import registry
 from jaxpath.targets.activation_detection import ACTIVATIONS
 from jaxpath.targets.adapters import adapt_function, adapt_linen, adapt_nnx, nnx_params
+from jaxpath.targets.digests import digest
 from jaxpath.targets.family import Family
 from jaxpath.targets.linen import compute_dtype, from_linen, make_preprocessing, normalize
 from jaxpath.targets.lwta import (
@@ -34,6 +35,7 @@ from jaxpath.targets.lwta import (
     winner_mask,
 )
 from jaxpath.targets.pooling import Pooling
+from jaxpath.targets.preprocessing import describe_preprocessing, with_preprocessing
 from jaxpath.targets.recognition import WeightsDescription, describe_weights
 from jaxpath.targets.registry import make_target, names
 from jaxpath.targets.weights import load_weights, save_weights, weights_hash
@@ -50,7 +52,9 @@ __all__ = [
     "adapt_nnx",
     "competing_name",
     "compute_dtype",
+    "describe_preprocessing",
     "describe_weights",
+    "digest",
     "from_linen",
     "load_weights",
     "lwta",
@@ -65,6 +69,7 @@ __all__ = [
     "weights_hash",
     "win_rate",
     "winner_mask",
+    "with_preprocessing",
 ]
 
 __all__ += names()

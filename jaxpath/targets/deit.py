@@ -173,4 +173,11 @@ DEIT = Family(
     _recognise,
     first="patch_embed.proj",
     last="head",
+    # ViTs of these sizes are the same function; their recipes have another mean and std.
+    published={
+        f"{kind}_{size}_patch16_{side}": f"deit_{size}"
+        for kind in ("deit", "vit")
+        for size in ("tiny", "small")
+        for side in (224, 384)
+    },
 )

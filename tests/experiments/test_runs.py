@@ -81,7 +81,8 @@ def test_the_demo_leaves_results_figures_and_a_generator_and_a_second_start_chan
     # The figures are those of the files: the saved generator, on the images as they are read anew.
     target = targets.resnet8(image_size=8, channels=1)
     params = targets.load_weights(target, out / "target" / "weights.safetensors")
-    explain = gencnp.make_gencnp(target, *gencnp.load_generator(out / "generator.safetensors", target))
+    generator = gencnp.load_generator(out / "generator.safetensors", target, params=params)
+    explain = gencnp.make_gencnp(target, *generator)
     test = data.digits("test")
     pathway = jax.jit(explain)(params, test.images, test.labels, key=jax.random.key(0))
     masked = jax.jit(target.apply)(params, test.images, pathway.masks).logits.argmax(axis=1)

@@ -21,7 +21,8 @@ def arguments(tmp_path_factory):
     targets.save_weights(target, params, folder / "weights.safetensors")
     generator = runs.make_generator(target, runs.GeneratorOptions(width=8))
     weights = runs.init_generator(generator, target, params, seed=0)
-    gencnp.save_generator(generator, weights, target, folder / "generator.safetensors")
+    path = folder / "generator.safetensors"
+    gencnp.save_generator(generator, weights, target, path, target_params=params)
     values = ["--model", "resnet8", "--data", images, "--batch-size", 8, "--width", 8]
     values += ["--weights", folder / "weights.safetensors", "--trained", folder / "generator.safetensors"]
     return [*values, "--steps", 1, "--images", 8, "--densities", 0.3, 1]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from jaxpath import explainers, metrics
+from jaxpath.runs.weights_options import WeightsOptions
 from jaxpath.start_up import Launch
 
 
@@ -18,7 +19,8 @@ class Comparison(Launch):
         out: Folder of the results.
         model: Name of the target.
         num_classes: Classes of the target; None takes those of the data.
-        image_size: Side of the square images that the target takes; None keeps its own.
+        image_size: Side of the square images that the target takes; None keeps that of the weights, or
+            its own.
         data_dir: Where TFDS data sets are prepared.
         eval_split: Split that is scored; None takes everything.
         eval_fraction: Scores only the share that a training with the same seed holds out; None takes all.
@@ -56,3 +58,4 @@ class Comparison(Launch):
     timed_batches: tuple[int, ...] = (1, 64)
     memory: int = 2**30
     seed: int = 0
+    loading: WeightsOptions = dataclasses.field(default_factory=WeightsOptions)

@@ -54,7 +54,7 @@ def evaluate_units(
         seed: Of draws.
     """
     target = net.target
-    session = open_session(*net, batch_size=_AT_ONCE * jax.device_count())
+    session = open_session(target, net.params, batch_size=_AT_ONCE * jax.device_count())
     passes = metrics.source_passes(session, held_out, reading=data.Reading(num_workers))
     drawn = discover.evaluate_draws(session, passes, seed=seed)
     key = None if target.sample_apply is None else jax.random.key(seed)

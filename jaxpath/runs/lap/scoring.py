@@ -105,7 +105,7 @@ def _pass(
     seed: int,
 ) -> dict[str, float]:
     """The means of ``judge`` over one pass; the explained class is the predicted one."""
-    (target, target_params), attribute = explained
+    (target, target_params, *_), attribute = explained
 
     def run(params: Any, batch: Batch) -> dict[str, Array]:
         params, boxes = params
