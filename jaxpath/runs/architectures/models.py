@@ -28,6 +28,7 @@ class Model(NamedTuple):
         params: Its parameters by these weights.
         out: Its folder.
         seed: Of its training and its generator's.
+        class_names: One name per class, by its weights; empty if they do not say it.
     """
 
     name: str
@@ -76,8 +77,8 @@ def make_models(options: ArchitectureComparison, source: data.Source) -> list[Mo
     names = [model.class_names for model in models]
     if all(names) and data.contradict(*names):
         raise InputError(
-            f"{options.models[0]} has the class {names[0][0]!r} first and {options.models[1]} {names[1][0]!r}; "
-            "expected the same classes in the same order"
+            f"{options.models[0]} has the class {names[0][0]!r} first and {options.models[1]} "
+            f"{names[1][0]!r}; expected the same classes in the same order"
         )
     return models
 
