@@ -6,6 +6,7 @@ Grain, TensorFlow Datasets and scikit-learn are imported by the functions that n
 from jaxpath.data.archives import TarSource, tar
 from jaxpath.data.arrays import ArraySource, digits
 from jaxpath.data.batches import Reading, Shard
+from jaxpath.data.boxes import boxes_in_view
 from jaxpath.data.canvases import CanvasSource, Clutter, cluttered
 from jaxpath.data.exif import ignore_exif
 from jaxpath.data.files import UNLABELLED, FileSource, holds_images, image_files
@@ -51,6 +52,7 @@ __all__ = [
     "TarSource",
     "TfdsSource",
     "UnreadableImage",
+    "boxes_in_view",
     "cache_folder",
     "center_crop",
     "check_labels",

@@ -165,10 +165,18 @@ def _named_errors() -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:
-        # PIL's own message for foreign bytes names a buffer's address.
-        unknown = isinstance(error, Image.UnidentifiedImageError)
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UnreadableImage("its format is unknown" if unknown else said) from error
+        raise UnreadableImage(_reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    # PIL's own message for foreign bytes names a buffer's address.
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "its format is unknown"
+    # A warning where somebody has made warnings errors.
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        most = MOST_MEMORY // _USUAL_BYTES_PER_PIXEL
+        return f"it has more pixels than the {most:,} that are read; make it smaller"
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _orientation(picture: Picture) -> int:

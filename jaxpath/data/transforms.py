@@ -46,7 +46,7 @@ def decode(data: bytes | Picture, *, channels: int = 3, most_pixels: int | None 
         data: Bytes of an image file, or a picture.
         channels: C, 3 for RGB or 1 for grey.
         most_pixels: A picture of more is made smaller, so that memory is bounded: blocks of its pixels are
-            averaged. None keeps the size.
+            averaged. And of one more than 16 times as long as wide, the middle is taken. None keeps it whole.
 
     Raises:
         UnreadableImage: The bytes are no image, the file is damaged or too large, or its values have an
@@ -57,10 +57,14 @@ def decode(data: bytes | Picture, *, channels: int = 3, most_pixels: int | None 
     if _is_array_of(picture, channels):
         return picture
     with alone_if_large(picture):
-        shrink = 1
+        shrink, margins = 1, (0, 0)
         if most_pixels is not None:
-            shrink = math.ceil(math.sqrt(math.prod(stored_size(picture)) / most_pixels))
-        return as_array(upright(as_image(picture, channels, shrink=max(shrink, 1)), picture))
+            width, height = stored_size(picture)
+            longest = _THIN * min(width, height)
+            margins = max(0, (width - longest) // 2), max(0, (height - longest) // 2)
+            pixels = (width - 2 * margins[0]) * (height - 2 * margins[1])
+            shrink = max(1, math.ceil(math.sqrt(pixels / most_pixels)))
+        return as_array(upright(as_image(picture, channels, shrink=shrink, margins=margins), picture))
 
 
 def center_crop(picture: Picture, preprocessing: Preprocessing) -> np.ndarray:
@@ -88,8 +92,8 @@ def center_crop(picture: Picture, preprocessing: Preprocessing) -> np.ndarray:
         return picture
     with alone_if_large(picture):
         size = upright_size(picture)
-        whole = _resized_size(size, preprocessing)
-        left, top = _offset(whole[0], width), _offset(whole[1], height)
+        whole = resized_size(size, preprocessing)
+        left, top = crop_offset(whole[0], width), crop_offset(whole[1], height)
         resample = _FILTERS[preprocessing.interpolation]
         if max(size) >= _THIN * min(size):
             return _center_of_thin(picture, preprocessing, whole)
@@ -111,7 +115,7 @@ def _is_array_of(picture: Picture, channels: int) -> TypeGuard[np.ndarray]:
     )
 
 
-def _resized_size(size: tuple[int, int], preprocessing: Preprocessing) -> tuple[int, int]:
+def resized_size(size: tuple[int, int], preprocessing: Preprocessing) -> tuple[int, int]:
     """(width, height) of the whole picture before the crop."""
     if preprocessing.resize is not None:
         return shorter_side_size(size, preprocessing.resize)
@@ -152,7 +156,7 @@ def _center_of_thin(picture: Picture, preprocessing: Preprocessing, whole: tuple
     box = (x.start, y.start, min(x.stop, image.width), min(y.stop, image.height))
     image = image.resize((x.shown, y.shown), _FILTERS[preprocessing.interpolation], box=box)
     height, width = preprocessing.crop
-    left, top = min(_offset(whole[0], width), 0), min(_offset(whole[1], height), 0)
+    left, top = min(crop_offset(whole[0], width), 0), min(crop_offset(whole[1], height), 0)
     return as_array(image.crop((left, top, left + width, top + height)))
 
 
@@ -175,7 +179,7 @@ class _Span(NamedTuple):
     def of(cls, length: int, whole: int, crop: int) -> "_Span":
         """The span of a picture of ``length`` that is resized to ``whole`` and cropped to ``crop``."""
         scale = length / whole
-        first = max(_offset(whole, crop), 0)
+        first = max(crop_offset(whole, crop), 0)
         shown = min(crop, whole)
         start, stop = first * scale, (first + shown) * scale
         # The same at both ends, so that it is the same after any turn.
@@ -338,7 +342,7 @@ def make_augmentation(augment: str | Augment) -> Augment:
     return AUGMENTATIONS[augment]
 
 
-def _offset(length: int, crop: int) -> int:
+def crop_offset(length: int, crop: int) -> int:
     """Where a central crop starts along one side; negative where zeros are added."""
     # CenterCrop pads first, the odd pixel at the far side, and rounds to even when it crops.
     if length >= crop:

@@ -151,7 +151,7 @@ def embed(
 
 
 def _without_holes(images: np.ndarray, source: data.Source, *, skip_unreadable: bool) -> np.ndarray:
-    """Embeddings with zeros for NaN, which stands for what is no picture; an error if none is to be skipped."""
+    """Embeddings with zeros for NaN, which stands for what is no picture, if that is to be skipped."""
     holes = np.isnan(images).any(axis=1)
     if holes.any() and not skip_unreadable:
         data.read_picture(source, int(holes.argmax()), most_pixels=_MOST_PIXELS)
@@ -179,8 +179,8 @@ def _embed_images(
             rows[at] = encoder.images(pictures)
             if not np.isfinite(rows[at]).all():
                 raise InputError(
-                    f"the encoder's embedding of {source.name(places[at[0]])} or of a picture after it is not "
-                    "finite; check the encoder's weights"
+                    f"the encoder's embedding of {source.name(places[at[0]])}, or of a picture after it, is "
+                    "not finite; check the encoder's weights"
                 )
             at, pictures = [], []
     return rows
