@@ -91,8 +91,8 @@ def start(command: Command, *, prog: str | None = None, arguments: Sequence[str]
     )
     keep_compiled_programs()
     keep_freed_memory()
-    # Such pictures are refused, in one sentence; Pillow would warn besides.
-    warnings.filterwarnings("ignore", message=r"Image size \(\d+ pixels\) exceeds limit")
+    # Pictures that cannot be read are refused in one sentence; Pillow would warn besides.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         check_options(options)
         command.run(options)

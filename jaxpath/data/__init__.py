@@ -16,7 +16,7 @@ from jaxpath.data.npz_files import npz
 from jaxpath.data.opening import open_source
 from jaxpath.data.pipeline import READING, Batches, eval_batches, train_batches
 from jaxpath.data.quickdraw import quickdraw
-from jaxpath.data.reading import check_some_readable, read_picture
+from jaxpath.data.reading import check_some_readable, first_stored, read_picture
 from jaxpath.data.source import Example, NothingReadable, Source, UnreadableImage, check_labels
 from jaxpath.data.splits import Concatenation, Subset, concatenate, draw, split
 from jaxpath.data.tfds_records import TfdsSource, tfds
@@ -63,6 +63,7 @@ __all__ = [
     "digits",
     "draw",
     "eval_batches",
+    "first_stored",
     "flip",
     "folder",
     "holds_images",

@@ -1,5 +1,6 @@
 """One picture of a source, and what is said of pictures that cannot be read."""
 
+import contextlib
 from collections.abc import Callable
 
 import numpy as np
@@ -19,6 +20,18 @@ def read_picture(source: Source, index: int, *, most_pixels: int | None = None) 
         return decode(source[index]["image"], most_pixels=most_pixels)
     except UnreadableImage as error:
         raise name_the_file(source, index, error) from error
+
+
+def first_stored(source: Source) -> bytes | np.ndarray:
+    """Returns what the first example of ``source`` that is there holds, an array or the bytes of its file.
+
+    Raises:
+        NothingReadable: None is there.
+    """
+    for index in range(len(source)):
+        with contextlib.suppress(UnreadableImage):
+            return source[index]["image"]
+    raise _nothing_readable(source)
 
 
 def name_the_file(source: Source, index: int, error: UnreadableImage) -> UnreadableImage:
@@ -45,14 +58,20 @@ def check_some_readable(
     Raises:
         NothingReadable: Says what is wrong with the first.
     """
-    first = ""
     for index in range(len(source)):
-        try:
+        with contextlib.suppress(UnreadableImage):
             read(source[index]["image"])
-        except UnreadableImage as error:
-            first = first or f"{source.name(index)}: {error}"
-        else:
             return
-    raise NothingReadable(
-        f"none of the {len(source)} images can be read ({first}); check that the data are images"
+    raise _nothing_readable(source)
+
+
+def _nothing_readable(source: Source) -> NothingReadable:
+    reason = ""
+    if len(source):
+        try:
+            _decode_bounded(source[0]["image"])
+        except UnreadableImage as error:
+            reason = f" ({source.name(0)}: {error})"
+    return NothingReadable(
+        f"none of the {len(source)} images can be read{reason}; check that the data are images"
     )

@@ -111,7 +111,7 @@ def target_options(source: data.Source, *, image_size: int | None = None) -> dic
         image_size: Side of the square images that the target takes; None keeps the maker's own, or that of
             small images.
     """
-    image = source[0]["image"]
+    image = data.first_stored(source)
     options: dict[str, Any] = {"num_classes": source.num_classes}
     if not isinstance(image, bytes):
         options["channels"] = image.shape[-1]
