@@ -7,6 +7,7 @@ import math
 import re
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -115,6 +116,8 @@ def start(command: Command, *, prog: str | None = None, arguments: Sequence[str]
         options = expand_paths(options)
         caches.keep_compiled_programs()
         keep_freed_memory()
+        # Pictures that cannot be read are refused in one sentence; Pillow would warn besides.
+        warnings.filterwarnings("ignore", module=r"PIL\.")
         check_options(options)
         command.join(options)
         prepare_folders(options)

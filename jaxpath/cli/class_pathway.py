@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxpath import data, metrics, report
 from jaxpath.cli.opening import (
+    as_held,
     draw_pictures,
     fit_pictures,
     names_to_show,
@@ -82,7 +83,7 @@ class LearnClassPathways:
 def run(options: LearnClassPathways) -> None:
     """Set-up, class pathways, and their transfer."""
     began = time.perf_counter()
-    source = open_pictures(options.data, split=options.split, data_dir=options.data_dir)
+    source = open_pictures(options.data, options.classifier, split=options.split, data_dir=options.data_dir)
     new = _pictures_to_explain(options)
     net = open_classifier(options.classifier)
     target = net.target
@@ -135,13 +136,15 @@ def _pictures_to_explain(options: LearnClassPathways) -> data.Source | None:
     if options.apply_split is None and all(
         path.is_dir() or path.suffix.lower() in data.IMAGE_SUFFIXES for path in paths
     ):
-        return data.image_files(paths)
+        return as_held(data.image_files(paths), options.classifier)
     if len(paths) > 1:
         raise InputError(
             f"--apply got {len(paths)} names that are not all pictures and folders of them; name pictures "
             "and folders, or one data set"
         )
-    return open_pictures(options.apply[0], split=options.apply_split, data_dir=options.data_dir)
+    return open_pictures(
+        options.apply[0], options.classifier, split=options.apply_split, data_dir=options.data_dir
+    )
 
 
 def _learn(

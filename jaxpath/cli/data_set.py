@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxpath import data, metrics, report
 from jaxpath.cli.opening import (
+    as_held,
     draw_pictures,
     fit_pictures,
     names_to_show,
@@ -52,6 +53,7 @@ def run(options: DataSetReport) -> None:
     """Set-up, evaluation, findings, page."""
     began = time.perf_counter()
     source = data.open_source(options.data, split=options.split, data_dir=options.data_dir)
+    source = as_held(source, options.classifier)
     net = open_classifier(options.classifier)
     target = net.target
     names = read_class_names(options.classifier.class_names, target.num_classes, net.class_names)

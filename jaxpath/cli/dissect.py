@@ -85,7 +85,7 @@ def run(options: Dissect) -> None:
     began = time.perf_counter()
     key = jax.random.key(options.seed)
     similarity = discover.bind(options.similarity, key=key, top_k=options.top_k, a=options.a)
-    whole = open_pictures(options.data, split=options.split, data_dir=options.data_dir)
+    whole = open_pictures(options.data, options.classifier, split=options.split, data_dir=options.data_dir)
     net = open_classifier(options.classifier)
     target = net.target
     class_names: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ import tyro
 
 from jaxpath import data, report
 from jaxpath.cli.opening import (
+    as_held,
     fit_pictures,
     names_to_show,
     open_classifier,
@@ -30,9 +31,9 @@ from jaxpath.findings import (
     join_pictures,
     join_surveys,
     learn_class_pathways,
+    load_blocks,
     load_class_pathways,
     load_left_out,
-    load_pictures,
     load_reference,
     load_words,
     survey,
@@ -86,8 +87,10 @@ class Explain:
 def run(options: Explain) -> None:
     """Set-up, survey, findings, report."""
     began = time.perf_counter()
-    source = data.image_files(options.images)
-    reference_source = None if options.reference is None else open_pictures(options.reference)
+    source = as_held(data.image_files(options.images), options.classifier)
+    reference_source = None
+    if options.reference is not None:
+        reference_source = open_pictures(options.reference, options.classifier)
     net = open_classifier(options.classifier)
     target = net.target
     words = None if options.words is None else load_words(options.words, target.sites)
@@ -161,9 +164,8 @@ def _survey_all(
     names: list[str] = []
     shown: list[Pictures] = []
     surveys: list[Survey] = []
-    for start in range(0, len(source), _BLOCK):
-        block = data.Subset(source, np.arange(start, min(start + _BLOCK, len(source))))
-        pictures = load_pictures(workplace.session, block, skip_unreadable=options.skip_unreadable)
+    skip = options.skip_unreadable
+    for pictures in load_blocks(workplace.session, source, size=_BLOCK, skip_unreadable=skip):
         surveys.append(survey(workplace.session, workplace.method, pictures))
         shown.append(pictures.take(range(min(len(pictures.names), max(options.details - len(names), 0)))))
         names += pictures.names

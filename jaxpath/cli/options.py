@@ -27,6 +27,8 @@ class TargetOptions:
             model's own (224, or 32 for the CIFAR ResNets).
         class_names: A .json list with one name per class; None takes those of the weights or of the data, or
             numbers.
+        ignore_exif: Takes pictures as they are stored, as torchvision's readers do, and not turned as their
+            cameras were held.
     """
 
     weights: str
@@ -34,6 +36,7 @@ class TargetOptions:
     num_classes: int | None = None
     image_size: int | None = None
     class_names: Path | None = None
+    ignore_exif: bool = False
     loading: WeightsOptions = dataclasses.field(default_factory=WeightsOptions)
 
 

@@ -204,6 +204,7 @@ def _training(
         num_classes=target.num_classes,
         image_size=classifier.image_size,
         loading=classifier.loading,
+        ignore_exif=classifier.ignore_exif,
         out=out,
         seed=options.seed,
         generator=dataclasses.replace(run.generator, steps=options.train_steps),

@@ -6,6 +6,7 @@ Grain, TensorFlow Datasets and scikit-learn are imported by the functions that n
 from jaxpath.data.archives import TarSource, tar
 from jaxpath.data.arrays import ArraySource, digits
 from jaxpath.data.batches import Reading, Shard
+from jaxpath.data.boxes import boxes_in_view
 from jaxpath.data.canvases import CanvasSource, Clutter, cluttered
 from jaxpath.data.class_names import (
     Known,
@@ -16,6 +17,7 @@ from jaxpath.data.class_names import (
     fit_classes,
     match_classes,
 )
+from jaxpath.data.exif import ignore_exif
 from jaxpath.data.files import FileSource, holds_loose_images, image_files
 from jaxpath.data.folders import FolderSource, folder
 from jaxpath.data.index import IMAGE_SUFFIXES, LeftOut
@@ -24,7 +26,8 @@ from jaxpath.data.npz_files import npz
 from jaxpath.data.opening import open_source
 from jaxpath.data.pipeline import READING, Batches, eval_batches, train_batches
 from jaxpath.data.quickdraw import quickdraw
-from jaxpath.data.source import UNLABELLED, Example, Source, UnreadableImage
+from jaxpath.data.reading import check_some_readable, first_stored, read_picture
+from jaxpath.data.source import UNLABELLED, Example, NothingReadable, Source, UnreadableImage
 from jaxpath.data.splits import Concatenation, Subset, concatenate, draw, split
 from jaxpath.data.tfds_records import TfdsSource, tfds
 from jaxpath.data.transforms import (
@@ -53,6 +56,7 @@ __all__ = [
     "FolderSource",
     "Known",
     "LeftOut",
+    "NothingReadable",
     "Reading",
     "Relabelled",
     "Shard",
@@ -62,8 +66,10 @@ __all__ = [
     "TfdsSource",
     "UnreadableImage",
     "align",
+    "boxes_in_view",
     "center_crop",
     "check_labels",
+    "check_some_readable",
     "classes_of",
     "cluttered",
     "concatenate",
@@ -72,10 +78,12 @@ __all__ = [
     "digits",
     "draw",
     "eval_batches",
+    "first_stored",
     "fit_classes",
     "flip",
     "folder",
     "holds_loose_images",
+    "ignore_exif",
     "image_files",
     "labels_known",
     "match_classes",
@@ -85,6 +93,7 @@ __all__ = [
     "quickdraw",
     "random_resized_crop",
     "random_shift",
+    "read_picture",
     "split",
     "tar",
     "tfds",

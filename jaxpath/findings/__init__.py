@@ -20,7 +20,7 @@ from jaxpath.findings.facts import (
     WordShare,
 )
 from jaxpath.findings.images import Context, find_images
-from jaxpath.findings.pictures import Pictures, join_pictures, load_pictures
+from jaxpath.findings.pictures import Pictures, join_pictures, load_blocks, load_pictures
 from jaxpath.findings.reference import Reference, knows_classes, load_reference
 from jaxpath.findings.survey import Survey, join_surveys, kept_survey, survey
 from jaxpath.findings.transfer import Transfer, transfer_pictures
@@ -55,6 +55,7 @@ __all__ = [
     "kept_survey",
     "knows_classes",
     "learn_class_pathways",
+    "load_blocks",
     "load_class_pathways",
     "load_left_out",
     "load_pictures",

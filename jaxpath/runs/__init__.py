@@ -26,6 +26,7 @@ from jaxpath.runs.study import (
     check_data,
     make_study,
     open_data,
+    open_part,
     open_session,
     target_options,
 )
@@ -85,6 +86,7 @@ __all__ = [
     "make_generator_step",
     "make_study",
     "open_data",
+    "open_part",
     "open_session",
     "open_study",
     "preprocessing_facts",

@@ -80,7 +80,7 @@ def load_net(
 
 def small_size(source: data.Source) -> tuple[int, int] | None:
     """(H, W) of small images in memory, at which they are taken; None for others."""
-    image = source[0]["image"]
+    image = data.first_stored(source)
     return None if isinstance(image, bytes) or image.shape[0] >= _SMALL else image.shape[:2]
 
 
