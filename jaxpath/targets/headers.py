@@ -7,8 +7,11 @@ from typing import Any, NamedTuple
 from jaxpath.targets.preprocessing import as_facts, from_facts, positive
 from jaxpath.types import InputError, Preprocessing, Target
 
-_TARGET = "jaxpath.target"
-_CLASSIFIER = "jaxpath.classifier"
+KEY = "jaxpath.classifier"
+"""Where the header of a file of weights keeps what it says."""
+
+_NAME_ALONE = "jaxpath.target"
+"""Where older versions kept the target's name, and nothing else."""
 
 
 class WeightsHeader(NamedTuple):
@@ -29,8 +32,8 @@ class WeightsHeader(NamedTuple):
     digest: str | None = None
 
 
-def header_words(target: Target, *, class_names: Sequence[str], digest: str) -> dict[str, str]:
-    """The words of a header; :func:`read_header` reads them.
+def header_text(target: Target, *, class_names: Sequence[str], digest: str) -> str:
+    """What the header says, under :data:`KEY`; :func:`read_header` reads it.
 
     Raises:
         InputError: There are class names, and not one for each class.
@@ -42,12 +45,13 @@ def header_words(target: Target, *, class_names: Sequence[str], digest: str) -> 
             "expected one for each, or none"
         )
     facts = {
+        "target": target.name,
         "num_classes": target.num_classes,
         "preprocessing": as_facts(target.preprocessing),
         "class_names": [str(name) for name in class_names],
         "params": digest,
     }
-    return {_TARGET: target.name, _CLASSIFIER: json.dumps(facts)}
+    return json.dumps(facts)
 
 
 def read_header(words: Mapping[str, str], where: str) -> WeightsHeader | None:
@@ -56,12 +60,13 @@ def read_header(words: Mapping[str, str], where: str) -> WeightsHeader | None:
     Raises:
         InputError: They are damaged.
     """
-    if _TARGET not in words:
-        return None
-    if _CLASSIFIER not in words:
-        return WeightsHeader(words[_TARGET])
+    if KEY not in words:
+        return WeightsHeader(words[_NAME_ALONE]) if _NAME_ALONE in words else None
     where = f"the header of {where}"
-    facts = parse_object(words[_CLASSIFIER], where)
+    facts = parse_object(words[KEY], where)
+    target = facts.get("target")
+    if not isinstance(target, str):
+        raise InputError(f"{where} holds the target {target!r}; expected its name: fetch the file again")
     names = facts.get("class_names", [])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise InputError(f"{where} holds the class names {names!r}; expected a list of names")
@@ -69,7 +74,7 @@ def read_header(words: Mapping[str, str], where: str) -> WeightsHeader | None:
     if names and len(names) != num_classes:
         raise InputError(f"{where} holds {len(names)} class names for {num_classes} classes; fetch it again")
     return WeightsHeader(
-        words[_TARGET],
+        target,
         num_classes,
         from_facts(facts.get("preprocessing"), where),
         tuple(names),

@@ -20,7 +20,7 @@ from jaxpath.targets.safetensors_files import read_arrays, read_words, write_saf
 from jaxpath.targets.weights import check_values
 from jaxpath.types import InputError, Params, Target
 
-_CHECKSUM = "jaxpath.checksum"
+_CHECKSUM = "checksum"
 _OF_TARGET = ("target", "preprocessing", "target_params")
 """What a header says about the classifier, besides sites and classes."""
 
@@ -53,9 +53,10 @@ def save_module(
     """
     target, target_params = classifier
     about = (target.name, as_facts(target.preprocessing), digest(target_params))
-    text = json.dumps({**header, **dict(zip(_OF_TARGET, about, strict=True))})
+    facts = {**header, **dict(zip(_OF_TARGET, about, strict=True))}
     arrays = {"/".join(key): np.asarray(value) for key, value in flatten_dict(params).items()}
-    write_safetensors(path, arrays, {f"jaxpath.{kind}": text, _CHECKSUM: _checksum(text, arrays)})
+    text = json.dumps({**facts, _CHECKSUM: _checksum(facts, arrays)})
+    write_safetensors(path, arrays, key=f"jaxpath.{kind}", text=text)
 
 
 def read_module(path: str | Path, kind: str) -> tuple[dict[str, Any], Params]:
@@ -70,13 +71,14 @@ def read_module(path: str | Path, kind: str) -> tuple[dict[str, Any], Params]:
     words = read_words(path)
     if f"jaxpath.{kind}" not in words:
         raise InputError(f"{path} holds no {kind}; give the {kind}.safetensors of a run")
-    text = words[f"jaxpath.{kind}"]
+    header = parse_object(words[f"jaxpath.{kind}"], f"the header of {path}")
     arrays = read_arrays(path)
-    if words.get(_CHECKSUM, _checksum(text, arrays)) != _checksum(text, arrays):
+    written = header.pop(_CHECKSUM, None)
+    if written not in (None, _checksum(header, arrays)):
         raise InputError(f"{path} is not as it was written: it is damaged; copy or train the {kind} again")
     check_values(arrays.items(), where=str(path))
     params = unflatten_dict({tuple(key.split("/")): jnp.asarray(value) for key, value in arrays.items()})
-    return parse_object(text, f"the header of {path}"), params
+    return header, params
 
 
 def module_fields(header: Mapping[str, Any]) -> dict[str, Any]:
@@ -152,5 +154,6 @@ def wrong_target(header: Mapping[str, Any], target: Target, path: str | Path, ki
     )
 
 
-def _checksum(text: str, arrays: Mapping[str, np.ndarray]) -> str:
+def _checksum(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
+    text = json.dumps(header, sort_keys=True)
     return hashlib.sha256(f"{text} {digest(dict(arrays))}".encode()).hexdigest()

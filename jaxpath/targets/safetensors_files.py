@@ -20,10 +20,13 @@ _READABLE = frozenset(
 """Types that NumPy has, and bfloat16, which comes as that of ml_dtypes."""
 
 
-def write_safetensors(path: str | Path, arrays: Mapping[str, np.ndarray], words: Mapping[str, str]) -> None:
-    """Writes arrays, with ``words`` in the header, in one move."""
+def write_safetensors(path: str | Path, arrays: Mapping[str, np.ndarray], *, key: str, text: str) -> None:
+    """Writes arrays, with ``text`` under one ``key`` of the header, in one move.
+
+    The same arrays and text make the same bytes, which several keys would not: the library shuffles them.
+    """
     with replacing(path) as partial_file:
-        save_file(dict(arrays), partial_file, metadata=dict(words))
+        save_file(dict(arrays), partial_file, metadata={key: text})
 
 
 def read_words(file: Path) -> dict[str, str]:

@@ -9,7 +9,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jaxpath.files import sha256_of
 from jaxpath.targets.digests import digest
-from jaxpath.targets.headers import WeightsHeader, header_words, read_header
+from jaxpath.targets.headers import KEY, WeightsHeader, header_text, read_header
 from jaxpath.targets.lwta import split_name
 from jaxpath.targets.preprocessing import describe_preprocessing
 from jaxpath.targets.recognition import is_known, recognise
@@ -100,8 +100,8 @@ def save_weights(
         )
     tensors = {slot.key: slot.to_torch(np.asarray(arrays[slot.path])) for slot in slots}
     written = unflatten_dict({slot.path: np.asarray(arrays[slot.path], np.float32) for slot in slots})
-    words = header_words(target, class_names=class_names, digest=digest(written))
-    write_safetensors(path, tensors, words)
+    text = header_text(target, class_names=class_names, digest=digest(written))
+    write_safetensors(path, tensors, key=KEY, text=text)
 
 
 def weights_hash(path: str | Path) -> str:

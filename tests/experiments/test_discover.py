@@ -37,7 +37,7 @@ def test_both_networks_are_scored_and_figures_repeat_those_of_each(pair, digits,
     figures = evaluation.figures
     images = np.stack([digits[i]["image"] for i in range(len(digits))])
     labels = np.array([digits[i]["label"] for i in range(len(digits))])
-    for (target, params), name in zip(pair, ("competing", "rectified"), strict=True):
+    for (target, params, *_), name in zip(pair, ("competing", "rectified"), strict=True):
         logits = jax.jit(target.apply)(params, images).logits
         by_draws = getattr(evaluation, name).figures["accuracy_by_draws"]
         assert by_draws[0] == pytest.approx(np.mean(np.asarray(logits).argmax(axis=1) == labels))

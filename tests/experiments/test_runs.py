@@ -47,7 +47,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "resnet8.safetensors"
-    target = targets.resnet8()
+    target = targets.resnet8(image_size=16)
     targets.save_weights(target, target.init(jax.random.key(0)), path)
     return path
 
@@ -94,7 +94,7 @@ def test_the_demo_leaves_results_figures_and_a_generator_and_a_second_start_chan
 def test_a_folder_of_photographs_is_divided_by_the_seed_and_broken_files_are_counted(
     run, tmp_path, folder, weights
 ):
-    arguments = ["--model", "resnet8", "--image-size", 16, "--weights", weights, "--data", f"folder:{folder}"]
+    arguments = ["--model", "resnet8", "--weights", weights, "--data", f"folder:{folder}"]
     arguments += [
         "--eval-fraction",
         0.25,

@@ -4,6 +4,7 @@ from safetensors.numpy import save_file
 
 from jaxpath import targets
 from jaxpath.targets import registry
+from jaxpath.targets.recognition import recognise
 from jaxpath.targets.torch_names import parameter_slots
 
 
@@ -49,6 +50,14 @@ def test_a_depth_that_is_none_of_the_librarys_is_not_recognised(tmp_path):
     tensors = {key: np.zeros((4, 4, 3, 3), np.float32) for key in blocks}
     save_file(tensors, tmp_path / "weights.safetensors")
     assert targets.describe_weights(tmp_path / "weights.safetensors").name is None
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (5,), (3, 3, 3, 3, 3)])
+@pytest.mark.parametrize("name", targets.names())
+def test_tensors_of_any_shape_can_be_looked_at(name, shape):
+    slots = parameter_slots(targets.make_target(name))
+    shapes = {slot.key: shape for slot in slots}
+    assert recognise(shapes) in (None, name)
 
 
 def test_no_two_families_recognise_the_same_weights():
