@@ -82,11 +82,17 @@ def read_arrays(path: str | os.PathLike, expected: str) -> dict[str, np.ndarray]
         InputError: There is no such file, or it is damaged or no ``.npz`` file.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+        return load_arrays(path)
     # A damaged archive makes NumPy and zipfile raise nearly everything.
     except Exception as error:
         raise _unreadable(path, error, expected) from error
+
+
+def load_arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """:func:`read_arrays` for files of our own: any exception may tell that one is damaged."""
+    # NumPy leaves a file open that it opened and could not read.
+    with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
 
 
 def _unreadable(path: str | os.PathLike, error: Exception, expected: str) -> InputError:

@@ -248,6 +248,87 @@ def test_every_exception_from_the_number_of_arguments_is_one():
     assert {name for name in MANY_ARGUMENTS if names.get(name, 0) <= 8} == set()
 
 
+WRITERS = {
+    *("open", "fdopen", "write_text", "write_bytes"),
+    *("savez", "savez_compressed", "save", "savefig", "save_file", "tofile", "savetxt", "dump"),
+}
+"""Names of functions that write files."""
+
+MAY_WRITE = {
+    "jaxpath/files.py": "by it the others write",
+    "jaxpath/training/events.py": "a log grows by its lines",
+    "jaxpath/training/logs.py": "a log grows by its lines",
+    "jaxpath/terminal.py": "nowhere",
+    "jaxpath/devices/memory.py": "the kernel's counters",
+    "jaxpath/runs/throughput/pytorch.py": "a temporary file for another process",
+}
+"""Files that write other than by ``files.replacing`` -> why."""
+
+
+def unprotected_writes(path: Path) -> Iterator[int]:
+    """Lines of a file that write a file outside of ``with replacing(...)`` and of a cache's writer."""
+
+    def visit(node: ast.AST, protected: bool) -> Iterator[int]:
+        if isinstance(node, ast.With):
+            calls = [item.context_expr for item in node.items if isinstance(item.context_expr, ast.Call)]
+            protected |= any(called(call) == "replacing" for call in calls)
+        # Writers that caches.kept calls with a path that is not the file's own.
+        protected |= isinstance(node, ast.FunctionDef) and node.name in ("_write", "_store")
+        if isinstance(node, ast.Call) and called(node) in WRITERS and not protected and may_write(node):
+            yield node.lineno
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child, protected)
+
+    yield from visit(ast.parse(path.read_text(encoding="utf-8")), False)
+
+
+def called(call: ast.Call) -> str:
+    """The last part of the name of what is called."""
+    return getattr(call.func, "attr", None) or getattr(call.func, "id", "")
+
+
+def may_write(call: ast.Call) -> bool:
+    """Whether a call writes a file, not one that only reads or that writes into memory."""
+    values = [*call.args, *(keyword.value for keyword in call.keywords)]
+    if called(call) in ("open", "fdopen"):
+        modes = [value.value for value in values if isinstance(value, ast.Constant)]
+        return any(
+            isinstance(mode, str) and re.fullmatch(r"[rwxabt+]*[wxa+][rwxabt+]*", mode) for mode in modes
+        )
+    # That of jaxpath.files.
+    if called(call) == "write_text":
+        return isinstance(call.func, ast.Attribute)
+    # A checkpoint, a picture as bytes.
+    return not (called(call) == "save" and isinstance(values[0], ast.Name) and values[0].id in _NO_FILES)
+
+
+_NO_FILES = ("step", "k", "buffer")
+
+
+@pytest.mark.parametrize("path", source_files(), ids=module_name)
+def test_every_file_is_written_whole_or_not_at_all(path):
+    if str(path.relative_to(ROOT)) in MAY_WRITE:
+        return
+    assert list(unprotected_writes(path)) == [], f"{path}: write it by jaxpath.files"
+
+
+@pytest.mark.parametrize(
+    ("program", "lines"),
+    [
+        ("np.savez(path, a=1)", [1]),
+        ("path.write_text('a')", [1]),
+        ("open(path, 'w')", [1]),
+        ("path.open(mode='ab')", [1]),
+        ("open(path, 'rb')", []),
+        ("with replacing(path) as partial:\n    np.savez(partial)", []),
+        ("with replacing(path) as partial:\n    pass\nfigure.savefig(path)", [3]),
+    ],
+)
+def test_a_file_that_is_written_in_place_is_found(tmp_path, program, lines):
+    (tmp_path / "program.py").write_text(program)
+    assert list(unprotected_writes(tmp_path / "program.py")) == lines
+
+
 def test_half_of_the_files_are_shorter_than_a_page_or_two():
     sizes = [len(path.read_text(encoding="utf-8").splitlines()) for path in library_and_experiments()]
     assert statistics.median(sizes) <= MEDIAN_LINES

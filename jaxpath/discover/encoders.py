@@ -11,6 +11,7 @@ import numpy as np
 from jaxpath import data
 from jaxpath.caches import cache_file, kept
 from jaxpath.discover.embeddings import Embeddings
+from jaxpath.files import load_arrays
 from jaxpath.types import InputError
 
 CLIP = "openai/clip-vit-base-patch16"
@@ -220,8 +221,7 @@ def _write(path: Path, embeddings: np.ndarray) -> None:
 
 def _read(path: Path, count: int) -> np.ndarray:
     """The embeddings of ``count`` items; whatever else the file holds is an exception."""
-    with np.load(path, allow_pickle=False) as arrays:
-        embeddings = arrays["embeddings"]
+    embeddings = load_arrays(path)["embeddings"]
     if embeddings.dtype != np.float32 or embeddings.ndim != 2 or len(embeddings) != count:
         raise ValueError(f"it holds no embeddings of {count} items")
     return embeddings

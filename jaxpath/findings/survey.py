@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 
 from jaxpath.caches import cache_file, kept
 from jaxpath.devices import collect, make_eval_step, replicate
+from jaxpath.files import load_arrays
 from jaxpath.findings.pictures import Pictures
 from jaxpath.gating import fill_closed
 from jaxpath.metrics import (
@@ -143,9 +144,9 @@ def _write(path: Path, made: Survey) -> None:
 
 def _read(path: Path, count: int, target: Target) -> Survey:
     """A survey of ``count`` pictures; whatever else the file holds is an exception."""
-    with np.load(path, allow_pickle=False) as arrays:
-        records = Records(**{name: arrays[name] for name in Records._fields})
-        read = Survey(records, **{name: arrays[name] for name in Survey._fields[1:]})
+    arrays = load_arrays(path)
+    records = Records(**{name: arrays[name] for name in Records._fields})
+    read = Survey(records, **{name: arrays[name] for name in Survey._fields[1:]})
     if any(len(column) != count for column in (*records, *read[1:])):
         raise ValueError(f"it is no survey of {count} pictures")
     channels = sum(site.channels for site in target.sites)

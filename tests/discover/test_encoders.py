@@ -95,7 +95,22 @@ def test_what_was_embedded_is_found_by_its_content(tmp_path):
     other, others_calls = counting("another")
     run(other, pixels)
     assert len(others_calls) == 4
-    assert not list(tmp_path.glob("*.partial"))
+    assert {path.suffix for path in tmp_path.iterdir()} == {".npz"}
+
+
+@pytest.mark.parametrize("left", [0, 100])
+def test_kept_embeddings_that_are_cut_short_are_computed_anew(tmp_path, capsys, left):
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 3), dtype=np.uint8)
+    source = data.ArraySource(pixels, np.zeros(5, int))
+    encoder, calls = counting()
+    first = discover.embed(encoder, source, ("fur",), folder=tmp_path)
+    for path in tmp_path.iterdir():
+        path.write_bytes(path.read_bytes()[:left])
+    again = discover.embed(encoder, source, ("fur",), folder=tmp_path)
+    assert calls == [5, ["fur"], 5, ["fur"]] and capsys.readouterr().err.count("made anew") == 2
+    np.testing.assert_array_equal(first.images, again.images)
+    discover.embed(encoder, source, ("fur",), folder=tmp_path)
+    assert len(calls) == 4
 
 
 class WithHole(data.ArraySource):
