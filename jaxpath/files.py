@@ -8,7 +8,8 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import Iterator, Mapping
+import zipfile
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +72,8 @@ def read_json(path: str | os.PathLike, expected: str) -> Any:
         ) from error
 
 
-def read_arrays(path: str | os.PathLike, expected: str) -> dict[str, np.ndarray]:
-    """Reads all arrays of an ``.npz`` file.
+def array_names(path: str | os.PathLike, expected: str) -> tuple[str, ...]:
+    """The names of the arrays in an ``.npz`` file.
 
     Args:
         path: The file.
@@ -81,18 +82,49 @@ def read_arrays(path: str | os.PathLike, expected: str) -> dict[str, np.ndarray]
     Raises:
         InputError: There is no such file, or it is damaged or no ``.npz`` file.
     """
-    try:
-        return load_arrays(path)
     # A damaged archive makes NumPy and zipfile raise nearly everything.
+    try:
+        with _open_arrays(path) as arrays:
+            return tuple(arrays.files)
     except Exception as error:
         raise _unreadable(path, error, expected) from error
 
 
-def load_arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
+def read_arrays(
+    path: str | os.PathLike, expected: str, names: Collection[str] | None = None
+) -> dict[str, np.ndarray]:
+    """Reads arrays of an ``.npz`` file.
+
+    Args:
+        path: The file.
+        expected: What it should hold, for the error.
+        names: Those to read; None reads all.
+
+    Raises:
+        InputError: There is no such file, or it is damaged, no ``.npz`` file, or one without these arrays.
+    """
+    try:
+        return load_arrays(path, names)
+    except Exception as error:
+        raise _unreadable(path, error, expected) from error
+
+
+def load_arrays(path: str | os.PathLike, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
     """:func:`read_arrays` for files of our own: any exception may tell that one is damaged."""
+    with _open_arrays(path) as arrays:
+        return {name: arrays[name] for name in (arrays.files if names is None else names)}
+
+
+@contextlib.contextmanager
+def _open_arrays(path: str | os.PathLike) -> Iterator[np.lib.npyio.NpzFile]:
     # NumPy leaves a file open that it opened and could not read.
-    with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}
+    with open(path, "rb") as file:
+        # What NumPy does not know it takes for a pickled object, and says how to load that.
+        if not zipfile.is_zipfile(file):
+            raise ValueError("it is no .npz file, or cut short")
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as arrays:
+            yield arrays
 
 
 def _unreadable(path: str | os.PathLike, error: Exception, expected: str) -> InputError:

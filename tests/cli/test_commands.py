@@ -146,7 +146,7 @@ def test_an_assumed_preprocessing_is_printed_and_stands_in_page_and_manifest(
     flags = ("--image-size", 8, "--mean", 0.25, "--std", 0.5, "--resize", 9, "--interpolation", "bicubic")
     out = tmp_path / "out"
     names = tmp_path / "names.json"
-    names.write_text(json.dumps([f"class {number}" for number in range(10)]))
+    names.write_text(json.dumps([f"<b>{number}</b>" for number in range(10)]))
     asked = ("--weights", foreign, *flags, "--out", out, "--class-names", names)
     few = ("--top-k", 4) if command == "dissect" else ()
     status, output, error = run(command, *what, *asked, *few)

@@ -92,7 +92,7 @@ def test_npz_with_other_arrays_is_refused_by_name(tmp_path, arrays, message):
 
 def test_a_file_that_is_no_npz_is_refused(tmp_path):
     (tmp_path / "set.npz").write_bytes(b"not a zip file")
-    with pytest.raises(InputError, match=r"is not an .npz file"):
+    with pytest.raises(InputError, match=r"it is no .npz file, or cut short"):
         npz(tmp_path / "set.npz")
     with pytest.raises(InputError, match="there is no file"):
         npz(tmp_path / "other.npz")

@@ -72,7 +72,7 @@ def test_a_comparison_of_explainers_warns(untrained, few, tmp_path):
         search_images=4,
     )
     run = runs.Run(tmp_path)
-    comparison.compare_explainers(target, params, few, options, run=run)
+    comparison.compare_explainers(runs.Net(target, params), few, options, run=run)
     (warning,) = results_of(tmp_path)["warnings"]
     assert "of 60 labelled images" in warning
 
