@@ -298,10 +298,10 @@ def test_real_photographs_come_in_batches(shared_data):
 @pytest.fixture
 def hopeless(tmp_path):
     """Two files that are no images."""
-    (tmp_path / "a").mkdir()
+    (tmp_path / "hopeless" / "a").mkdir(parents=True)
     for number in range(2):
-        (tmp_path / "a" / f"{number}.jpg").write_bytes(b"no picture")
-    return folder(tmp_path)
+        (tmp_path / "hopeless" / "a" / f"{number}.jpg").write_bytes(b"no picture")
+    return folder(tmp_path / "hopeless")
 
 
 @pytest.mark.parametrize("process", [0, 1, 2])
