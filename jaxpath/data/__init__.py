@@ -6,7 +6,9 @@ Grain, TensorFlow Datasets and scikit-learn are imported by the functions that n
 from jaxpath.data.archives import TarSource, tar
 from jaxpath.data.arrays import ArraySource, digits
 from jaxpath.data.batches import Reading, Shard
+from jaxpath.data.boxes import boxes_in_view
 from jaxpath.data.canvases import CanvasSource, Clutter, cluttered
+from jaxpath.data.exif import ignore_exif
 from jaxpath.data.files import UNLABELLED, FileSource, holds_images, image_files
 from jaxpath.data.folders import FolderSource, folder
 from jaxpath.data.index import IMAGE_SUFFIXES, cache_folder
@@ -14,7 +16,8 @@ from jaxpath.data.npz_files import npz
 from jaxpath.data.opening import open_source
 from jaxpath.data.pipeline import READING, Batches, eval_batches, train_batches
 from jaxpath.data.quickdraw import quickdraw
-from jaxpath.data.source import Example, Source, UnreadableImage, check_labels
+from jaxpath.data.reading import check_some_readable, first_stored, read_picture
+from jaxpath.data.source import Example, NothingReadable, Source, UnreadableImage, check_labels
 from jaxpath.data.splits import Concatenation, Subset, concatenate, draw, split
 from jaxpath.data.tfds_records import TfdsSource, tfds
 from jaxpath.data.transforms import (
@@ -41,6 +44,7 @@ __all__ = [
     "Example",
     "FileSource",
     "FolderSource",
+    "NothingReadable",
     "Reading",
     "Shard",
     "Source",
@@ -48,24 +52,29 @@ __all__ = [
     "TarSource",
     "TfdsSource",
     "UnreadableImage",
+    "boxes_in_view",
     "cache_folder",
     "center_crop",
     "check_labels",
+    "check_some_readable",
     "cluttered",
     "concatenate",
     "decode",
     "digits",
     "draw",
     "eval_batches",
+    "first_stored",
     "flip",
     "folder",
     "holds_images",
+    "ignore_exif",
     "image_files",
     "npz",
     "open_source",
     "quickdraw",
     "random_resized_crop",
     "random_shift",
+    "read_picture",
     "split",
     "tar",
     "tfds",

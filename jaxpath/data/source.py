@@ -12,6 +12,10 @@ class UnreadableImage(InputError):
     """A file or record that holds no picture; the one mistake that can be skipped."""
 
 
+class NothingReadable(InputError):
+    """Unreadable pictures were to be skipped, and there is no other."""
+
+
 class Example(TypedDict):
     """One example: the picture, decoded (uint8 [H, W, C]) or as the bytes of its file; its class."""
 

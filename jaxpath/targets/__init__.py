@@ -5,8 +5,8 @@ Every network is made by :func:`make_target`, or by the maker of its name, such 
 
 - ``num_classes``: K; 1000 for the ImageNet families, 10 for the CIFAR ResNets.
 - ``dtype``: the type it computes in, ``"float32"`` or ``"bfloat16"``.
-- ``image_size``: (H, W) or the side of a square, of images that are used without resizing; by
-  default 224 after a resize to 256, 32 for the CIFAR ResNets and 28 for ``lenet`` and ``digit_cnn``.
+- ``image_size``: (H, W) or the side of a square, as :func:`make_preprocessing` takes it; by default 224
+  after a resize to 256, 32 for the CIFAR ResNets and 28 for ``lenet`` and ``digit_cnn``.
 - ``channels``: of an image; 3, and 1 for these two.
 
 ResNets and VGGs also take ``pooling``, a :class:`~jaxpath.targets.pooling.Pooling`: how maps get smaller.
