@@ -20,7 +20,7 @@ from jaxpath.findings.facts import (
     WordShare,
 )
 from jaxpath.findings.images import Context, find_images
-from jaxpath.findings.pictures import Pictures, join_pictures, load_pictures
+from jaxpath.findings.pictures import Pictures, join_pictures, load_blocks, load_pictures
 from jaxpath.findings.reference import Reference, load_reference
 from jaxpath.findings.survey import Survey, join_surveys, kept_survey, survey
 from jaxpath.findings.transfer import Transfer, transfer_pictures
@@ -54,6 +54,7 @@ __all__ = [
     "join_surveys",
     "kept_survey",
     "learn_class_pathways",
+    "load_blocks",
     "load_class_pathways",
     "load_pictures",
     "load_reference",
