@@ -37,7 +37,9 @@ def plot_explanations(plain: Net, trained: Net, source: data.Source, *, seed: in
         for c, label in zip(np.asarray(classes), batch["label"], strict=True)
     ]
     boxes = getattr(source, "boxes", None)
-    boxes = None if boxes is None else boxes[part.indices]
+    if boxes is not None:
+        size = np.shape(part[0]["image"])[:2]
+        boxes = data.boxes_in_view(boxes[part.indices], size, trained.target.preprocessing)
     return report.plot_maps(images, maps, boxes=boxes, captions=captions)
 
 

@@ -74,6 +74,9 @@ def score_explanation(
     scores: dict[str, float] = {}
     boxes = getattr(source, "boxes", None)
     if boxes is not None:
+        # Only canvases have boxes, and they are all of one size.
+        size = np.shape(source[0]["image"])[:2]
+        boxes = data.boxes_in_view(boxes, size, explained.net.target.preprocessing)
         scores |= _pass(explained, source, options, _localise, boxes, seed)
     if options.curve_images:
         part = data.draw(source, options.curve_images, seed=seed)
