@@ -4,6 +4,7 @@ import dataclasses
 import math
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -90,6 +91,8 @@ def start(command: Command, *, prog: str | None = None, arguments: Sequence[str]
     )
     keep_compiled_programs()
     keep_freed_memory()
+    # Pictures that cannot be read are refused in one sentence; Pillow would warn besides.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         check_options(options)
         command.run(options)

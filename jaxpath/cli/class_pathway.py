@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxpath import data, metrics, report
-from jaxpath.cli.opening import draw_pictures, open_classifier, open_pictures, read_class_names
+from jaxpath.cli.opening import as_held, draw_pictures, open_classifier, open_pictures, read_class_names
 from jaxpath.cli.options import MethodOptions, TargetOptions
 from jaxpath.cli.workplace import Workplace, set_up
 from jaxpath.findings import (
@@ -72,7 +72,7 @@ class LearnClassPathways:
 def run(options: LearnClassPathways) -> None:
     """Set-up, class pathways, and their transfer."""
     began = time.perf_counter()
-    source = open_pictures(options.data, split=options.split, data_dir=options.data_dir)
+    source = open_pictures(options.data, options.classifier, split=options.split, data_dir=options.data_dir)
     source = draw_pictures(source, options.images, seed=options.method.seed)
     new = _pictures_to_explain(options)
     target, params = open_classifier(options.classifier)
@@ -116,13 +116,15 @@ def _pictures_to_explain(options: LearnClassPathways) -> data.Source | None:
     if options.apply_split is None and all(
         path.is_dir() or path.suffix.lower() in data.IMAGE_SUFFIXES for path in paths
     ):
-        return data.image_files(paths)
+        return as_held(data.image_files(paths), options.classifier)
     if len(paths) > 1:
         raise InputError(
             f"--apply got {len(paths)} names that are not all pictures and folders of them; name pictures "
             "and folders, or one data set"
         )
-    return open_pictures(options.apply[0], split=options.apply_split, data_dir=options.data_dir)
+    return open_pictures(
+        options.apply[0], options.classifier, split=options.apply_split, data_dir=options.data_dir
+    )
 
 
 def _learn(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxpath import data, metrics, report
-from jaxpath.cli.opening import draw_pictures, open_classifier, read_class_names
+from jaxpath.cli.opening import as_held, draw_pictures, open_classifier, read_class_names
 from jaxpath.cli.options import MethodOptions, TargetOptions
 from jaxpath.cli.workplace import Workplace, set_up
 from jaxpath.findings import DataSetFinding, find_data_set, load_pictures
@@ -44,7 +44,7 @@ def run(options: DataSetReport) -> None:
     """Set-up, evaluation, findings, page."""
     began = time.perf_counter()
     source = data.open_source(options.data, split=options.split, data_dir=options.data_dir)
-    source = draw_pictures(source, options.images, seed=options.method.seed)
+    source = draw_pictures(as_held(source, options.classifier), options.images, seed=options.method.seed)
     target, params = open_classifier(options.classifier)
     data.check_labels(source, target.num_classes)
     workplace = set_up(

@@ -77,7 +77,7 @@ def run(options: Dissect) -> None:
     began = time.perf_counter()
     key = jax.random.key(options.seed)
     similarity = discover.bind(options.similarity, key=key, top_k=options.top_k, a=options.a)
-    whole = open_pictures(options.data, split=options.split, data_dir=options.data_dir)
+    whole = open_pictures(options.data, options.classifier, split=options.split, data_dir=options.data_dir)
     count = len(whole) if options.images is None else options.images
     source = data.draw(whole, count, seed=options.seed)
     target, params = open_classifier(options.classifier)

@@ -9,7 +9,7 @@ import numpy as np
 import tyro
 
 from jaxpath import data, report
-from jaxpath.cli.opening import open_classifier, open_pictures, read_class_names
+from jaxpath.cli.opening import as_held, open_classifier, open_pictures, read_class_names
 from jaxpath.cli.options import MethodOptions, TargetOptions
 from jaxpath.cli.workplace import Workplace, set_up
 from jaxpath.findings import (
@@ -23,8 +23,8 @@ from jaxpath.findings import (
     join_pictures,
     join_surveys,
     learn_class_pathways,
+    load_blocks,
     load_class_pathways,
-    load_pictures,
     load_reference,
     load_words,
     survey,
@@ -77,8 +77,10 @@ class Explain:
 def run(options: Explain) -> None:
     """Set-up, survey, findings, report."""
     began = time.perf_counter()
-    source = data.image_files(options.images)
-    reference_source = None if options.reference is None else open_pictures(options.reference)
+    source = as_held(data.image_files(options.images), options.classifier)
+    reference_source = None
+    if options.reference is not None:
+        reference_source = open_pictures(options.reference, options.classifier)
     target, params = open_classifier(options.classifier)
     words = None if options.words is None else load_words(options.words, target.sites)
     names = read_class_names(options.classifier.class_names, target.num_classes, reference_source)
@@ -120,9 +122,8 @@ def _survey_all(
     names: list[str] = []
     shown: list[Pictures] = []
     surveys: list[Survey] = []
-    for start in range(0, len(source), _BLOCK):
-        block = data.Subset(source, np.arange(start, min(start + _BLOCK, len(source))))
-        pictures = load_pictures(workplace.session, block, skip_unreadable=options.skip_unreadable)
+    skip = options.skip_unreadable
+    for pictures in load_blocks(workplace.session, source, size=_BLOCK, skip_unreadable=skip):
         surveys.append(survey(workplace.session, workplace.method, pictures))
         shown.append(pictures.take(range(min(len(pictures.names), max(options.details - len(names), 0)))))
         names += pictures.names

@@ -30,16 +30,23 @@ def open_classifier(options: TargetOptions) -> runs.Net:
     )
 
 
-def open_pictures(spec: str, *, split: str | None = None, data_dir: str | None = None) -> data.Source:
-    """A data set, or a folder with pictures in it and not in class folders.
+def open_pictures(
+    spec: str, options: TargetOptions, *, split: str | None = None, data_dir: str | None = None
+) -> data.Source:
+    """A data set, or a folder with pictures in it and not in class folders, as the classifier is shown them.
 
     Raises:
         InputError: There is neither.
     """
     path = Path(spec.removeprefix("folder:")).expanduser()
     if path.is_dir() and split is None and data.holds_images(path):
-        return data.image_files([path])
-    return data.open_source(spec, split=split, data_dir=data_dir)
+        return as_held(data.image_files([path]), options)
+    return as_held(data.open_source(spec, split=split, data_dir=data_dir), options)
+
+
+def as_held(source: data.Source, options: TargetOptions) -> data.Source:
+    """The pictures turned as their cameras were held, or as they are stored if the options ask for that."""
+    return data.ignore_exif(source) if options.ignore_exif else source
 
 
 def draw_pictures(source: data.Source, count: int | None, *, seed: int) -> data.Source:

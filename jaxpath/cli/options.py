@@ -25,6 +25,8 @@ class TargetOptions:
         image_size: Side of the square images that it takes; None keeps the model's own (224, or 32 for the
             CIFAR ResNets).
         class_names: A .json list with one name per class; None takes the reference's, or numbers.
+        ignore_exif: Takes pictures as they are stored, as torchvision's readers do, and not turned as their
+            cameras were held.
     """
 
     weights: str
@@ -32,6 +34,7 @@ class TargetOptions:
     num_classes: int | None = None
     image_size: int | None = None
     class_names: Path | None = None
+    ignore_exif: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

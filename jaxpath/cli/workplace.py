@@ -161,6 +161,7 @@ def _training(
         model=target.name,
         num_classes=target.num_classes,
         image_size=classifier.image_size,
+        ignore_exif=classifier.ignore_exif,
         out=out,
         seed=options.seed,
         generator=dataclasses.replace(run.generator, steps=options.train_steps),

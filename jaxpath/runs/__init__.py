@@ -26,6 +26,7 @@ from jaxpath.runs.study import (
     load_net,
     make_study,
     open_data,
+    open_part,
     open_session,
     target_options,
 )
@@ -79,6 +80,7 @@ __all__ = [
     "make_generator_step",
     "make_study",
     "open_data",
+    "open_part",
     "open_session",
     "open_study",
     "read_pictures",

@@ -17,6 +17,8 @@ class DataOptions:
         train_images: Further images to learn from: a folder or a tar file of class folders.
         eval_split: Split that is scored; None holds out a share of the training images.
         eval_fraction: Share that is held out without an eval split, drawn by the seed.
+        ignore_exif: Takes pictures as they are stored, as torchvision's readers do, and not turned as their
+            cameras were held.
     """
 
     data: str
@@ -25,6 +27,7 @@ class DataOptions:
     train_images: str | None = None
     eval_split: str | None = None
     eval_fraction: float = 0.2
+    ignore_exif: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -47,12 +47,10 @@ def open_data(options: DataOptions, *, seed: int) -> tuple[data.Source, data.Sou
     """
     if options.eval_split is not None:
         # By name: digits that are asked for no split are all digits, those to be scored among them.
-        train = data.open_source(
-            options.data, split=options.train_split or "train", data_dir=options.data_dir
-        )
-        held_out = data.open_source(options.data, split=options.eval_split, data_dir=options.data_dir)
+        train = open_part(options, options.data, options.train_split or "train")
+        held_out = open_part(options, options.data, options.eval_split)
     elif 0 < options.eval_fraction < 1:
-        everything = data.open_source(options.data, split=options.train_split, data_dir=options.data_dir)
+        everything = open_part(options, options.data, options.train_split)
         train, held_out = data.split(everything, options.eval_fraction, seed)
     else:
         raise InputError(
@@ -60,8 +58,18 @@ def open_data(options: DataOptions, *, seed: int) -> tuple[data.Source, data.Sou
             "to score with --eval-split"
         )
     if options.train_images is not None:
-        train = data.concatenate([train, data.open_source(options.train_images)])
+        train = data.concatenate([train, open_part(options, options.train_images)])
     return train, held_out
+
+
+def open_part(options: DataOptions, spec: str, split: str | None = None) -> data.Source:
+    """The images ``spec`` names, or a split of them, read as ``options`` say.
+
+    Raises:
+        InputError: They cannot be opened.
+    """
+    source = data.open_source(spec, split=split, data_dir=options.data_dir)
+    return data.ignore_exif(source) if options.ignore_exif else source
 
 
 def load_net(model: str, weights: str, **shape: Any) -> Net:
@@ -103,7 +111,7 @@ def target_options(source: data.Source, *, image_size: int | None = None) -> dic
         image_size: Side of the square images that the target takes; None keeps the maker's own, or that of
             small images.
     """
-    image = source[0]["image"]
+    image = data.first_stored(source)
     options: dict[str, Any] = {"num_classes": source.num_classes}
     if not isinstance(image, bytes):
         options["channels"] = image.shape[-1]

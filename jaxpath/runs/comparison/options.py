@@ -23,6 +23,8 @@ class Comparison(Launch):
         eval_split: Split that is scored; None takes everything.
         eval_fraction: Scores only the share that a training with the same seed holds out; None takes all.
         images: Scores the first so many images; None takes all.
+        ignore_exif: Takes pictures as they are stored, as torchvision's readers do, and not turned as their
+            cameras were held.
         search_images: Of these, how many the slow explainers take.
         explainers: Names of the baselines.
         generators: Trained generators as NAME:FILE; files of one name are runs with different seeds.
@@ -46,6 +48,7 @@ class Comparison(Launch):
     eval_split: str | None = None
     eval_fraction: float | None = None
     images: int | None = None
+    ignore_exif: bool = False
     search_images: int = 100
     explainers: tuple[str, ...] = explainers.names()
     generators: tuple[str, ...] = ()
