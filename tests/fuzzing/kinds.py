@@ -179,12 +179,13 @@ def _generator(folder: Path) -> list[Path]:
     target, params = _classifier()
     generator = gencnp.Generator(target.sites, target.num_classes, width=4, grid=1)
     fresh = generators.init_generator(generator, target, params, seed=0)
-    gencnp.save_generator(generator, fresh, target, folder / "generator.safetensors")
+    gencnp.save_generator(generator, fresh, target, folder / "generator.safetensors", target_params=params)
     return [folder / "generator.safetensors"]
 
 
 def _read_generator(folder: Path) -> object:
-    return gencnp.load_generator(folder / "generator.safetensors", _classifier()[0])
+    target, params = _classifier()
+    return gencnp.load_generator(folder / "generator.safetensors", target, params=params)
 
 
 def _class_names(folder: Path) -> list[Path]:
