@@ -34,15 +34,6 @@ def test_without_the_torch_extra_the_error_names_it(tmp_path):
         targets.load_weights(RESNET, tmp_path / "weights.pth")
 
 
-def test_colleagues_may_read_a_file_as_the_umask_says(tmp_path):
-    before = os.umask(0o027)
-    try:
-        targets.save_weights(RESNET, make_params(RESNET), tmp_path / "weights.safetensors")
-    finally:
-        os.umask(before)
-    assert stat.S_IMODE((tmp_path / "weights.safetensors").stat().st_mode) == 0o640
-
-
 @needs_torch
 @pytest.mark.parametrize("wrapper", [None, "state_dict", "model"])
 def test_pytorch_files_load_like_safetensors(wrapper, resnet_file, tmp_path):

@@ -317,3 +317,12 @@ def test_a_path_on_the_hub_is_a_repository_and_a_file():
 def test_without_the_hub_extra_the_error_names_it():
     with pytest.raises(InputError, match=r"pip install jaxpath\[hub\]"):
         targets.load_weights(RESNET, "hf://timm/resnet18.tv_in1k")
+
+
+def test_colleagues_may_read_a_file_as_the_umask_says(tmp_path):
+    before = os.umask(0o027)
+    try:
+        targets.save_weights(RESNET, make_params(RESNET), tmp_path / "weights.safetensors")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "weights.safetensors").stat().st_mode) == 0o640
