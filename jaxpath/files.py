@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -90,8 +91,12 @@ def read_arrays(path: str | os.PathLike, expected: str) -> dict[str, np.ndarray]
 
 def load_arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
     """:func:`read_arrays` for files of our own: any exception may tell that one is damaged."""
-    # NumPy leaves a file open that it opened and could not read.
-    with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+    # NumPy leaves a file open that it opened and could not read, and speaks of pickles if it is no archive.
+    with open(path, "rb") as file:
+        if not zipfile.is_zipfile(file):
+            raise ValueError("it is no .npz file, or cut short")
+        file.seek(0)
+        arrays = np.load(file, allow_pickle=False)
         return {name: arrays[name] for name in arrays.files}
 
 

@@ -50,7 +50,7 @@ def test_a_wrong_file_is_one_clear_error(records, tmp_path):
     (tmp_path / "bad.npz").write_bytes(b"garbage")
     np.savez(tmp_path / "other.npz", a=np.ones(3))
     for name in ("bad.npz", "other.npz"):
-        with pytest.raises(InputError, match="holds no class pathways"):
+        with pytest.raises(InputError, match=r"class_pathways.npz that jaxpath class-pathway left"):
             load_class_pathways(tmp_path / name, tiny_target())
     save_class_pathways(learn_class_pathways(records, 3), tiny_target(), tmp_path / "c.npz")
     with pytest.raises(InputError, match="those of tiny with 3 classes; expected resnet8 with 10"):
