@@ -1,11 +1,15 @@
 """Results that are kept between starts."""
 
-import multiprocessing
 import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from jaxpath import caches
 from jaxpath.caches import cache_file, cache_folder, kept, map_arrays
 from jaxpath.files import load_arrays
 
@@ -107,15 +111,9 @@ def many_times(path):
         assert len(set(result.tolist())) == 1
 
 
-def test_several_processes_write_the_same_file_at_once(tmp_path):
-    # Not forked: a copy of a process with threads can stand still for ever.
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=many_times, args=(tmp_path / "a.npz",)) for _ in range(3)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(timeout=300)
-    assert [process.exitcode for process in processes] == [0, 0, 0]
+def test_several_write_the_same_file_at_once(tmp_path):
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(many_times, [tmp_path / "a.npz"] * 3))
     assert os.listdir(tmp_path) == ["a.npz"]
 
 
@@ -141,3 +139,44 @@ def test_damage_to_mapped_arrays_is_noticed(tmp_path):
     np.savez_compressed(tmp_path / "b.npz", a=np.arange(100))
     with pytest.raises(ValueError, match="compressed"):
         map_arrays(tmp_path / "b.npz")
+
+
+COMPILING = """
+import os, sys
+import jax
+from jaxpath import caches
+caches.keep_compiled_programs()
+def programs():
+    folder = caches.cache_folder("compiled")
+    return [path for path in folder.iterdir() if path.name.startswith("jit_ramp")]
+def ramp(x):
+    return x + 1
+for content in (b"", b"garbage"):
+    jax.jit(ramp)(1.0)
+    (program,) = programs()
+    program.write_bytes(content)
+    jax.clear_caches()
+    assert jax.jit(ramp)(1.0) == 2
+    assert [len(path.read_bytes()) > 100 for path in programs()] == [True]
+"""
+
+
+def test_a_compiled_program_that_is_damaged_is_compiled_and_kept_anew(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
+    done = subprocess.run(
+        [sys.executable, "-c", COMPILING],
+        cwd=Path(caches.__file__).parents[1],
+        env={
+            **environment,
+            "XDG_CACHE_HOME": str(tmp_path),
+            "JAX_PLATFORMS": "cpu",
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    told = done.stderr.splitlines()
+    assert len(told) == 1 and told[0].startswith("reading the compiled program jit_ramp failed (")
+    assert told[0].endswith("it is compiled anew")

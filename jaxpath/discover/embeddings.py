@@ -113,7 +113,7 @@ def read_concepts(path: str | Path) -> tuple[str, ...]:
     Raises:
         InputError: There is no such file, or no concept in it.
     """
-    lines = read_text(path, "concepts, one a line").splitlines()
+    lines = read_text(path, "a text file with one concept a line").splitlines()
     concepts = tuple(line.strip() for line in lines if line.strip())
     if not concepts:
         raise InputError(f"{path} holds no concept; give a text file with one concept a line")
