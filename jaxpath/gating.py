@@ -57,6 +57,8 @@ def _spread(activation: Array, mask: Array, site: str) -> Array:
     if mask.ndim == 2 and mask.shape[1] == channels and mask.shape[0] in (1, batch):
         if activation.ndim == 4:
             mask = mask[:, None, None, :]
+        # Before the cast, as the gradient goes the other way: it is summed over space in the mask's own type.
+        mask = jnp.broadcast_to(mask, activation.shape)
     elif mask.shape != activation.shape:
         raise InputError(
             f"the gate for site {site!r} has shape {tuple(mask.shape)}; expected "

@@ -101,6 +101,24 @@ def test_the_type_of_the_activation_is_kept():
     assert gate(half, FilledMask(np.ones((1, 2)), np.ones(2))).dtype == jnp.bfloat16
 
 
+@pytest.mark.parametrize("fill", [None, 0.5])
+@pytest.mark.parametrize("rows", [1, 2])
+def test_the_gradient_of_a_channel_gate_is_summed_in_float32(rows, fill):
+    rng = np.random.default_rng(0)
+    activation, cotangent = (jnp.asarray(rng.normal(size=(2, 56, 56, 4)), jnp.bfloat16) for _ in range(2))
+
+    def gated(mask):
+        return gate(activation, mask if fill is None else FilledMask(mask, jnp.full(4, fill, jnp.bfloat16)))
+
+    _, pull = jax.vjp(gated, jnp.ones((rows, 4)))
+    products = np.asarray(activation * cotangent, np.float64)
+    if fill is not None:
+        products = np.asarray(activation * cotangent - jnp.bfloat16(fill) * cotangent, np.float64)
+    expected = products.sum(axis=(1, 2) if rows == 2 else (0, 1, 2)).reshape(rows, 4)
+    error = np.abs(np.asarray(pull(cotangent)[0]) - expected).max()
+    assert error < 1e-6 * np.abs(expected).max()
+
+
 def test_an_unknown_gate_lists_the_sites():
     sites = (Site("000.a", 2, None), Site("001.b", 3, None))
     check_gates({"001.b": jnp.ones((1, 3))}, sites)

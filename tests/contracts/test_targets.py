@@ -97,7 +97,7 @@ def make_images(target: Target, count: int = BATCH) -> np.ndarray:
 
 def make_floats(target: Target) -> np.ndarray:
     """The same images, normalised by hand."""
-    mean, std = (np.asarray(values) for values in target.preprocessing[2:])
+    mean, std = np.asarray(target.preprocessing.mean), np.asarray(target.preprocessing.std)
     return ((make_images(target) / 255 - mean) / std).astype(np.float32)
 
 
