@@ -118,7 +118,7 @@ def test_a_damaged_npz_is_one_sentence(tmp_path, save):
     flipped = bytearray(whole)
     flipped[start + 200] ^= 0xFF
     path.write_bytes(flipped)
-    with pytest.raises(InputError, match=f'array "images" of {path} cannot be read'):
+    with pytest.raises(InputError, match=f"{path} cannot be read .*images.npy"):
         npz(path)
 
 
