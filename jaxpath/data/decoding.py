@@ -32,7 +32,17 @@ _JPEG = ("JPEG", "MPO")
 _STORED = "jaxpath as stored"
 
 _MIN_IS_WHITE = 0
-_TIFF_BITS, _TIFF_PHOTOMETRIC = 258, 262
+_SIGNED = 2
+_TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_MAX_VALUE, _TIFF_FORMAT = 258, 262, 281, 339
+
+_LEAST_OF_16_BITS = 4096
+"""A picture of 16 bits without a value as high would be nearly black: more likely it has 10 or 12 bits."""
+
+_LEAST_OF_255 = 16
+"""The same for floats up to 255."""
+
+_OVERSHOOT = 0.1
+"""Share of white by which resampling may exceed white, and undershoot black."""
 
 _one_large = threading.Lock()
 
@@ -207,16 +217,14 @@ def _of_array(array: np.ndarray) -> Image.Image:
 def _find_scale(picture: Image.Image) -> Callable[[Image.Image], Image.Image]:
     """What makes any part of ``picture`` one of 8 bits; the scale is that of the whole."""
     mode = picture.mode
+    if _tiff_tag(picture, _TIFF_FORMAT) == (_SIGNED,) and _tiff_tag(picture, _TIFF_BITS) in ((8,), (16,)):
+        raise UnreadableImage(
+            "its values are signed whole numbers, and which of them is white is unknown; save it with 8 or "
+            "16 bits without a sign"
+        )
     if not (mode.startswith("I") or mode == "F"):
         return lambda part: part
-    scale: Callable[[np.ndarray], np.ndarray]
-    if mode.startswith("I;16"):
-        bits = 12 if _tiff_tag(picture, _TIFF_BITS) == (12,) else 16
-        scale = lambda values: values >> (bits - 8)  # noqa: E731
-    elif mode == "F":
-        scale = _scale_of_floats(picture)
-    else:
-        scale = _scale_of_integers(picture)
+    scale = _scale_of_floats(picture) if mode == "F" else _scale_of_integers(picture)
     # PIL inverts files in which 0 is white if they have up to 8 bits, and no others.
     inverted = _tiff_tag(picture, _TIFF_PHOTOMETRIC) == _MIN_IS_WHITE
 
@@ -233,29 +241,39 @@ def _tiff_tag(picture: Image.Image, tag: int) -> object:
 
 
 def _scale_of_integers(picture: Image.Image) -> Callable[[np.ndarray], np.ndarray]:
+    """By the depth that the file tells, else by its largest value."""
     low, high = _extremes(picture)
-    if low < 0 or high > 65535:
+    if _tiff_tag(picture, _TIFF_BITS) == (12,):
+        return lambda values: values >> 4
+    white = _tiff_tag(picture, _TIFF_MAX_VALUE)
+    # A depth of 16 bits is written by default, and says nothing.
+    if isinstance(white, tuple) and len(white) == 1 and high <= white[0] < 65535:
+        return lambda values: values.astype(np.int64) * 65535 // int(white[0]) >> 8
+    # PIL scales PGM files of more than 8 bits to 16, whatever their largest value.
+    if picture.format == "PPM":
+        return lambda values: values >> 8
+    if low < 0 or high > 65535 or 255 < high < _LEAST_OF_16_BITS:
         raise UnreadableImage(
             f"its values are whole numbers from {low:,.0f} to {high:,.0f}, and which of them is white is "
-            "unknown; expected 0 to 255 or 0 to 65,535: save it with 8 or 16 bits"
+            f"unknown; expected a largest value up to 255, or from {_LEAST_OF_16_BITS:,} to 65,535: scale it "
+            "to 8 or 16 bits"
         )
-    # PIL scales PGM files of more than 8 bits to 16, whatever their largest value.
-    if picture.format == "TIFF" and high <= 255:
-        return lambda values: values
-    return lambda values: values >> 8
+    return (lambda values: values) if high <= 255 else (lambda values: values >> 8)
 
 
 def _scale_of_floats(picture: Image.Image) -> Callable[[np.ndarray], np.ndarray]:
+    """Of floats up to 1 or up to 255; what resampling has made a little more is cut off."""
     low, high = _extremes(picture)
-    if not (low >= 0 and high <= 255):
-        raise UnreadableImage(
-            f"its values are floats from {low:g} to {high:g}, and which of them is white is unknown; "
-            "expected 0 to 1 or 0 to 255, and no NaN: save it with 8 or 16 bits"
-        )
-    if high > 1:
-        return np.rint
-    # By way of 16 bits, so that the same picture in either form is the same to a bit.
-    return lambda values: np.rint(values * 65535).astype(np.int32) >> 8
+    # NaN fails every comparison.
+    if low >= -_OVERSHOOT and high <= 1 + _OVERSHOOT:
+        # By way of 16 bits, so that the same picture in either form is the same to a bit.
+        return lambda values: np.rint(np.clip(values, 0, 1) * 65535).astype(np.int32) >> 8
+    if low >= -_OVERSHOOT * 255 and _LEAST_OF_255 <= high <= (1 + _OVERSHOOT) * 255:
+        return lambda values: np.rint(np.clip(values, 0, 255))
+    raise UnreadableImage(
+        f"its values are floats from {low:g} to {high:g}, and which of them is white is unknown; expected 0 "
+        f"to 1, or 0 to 255 with one above {_LEAST_OF_255}, and no NaN: save it with 8 or 16 bits"
+    )
 
 
 def _extremes(image: Image.Image) -> tuple[float, float]:

@@ -12,6 +12,9 @@ from jaxpath.types import InputError
 
 _FORM = "an .npz file of images and labels, as numpy.savez writes it"
 
+_DARK = 16
+"""A data set whose brightest pixel is not above counts in other steps, as scikit-learn's digits do."""
+
 
 def npz(path: str | Path, split: str | None = None) -> ArraySource:
     """Returns one split of an ``.npz`` file.
@@ -38,8 +41,19 @@ def npz(path: str | Path, split: str | None = None) -> ArraySource:
     named = "class_names" in found
     arrays = read_arrays(path, _FORM, (*pair, *(["class_names"] if named else [])))
     images, labels = (arrays[name] for name in pair)
+    _check_scale(images, f"{path} ({pair[0]})")
     names = _as_names(arrays["class_names"], path) if named else None
     return ArraySource(images, labels, class_names=names, origin=f"{path} ({pair[0]})")
+
+
+def _check_scale(images: np.ndarray, origin: str) -> None:
+    """Raises an error if the largest of all values is far from white: then white is something else."""
+    largest = int(images.max()) if images.dtype == np.uint8 and images.size else 0
+    if 0 < largest <= _DARK:
+        raise InputError(
+            f"the images of {origin} have no value above {largest}, so that all are nearly black; expected 0 to "
+            f"255: multiply them by {255 / largest:g} if {largest} is white"
+        )
 
 
 def _as_names(names: np.ndarray, path: str | Path) -> list[str]:

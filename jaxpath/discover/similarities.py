@@ -179,7 +179,8 @@ def _information(P, acts, weights, *, a, lam, won) -> Array:
     acts, top_k = _check(P, acts), len(weights)
     if not 1 <= top_k <= len(acts):
         raise InputError(
-            f"top_k is {top_k} and there are {len(acts)} images; expected a number from 1 to {len(acts)}"
+            f"top_k is {top_k} and there are {len(acts)} images; expected a number from 1 to {len(acts)}: "
+            "take more images, or set it (--top-k)"
         )
     _, rows, members = _largest(acts, top_k, won)
     sizes = members.sum(axis=1, keepdims=True)

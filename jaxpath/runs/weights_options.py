@@ -3,10 +3,8 @@
 import dataclasses
 from typing import Any
 
+from jaxpath.targets.preprocessing import LARGEST
 from jaxpath.types import InputError, Interpolation, Preprocessing
-
-_LARGEST = {"mean": 1.0, "std": 10.0}
-"""Above these, a number is one of pixel values up to 255."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,7 +28,7 @@ class PreprocessingOptions:
 
     def check(self) -> None:
         """Raises an error if a number makes no sense."""
-        for name, largest in _LARGEST.items():
+        for name, largest in LARGEST.items():
             values = getattr(self, name)
             if values is None:
                 continue
@@ -76,7 +74,7 @@ class PreprocessingOptions:
             for name in ("resize", "interpolation")
             if getattr(self, name) is not None
         }
-        for name in _LARGEST:
+        for name in LARGEST:
             values = getattr(self, name)
             if values is None:
                 continue

@@ -11,6 +11,9 @@ from jaxpath.types import Gates, InputError, Interpolation, Params, Preprocessin
 
 INTERPOLATIONS: tuple[str, ...] = get_args(Interpolation)
 
+LARGEST = {"mean": 1.0, "std": 10.0}
+"""Above these, a number is one of pixel values up to 255."""
+
 
 def with_preprocessing(target: Target, preprocessing: Preprocessing) -> Target:
     """The same network, whose pictures become inputs by another preprocessing.
@@ -106,6 +109,12 @@ def numbers(values: Any, name: str, where: str) -> tuple[float, ...]:
     is_list = isinstance(values, Sequence) and not isinstance(values, str) and len(values) > 0
     if not is_list or not all(_is_number(value) for value in values):
         raise InputError(f"{where} holds the {name} {values!r}; expected one number per colour channel")
+    largest = LARGEST.get(name)
+    if largest is not None and max(map(abs, values)) > largest:
+        raise InputError(
+            f"{where} holds the {name} {values!r}; expected numbers for pixel values in [0, 1], up to "
+            f"{largest:g}: divide those for values up to 255 by 255"
+        )
     return tuple(float(value) for value in values)
 
 

@@ -8,7 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, TiffImagePlugin
 
 from jaxpath import data
 from jaxpath.data import UnreadableImage, center_crop, decode, random_resized_crop
@@ -118,6 +118,9 @@ def test_a_12_bit_tiff_is_scaled_by_its_own_bits():
         (np.array([[-1, 5]], "<i4"), 2, "whole numbers from -1 to 5"),
         (np.array([[0, 0.5, 300]], "<f4"), 3, "floats from 0 to 300"),
         (np.array([[-0.5, 1]], "<f4"), 3, "floats from -0.5 to 1"),
+        # Dark in 16 bits, or white in 10 or 12; dark up to 255, or bright up to something else.
+        (np.array([[0, 4095]], "<i4"), 2, "whole numbers from 0 to 4,095"),
+        (np.array([[0, 4.0]], "<f4"), 3, "floats from 0 to 4"),
         (np.array([[0.5, np.nan, 0.2]], "<f4"), 3, "nan"),
         (np.array([[0.5, np.inf]], "<f4"), 3, "inf"),
     ],
@@ -126,6 +129,37 @@ def test_values_of_an_unknown_scale_are_refused(values, kind, words):
     with pytest.raises(UnreadableImage, match=words) as caught:
         decode(tiff(values, bits=32, kind=kind))
     assert "which of them is white is unknown" in str(caught.value)
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF"])
+def test_few_bits_in_a_file_of_16_are_told_or_refused(form):
+    with pytest.raises(UnreadableImage, match=r"whole numbers from 0 to 4,095, .* scale it to 8 or 16 bits"):
+        decode(encoded(Image.fromarray(TWELVE.astype(np.uint16)), form))
+    eight = decode(encoded(Image.fromarray(AS_BYTES.astype(np.uint16)), form), channels=1)
+    np.testing.assert_array_equal(eight[..., 0], AS_BYTES)
+
+
+def test_a_tiff_that_tells_its_largest_value_is_scaled_by_it():
+    info = TiffImagePlugin.ImageFileDirectory_v2()
+    info[281] = 4095
+    file = io.BytesIO()
+    Image.fromarray(TWELVE.astype(np.uint16)).save(file, "TIFF", tiffinfo=info)
+    np.testing.assert_array_equal(decode(file.getvalue(), channels=1)[..., 0], AS_BYTES)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_signed_values_are_refused(bits):
+    values = np.array([[0, 100]], f"<i{bits // 8}")
+    with pytest.raises(UnreadableImage, match="signed whole numbers"):
+        decode(tiff(values, bits=bits, kind=2))
+
+
+def test_what_resampling_adds_to_white_and_black_is_cut_off():
+    floats = np.array([[-0.03, 0.0, 0.5, 1.0, 1.027]])
+    for white, kind in ((1.0, "<f4"), (255.0, "<f4")):
+        decoded = decode(tiff((floats * white).astype(kind), bits=32, kind=3), channels=1)
+        assert decoded[0, [0, 1, 3, 4], 0].tolist() == [0, 0, 255, 255]
+        assert abs(int(decoded[0, 2, 0]) - 127.5) <= 0.5
 
 
 MODES = [
