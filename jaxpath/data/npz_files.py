@@ -51,8 +51,8 @@ def _check_scale(images: np.ndarray, origin: str) -> None:
     largest = int(images.max()) if images.dtype == np.uint8 and images.size else 0
     if 0 < largest <= _DARK:
         raise InputError(
-            f"the images of {origin} have no value above {largest}, so that all are nearly black; expected 0 to "
-            f"255: multiply them by {255 / largest:g} if {largest} is white"
+            f"the images of {origin} have no value above {largest}, so that all are nearly black; expected 0 "
+            f"to 255: multiply them by {255 / largest:g} if {largest} is white"
         )
 
 

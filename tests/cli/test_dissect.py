@@ -66,7 +66,7 @@ def test_embeddings_of_anybody_name_channels(run, common, many, tmp_path):
         (["--sampled"], ["--sampled", "do not compete"]),
         (["--embeddings", "no.npz"], ["no.npz"]),
         (["--embeddings", "no.npz", "--concepts", "no.txt"], ["both given"]),
-        (["--concepts", "no.txt"], ["no.txt", "concepts, one a line"]),
+        (["--concepts", "no.txt"], ["no.txt", "one concept a line"]),
     ],
 )
 def test_a_wrong_option_is_one_sentence(run, common, many, tmp_path, options, parts):
