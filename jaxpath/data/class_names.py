@@ -206,7 +206,7 @@ def _difference(source: Source, own: Sequence[str], names: Sequence[str], whose:
         places = match_names(own, names)
         doubtful = next(own[label] for label in _occurring(source, len(own)) if places[label] == NOWHERE)
         what = (
-            f"the data with {of} have the class {_list(alike(doubtful, own))} and {whose} "
+            f"the data with {of} have the classes {_list(alike(doubtful, own))} and {whose} "
             f"{_list(alike(doubtful, names))}, so that it is unknown which is which"
         )
     return (
