@@ -140,7 +140,8 @@ class _Search:
         self.tied[list(ties)] = True
         found = {label: self._candidates(level, label) for label in self._waiting}
         claims = Counter(itertools.chain.from_iterable(found.values()))
-        pairs = [(label, *some) for label, some in found.items() if len(some) == 1 and claims[min(some)] == 1]
+        sole = [(label, min(some)) for label, some in found.items() if len(some) == 1]
+        pairs = [(label, place) for label, place in sole if claims[place] == 1]
         if level != _FOLDED:
             self._settle(pairs)
             return
