@@ -1,15 +1,13 @@
 """From what a user types, such as ``digits`` or ``folder:PATH``, to a data set."""
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-
-import jax
 
 from jaxpath.data.archives import tar
 from jaxpath.data.arrays import digits
 from jaxpath.data.folders import folder
+from jaxpath.data.notes import tell_once
 from jaxpath.data.npz_files import npz
 from jaxpath.data.source import Source
 from jaxpath.data.tfds_records import tfds
@@ -65,17 +63,12 @@ def _open(
     return folder(place, class_index, split=split)
 
 
-_told: set[str] = set()
-
-
 def _tell(spec: str, source: Source) -> None:
     """Says on stderr, once, what is left out of a data set and what else there is to say of it."""
     left_out = ", ".join(map(str, source.left_out))
     for remark in (f"left out are {left_out}" if left_out else "", source.remark):
-        line = f"note: {spec}: {remark}"
-        if remark and line not in _told and jax.process_index() == 0:
-            _told.add(line)
-            print(line, file=sys.stderr, flush=True)
+        if remark:
+            tell_once(f"{spec}: {remark}")
 
 
 def _parse(spec: str) -> tuple[str, str]:

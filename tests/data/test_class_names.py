@@ -12,6 +12,7 @@ from jaxpath.data import (
     Subset,
     align,
     concatenate,
+    contradict,
     decode,
     fit_classes,
     folder,
@@ -185,3 +186,201 @@ def test_held_out_folders_that_lack_a_class_keep_the_labels_of_training(tmp_path
     assert held_out.labels.tolist() == [0, 2] and held_out.num_classes == 3
     with pytest.raises(InputError, match=r'"wasp".*of the training data'):
         align(train, folder(make_folder(tmp_path / "other", ["ant", "bee", "wasp"])))
+
+
+def mapped(own, names, labels=None):
+    """The labels that data with one picture of each class, or of ``labels``, have among ``names``."""
+    source = arrays(range(len(own)) if labels is None else labels, list(own))
+    return match_classes(source, Known(tuple(names), "it")).labels.tolist()
+
+
+PLANTS = (
+    "Pepper,_bell___Bacterial_spot",
+    "Pepper,_bell___healthy",
+    "Tomato___healthy",
+)
+SWAPPED = {
+    "commas": (PLANTS[:2], PLANTS[1::-1]),
+    "signs": (("-1", "0", "1"), ("1", "0", "-1")),
+    "case": (("A", "a"), ("a", "A")),
+    "marks": (("-", "_"), ("_", "-")),
+    "powers": (("x²", "x2"), ("x2", "x²")),
+    "sides": (("left, hand", "right, hand"), ("right, hand", "left, hand")),
+    "states": (("Albany, NY", "New York, NY"), ("New York, NY", "Albany, NY")),
+    "in words of their own case": (("Albany, NY", "New York, NY"), ("new_york, ny", "albany, ny")),
+    "first synonyms": (("tench", "goldfish"), ("goldfish, Carassius auratus", "tench, Tinca tinca")),
+    "capitals without a partner": (("Masse", "Maße"), ("maße", "masse")),
+}
+
+
+@pytest.mark.parametrize(("own", "names"), SWAPPED.values(), ids=SWAPPED)
+def test_swapped_names_are_swapped_whatever_else_they_share(own, names):
+    last = len(own) - 1
+    assert mapped(own, names) == list(range(last, -1, -1))
+    assert mapped(own, own) == list(range(len(own))) == mapped(names, names)
+    assert mapped(own, names, labels=[0]) == [last]
+    assert contradict(own, names) and not contradict(own, own)
+
+
+SAME = {
+    "plants reversed": (PLANTS, PLANTS[::-1], [2, 1, 0]),
+    "plants in part": (PLANTS[1:], PLANTS, [1, 2]),
+    "plants in small letters": ([name.lower() for name in PLANTS[::-1]], PLANTS, [2, 1, 0]),
+    "a swimsuit": (["maillot, tank suit"], ["maillot", "maillot, tank suit", "missile"], [1]),
+    "a missile": (["missile"], ["projectile, missile", "missile"], [1]),
+    "a capital missile": (["Missile"], ["projectile, missile", "missile"], [1]),
+    "a small letter": (["a"], ["A", "a", "B"], [1]),
+    "composed letters": (["cafe\u0301", "bar"], ["bar", "caf\u00e9"], [1, 0]),
+    "numbers in words": (["cat 2", "7", "cat"], ["cat", "Cat_2", "007"], [1, 2, 0]),
+    "a first synonym of two": (
+        ["skunk", "polecat"],
+        ["polecat, fitch", "skunk, polecat, wood pussy"],
+        [1, 0],
+    ),
+    "the second synonyms": (
+        ["Tinca tinca", "Carassius"],
+        ["goldfish, Carassius", "tench, Tinca tinca"],
+        [1, 0],
+    ),
+}
+
+
+@pytest.mark.parametrize(("own", "names", "places"), SAME.values(), ids=SAME)
+def test_each_name_goes_to_the_best_of_its_places(own, names, places):
+    assert mapped(own, names) == places
+    back = mapped(names, own, labels=places)
+    assert back == list(range(len(own)))
+
+
+DOUBTS = {
+    "a shared part": (["NY"], ["Albany, NY", "New York, NY"]),
+    "a shared part on our side": (["Albany, NY", "New York, NY"], ["NY", "Boston"]),
+    "shared parts at the same places": (["left, hand", "right, hand"], ["links, hand", "rechts, hand"]),
+    "one part in common": (["left, hand"], ["right, hand"]),
+    "a shared first part": (["Pepper", "Tomato"], ["Tomato", "Pepper, healthy", "Pepper, spot"]),
+    "two cases": (["AA", "b"], ["b", "aA", "Aa"]),
+    "two cases on our side": (["A", "a"], ["b", "a"]),
+    "two names for one": (["bar", "baz"], ["bar, baz", "foo"]),
+    "the dog or the sweater": (["Cardigan"], ["Cardigan, Cardigan Welsh corgi", "cardigan"]),
+    "twice the same": (["crane", "ship", "crane"], ["crane", "crane", "ship"]),
+    "twice the same, and others": (["crane", "crane", "ship"], ["crane", "crane", "boat"]),
+    "no letters in common": (["Masse"], ["Maße"]),
+    "signs": (["-1"], ["1"]),
+    "a sign among numbers": (["0", "1"], ["-1", "0"]),
+    "powers": (["x²"], ["x2"]),
+}
+
+
+@pytest.mark.parametrize(("own", "names"), DOUBTS.values(), ids=DOUBTS)
+def test_names_that_leave_a_doubt_are_refused(own, names):
+    with pytest.raises(InputError, match=r"unknown which is which|is not among the"):
+        mapped(own, names)
+
+
+SYNONYMS = (
+    "tench, Tinca tinca",
+    "Cardigan, Cardigan Welsh corgi",
+    "crane",
+    "polecat, fitch, foulmart",
+    "skunk, polecat, wood pussy",
+    "cardigan",
+    "crane",
+    "maillot",
+    "maillot, tank suit",
+    "missile",
+    "projectile, missile",
+    "great white shark, white shark, man-eater",
+)
+SPELLINGS = {
+    "as they are": lambda name: name,
+    "title case": str.title,
+    "capitals": str.upper,
+    "underscores": lambda name: name.replace(" ", "_"),
+    "first synonym": lambda name: name.split(",")[0],
+    "first synonym in title case": lambda name: name.split(",")[0].title(),
+    "first synonym with underscores": lambda name: name.split(",")[0].replace(" ", "_"),
+}
+BORN_BY_ONE = [0, 3, 4, 9, 10, 11]
+
+
+@pytest.mark.parametrize("spell", SPELLINGS.values(), ids=SPELLINGS)
+def test_spellings_of_imagenets_names_are_of_the_same_classes(spell):
+    own = [spell(name) for name in SYNONYMS]
+    everything, last = list(range(len(own))), len(own) - 1
+    assert mapped(own, SYNONYMS) == mapped(SYNONYMS, own) == everything
+    assert not contradict(own, SYNONYMS) and contradict(own[::-1], SYNONYMS)
+    # In another order or in part, those with a name of their own.
+    turned = [last - label for label in BORN_BY_ONE]
+    assert mapped(own[::-1], SYNONYMS, labels=turned) == BORN_BY_ONE
+    assert mapped(own, SYNONYMS[::-1], labels=BORN_BY_ONE) == turned
+    assert mapped([own[label] for label in BORN_BY_ONE], SYNONYMS) == BORN_BY_ONE
+    with pytest.raises(InputError, match=r'"(?i:crane)", "(?i:crane)".*unknown which is which'):
+        mapped(own[::-1], SYNONYMS, labels=[last - 2])
+
+
+def test_a_list_of_folders_settles_a_doubt_but_no_contradiction(tmp_path):
+    root = make_folder(tmp_path / "images", ["Utica", "NY"])
+    known = Known(("Albany, NY", "Utica, NY"), "it")
+    with pytest.raises(InputError, match=r'"NY".*unknown which is which'):
+        match_classes(folder(root), known)
+    (root / "wnids.json").write_text(json.dumps(["NY", "Utica"]))
+    assert reds(match_classes(folder(root), known)) == [(1, 0), (0, 1)]
+    (root / "wnids.json").write_text(json.dumps(["Utica", "NY"]))
+    with pytest.raises(InputError, match="unknown which is which"):
+        match_classes(folder(root), known)
+
+
+def test_wordnet_ids_are_more_certain_than_names(tmp_path):
+    """Two birds and machines of the same name."""
+    sources = []
+    for number, wnids in enumerate((["n02012849", "n03126707"], ["n03126707", "n02012849"])):
+        root = make_folder(tmp_path / str(number) / "images", wnids)
+        (root.parent / "wnids.json").write_text(json.dumps(wnids))
+        (root.parent / "class_names.json").write_text(json.dumps(["crane", "crane"]))
+        sources.append(folder(root))
+    assert sources[1].labels.tolist() == [1, 0] and align(*sources).labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        (["ant", "bee", "cow"], ["1", "2", "3"]),
+        (["0", "1", "2"], ["ant", "bee", "cow"]),
+        (["ant", "bee"], ["n01440764", "n01443537"]),
+    ],
+)
+def test_ranks_of_words_and_numbers_are_not_taken_for_each_other(tmp_path, kinds):
+    train, held_out = (folder(make_folder(tmp_path / str(n), names)) for n, names in enumerate(kinds))
+    listed = ".*".join(f'"{names[0]}", "{names[1]}"' for names in kinds[::-1])
+    for join in (align, lambda *sources: concatenate(sources)):
+        with pytest.raises(InputError, match=rf"{listed}.*unknown which is which.*wnids.json"):
+            join(train, held_out)
+    # Who lists the folders in the order of the classes says which is which.
+    (tmp_path / "1" / "wnids.json").write_text(json.dumps(kinds[1][::-1]))
+    turned = align(train, folder(tmp_path / "1"))
+    assert turned.labels.tolist() == list(range(len(kinds[1])))[::-1]
+
+
+def test_labels_that_somebody_gave_need_no_names_of_the_same_kind(tmp_path):
+    words = folder(make_folder(tmp_path / "a", ["ant", "bee"]))
+    plain = arrays([1, 0])
+    assert align(words, plain) is plain and align(plain, words) is words
+    numbered, named = arrays([0, 1], ["0", "1"]), arrays([0, 1], ["ant", "bee"])
+    assert align(named, numbered) is numbered
+
+
+@pytest.mark.parametrize("names", [["0", "1", "2"], ["000", "001", "002"], ["0", "01", "2"]])
+def test_folders_that_are_the_numbers_of_the_classes_need_no_word(tmp_path, capsys, names):
+    source = folder(make_folder(tmp_path / "images", names))
+    assert fit_classes(source, 3, Known(("ant", "bee", "cow"), "the classifier")) is source
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("names", [["1", "2", "3"], ["0", "1", "3"], ["n01440764", "n01443537", "n01484850"]])
+def test_other_folders_than_a_classifiers_words_are_taken_by_rank_and_that_is_said(tmp_path, capsys, names):
+    source = folder(make_folder(tmp_path / "images", names))
+    for _ in range(2):
+        assert fit_classes(source, 3, Known(("ant", "bee", "cow"), "the classifier")) is source
+    told = capsys.readouterr().err
+    assert f'"{names[0]}" for "ant", "{names[1]}" for "bee", "{names[2]}" for "cow"' in told
+    assert told.startswith("note: ") and told.count("\n") == 1 and "wnids.json" in told

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from jaxpath import data, runs
+from jaxpath.types import InputError
 
 
 @pytest.mark.parametrize("held_out", [{"eval_split": "test"}, {"eval_split": None, "eval_fraction": 0.2}])
@@ -27,3 +28,17 @@ def test_images_to_learn_from_are_turned_unless_that_is_ignored(tmp_path, ignore
     for source in runs.open_data(options, seed=0):
         image = data.decode(source[0]["image"], channels=1)[..., 0]
         np.testing.assert_array_equal(image, stored if ignore else np.rot90(stored, -1))
+
+
+def test_words_and_numbers_of_folders_are_neither_joined_nor_paired(tmp_path):
+    for name, classes in {"set/train": ("ant", "bee"), "set/val": ("1", "2"), "more": ("1", "2")}.items():
+        for place in classes:
+            (tmp_path / name / place).mkdir(parents=True)
+            Image.new("RGB", (8, 8)).save(tmp_path / name / place / "a.png")
+    given = f"folder:{tmp_path / 'set'}"
+    paired = runs.DataOptions(data=given, train_split="train", eval_split="val")
+    more = f"folder:{tmp_path / 'more'}"
+    joined = runs.DataOptions(data=f"{given}/train", train_images=more, eval_split=None)
+    for options in (paired, joined):
+        with pytest.raises(InputError, match=r'"1", "2".*"ant", "bee".*unknown which is which.*wnids.json'):
+            runs.open_data(options, seed=0)
