@@ -29,7 +29,7 @@ class Options(runs.discover.PairRun):
     """
 
     data: str = "digits"
-    eval_split: str | None = "test"
+    eval_split: str | None = "auto"
     out: Path = Path("runs/discover_digits")
     comparison: runs.discover.PairOptions = dataclasses.field(
         default_factory=lambda: runs.discover.PairOptions("digit_cnn")

@@ -29,7 +29,7 @@ class Options(runs.DataOptions, runs.flint.JointRun):
 
     data: str = "digits"
     out: Path = Path("runs/flint_mnist")
-    eval_split: str | None = "test"
+    eval_split: str | None = "auto"
 
 
 def train_and_report(options: Options) -> None:

@@ -24,11 +24,12 @@ from jaxpath.data.index import IMAGE_SUFFIXES, LeftOut
 from jaxpath.data.labels import check_labels, labels_known, names_of_classes
 from jaxpath.data.npz_files import npz
 from jaxpath.data.opening import open_source
+from jaxpath.data.parts import find_part
 from jaxpath.data.pipeline import READING, Batches, eval_batches, train_batches
 from jaxpath.data.quickdraw import quickdraw
 from jaxpath.data.reading import check_some_readable, first_stored, read_picture
 from jaxpath.data.source import UNLABELLED, Example, NothingReadable, Source, UnreadableImage
-from jaxpath.data.splits import Concatenation, Subset, concatenate, draw, split
+from jaxpath.data.splits import Concatenation, MissingSplit, Subset, concatenate, draw, split
 from jaxpath.data.tfds_records import TfdsSource, tfds
 from jaxpath.data.transforms import (
     AUGMENTATIONS,
@@ -56,6 +57,7 @@ __all__ = [
     "FolderSource",
     "Known",
     "LeftOut",
+    "MissingSplit",
     "NothingReadable",
     "Reading",
     "Relabelled",
@@ -78,6 +80,7 @@ __all__ = [
     "digits",
     "draw",
     "eval_batches",
+    "find_part",
     "first_stored",
     "fit_classes",
     "flip",

@@ -15,7 +15,7 @@ from jaxpath.data.class_index import (
     find_class_index,
     label_folders,
     make_class_index,
-    order_remark,
+    ranks_remark,
 )
 from jaxpath.data.folders import reader
 from jaxpath.data.index import ImageIndex, cached_index, decode_name, encode_names
@@ -39,7 +39,7 @@ class TarSource(Source):
         self.labels: np.ndarray = index.labels(labelling.labels)
         self.labels_are_ranks = labelling.are_ranks
         self.left_out = index.left_out
-        self.remark = order_remark(index.classes) if labelling.are_ranks else ""
+        self.remark = ranks_remark(index.classes, index.counts) if labelling.are_ranks else ""
         self._file = os.open(path, os.O_RDONLY)
 
     def __len__(self) -> int:
@@ -100,7 +100,9 @@ def tar(path: str | Path, split: str | None = None, class_index: Sequence[str] |
     beside = given or find_class_index([(str(path.parent), reader(path.parent))])
     stat = path.stat()
     key = ["tar", str(path), stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, split]
-    index = cached_index(key, lambda: _list_members(path, split, indexed=beside is not None))
+    index = cached_index(
+        [*key, beside is not None], lambda: _list_members(path, split, indexed=beside is not None)
+    )
     inside = find_class_index([(str(path), lambda name: _as_bytes(index.lists.get(name)))])
     labelling = label_folders(index.classes, given or inside or beside, str(path))
     return TarSource(path, index, labelling)

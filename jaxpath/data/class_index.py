@@ -131,10 +131,31 @@ def label_folders(folders: Sequence[str], index: ClassIndex | None, origin: str)
     return Labelling(np.arange(len(folders)), tuple(folders), None, are_ranks=True)
 
 
-def order_remark(folders: Sequence[str]) -> str:
+def ranks_remark(folders: Sequence[str], counts: Sequence[int] | np.ndarray) -> str:
+    """What is to be said of labels that are the ranks of class folders; mostly nothing.
+
+    Args:
+        folders: Names of the class folders, F of them, in the order of :func:`order_folders`.
+        counts: Number of pictures of each.
+
+    >>> ranks_remark(["ant", "bee", "cat"], [5, 0, 2])
+    'the folder "bee" is empty and counts as a class; remove it if it is none'
+    """
+    return "; ".join(filter(None, (_order_remark(folders), _empty_remark(folders, counts))))
+
+
+def _empty_remark(folders: Sequence[str], counts: Sequence[int] | np.ndarray) -> str:
+    empty = [name for name, count in zip(folders, counts, strict=True) if not count]
+    if len(empty) > 1:
+        several = f'{len(empty)} folders such as "{empty[0]}"'
+        return f"{several} are empty and count as classes; remove those that are none"
+    return f'the folder "{empty[0]}" is empty and counts as a class; remove it if it is none' if empty else ""
+
+
+def _order_remark(folders: Sequence[str]) -> str:
     """What is to be said of the order of class folders that are numbers; nothing of others.
 
-    >>> order_remark(["1", "2", "10"])[:60]
+    >>> _order_remark(["1", "2", "10"])[:60]
     'the class folders are numbers and sorted as such, "2" before'
     """
     as_text = sorted(folders)

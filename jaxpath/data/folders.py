@@ -11,7 +11,7 @@ from jaxpath.data.class_index import (
     find_class_index,
     label_folders,
     make_class_index,
-    order_remark,
+    ranks_remark,
 )
 from jaxpath.data.index import (
     IMAGE_SUFFIXES,
@@ -37,7 +37,7 @@ class FolderSource(Source):
         self.labels: np.ndarray = index.labels(labelling.labels)
         self.labels_are_ranks = labelling.are_ranks
         self.left_out = index.left_out
-        self.remark = order_remark(index.classes) if labelling.are_ranks else ""
+        self.remark = ranks_remark(index.classes, index.counts) if labelling.are_ranks else ""
 
     def __len__(self) -> int:
         return len(self.index.names)
@@ -105,7 +105,7 @@ def folder(
         )
 
     times = [_times(os.stat(one)) for one in (root, *(root / name for name in classes))]
-    index = cached_index(["folder", str(root), classes, times, beside], build)
+    index = cached_index(["folder", str(root), classes, times, beside, listed is not None], build)
     if not len(index.names):
         raise InputError(
             f"there are no images in {root}: its {len(classes)} folders hold no file that ends in "

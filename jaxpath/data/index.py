@@ -19,7 +19,7 @@ IMAGE_SUFFIXES = (
 )
 """Files of other endings are no pictures of a data set."""
 
-FORMAT = 2
+FORMAT = 3
 """Raised with every change of what a kept list holds, or of which files are listed."""
 
 CACHE_FROM = 50_000

@@ -8,15 +8,30 @@ import numpy as np
 
 from jaxpath.data.class_names import align
 from jaxpath.data.labels import check_labels
+from jaxpath.data.parts import find_part
 from jaxpath.data.source import Example, Source, View
 from jaxpath.types import InputError
 
 SPLIT_NAMES = ("train", "test", "val", "validation", "valid")
-"""Names under which the parts of a data set are looked for in files and folders."""
+"""Names under which the parts of a data set are looked for in files."""
+
+
+class MissingSplit(InputError):
+    """A data set has no such split.
+
+    Attributes:
+        names: The splits that it has; none if it is in one part.
+    """
+
+    def __init__(self, message: str, names: Sequence[str] = ()):
+        super().__init__(message)
+        self.names = tuple(names)
 
 
 def choose_split(names: tuple[str, ...], split: str | None, origin: str) -> str:
     """Returns the name of the split to take: ``split``, or by default train or the only one.
+
+    A name of the same meaning will do where there is one only, such as Training for train.
 
     Args:
         names: Names of the splits that there are; "" is a part without a name.
@@ -24,18 +39,21 @@ def choose_split(names: tuple[str, ...], split: str | None, origin: str) -> str:
         origin: What to call the data set in messages.
 
     Raises:
-        InputError: There is no such split, or none was asked for and none is the natural choice.
+        MissingSplit: There is no such split, or none was asked for and none is the natural choice.
     """
-    if split in names:
-        return split
-    if split is None and ("train" in names or len(names) == 1):
-        return "train" if "train" in names else names[0]
+    found = find_part(names, "train" if split is None else split)
+    if found is not None:
+        return found
+    if split is None and len(names) == 1:
+        return names[0]
     listed = ", ".join(name for name in names if name)
     if not listed:
-        raise InputError(f'there is no split "{split}" in {origin}, which is in one part; ask for no split')
-    if split is None:
-        raise InputError(f"{origin} has the splits {listed}; choose one of them")
-    raise InputError(f'there is no split "{split}" in {origin}; choose one of {listed}')
+        message = f'there is no split "{split}" in {origin}, which is in one part; ask for no split'
+    elif split is None:
+        message = f"{origin} has the splits {listed}; choose one of them"
+    else:
+        message = f'there is no split "{split}" in {origin}; choose one of {listed}'
+    raise MissingSplit(message, [name for name in names if name])
 
 
 class Subset(View):

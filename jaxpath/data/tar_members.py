@@ -19,6 +19,26 @@ _BEHIND = 2**20
 """Bytes behind the end that are looked at: writers fill up with zeros."""
 
 
+_GNU_MAGIC = b"ustar  \0"
+
+_DUMPED_FOLDER, _CONTINUED, _VOLUME = b"D", b"M", b"V"
+"""GNU's kinds of members: a folder with the list of what is in it, the rest of a file, a label."""
+
+
+class _Member(tarfile.TarInfo):
+    """A member whose header is read as GNU tar reads it.
+
+    GNU's format has the times of incremental archives where POSIX has the beginning of a long name.
+    """
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Member":
+        member = super().frombuf(buf, encoding, errors)
+        if buf[257:265] == _GNU_MAGIC:
+            member.name = tarfile.nts(buf[:100], encoding, errors)  # type: ignore[attr-defined]
+        return member
+
+
 class Folder:
     """A folder of an archive: its parent, and what is in it by name."""
 
@@ -63,7 +83,9 @@ class TarTree:
         self._top = Folder(None)
         self.tally = Tally()
         try:
-            with tarfile.open(path, "r:", encoding="utf-8", errors="surrogateescape") as archive:
+            with tarfile.open(
+                path, "r:", encoding="utf-8", errors="surrogateescape", tarinfo=_Member
+            ) as archive:
                 while (member := archive.next()) is not None:
                     # The archive would keep a record of every member it has passed.
                     archive.members = []  # type: ignore[attr-defined]
@@ -113,14 +135,17 @@ class TarTree:
     def _unpack(self, member: tarfile.TarInfo) -> None:
         """Puts one member where unpacking would put it."""
         names = [name for name in member.name.split("/") if name not in ("", ".")]
-        if not names:
+        if not names or member.type == _VOLUME:
+            return
+        if member.type == _CONTINUED:
+            self.tally.add("files that begin in another volume of the archive", *names)
             return
         folder = None if ".." in names else self._make_folder(names[:-1])
         if folder is None:
             self.tally.add("members that lead out of the archive", *names)
             return
         old = folder.entries.get(names[-1])
-        if member.isdir():
+        if member.isdir() or member.type == _DUMPED_FOLDER:
             if not isinstance(_step(folder, names[-1], [_MOST_LINKS]), Folder):
                 folder.entries[names[-1]] = Folder(folder)
         elif isinstance(old, Folder):

@@ -1,18 +1,23 @@
 """Which files of a tree of folders are pictures of which class: one rule for folders and archives."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable
 from typing import NamedTuple, Protocol
 
 from jaxpath.data.class_index import order_folders
 from jaxpath.data.index import LeftOut, is_image_name
-from jaxpath.data.splits import SPLIT_NAMES, choose_split
+from jaxpath.data.not_classes import Below, check_classes
+from jaxpath.data.parts import find_part, parts_among
+from jaxpath.data.splits import choose_split
 from jaxpath.types import InputError
 
 Place = tuple[str, ...]
 """A folder or file of a tree: the names that lead to it from the top."""
 
-_SYSTEM = {"__MACOSX", "@eaDir", "lost+found", "$RECYCLE.BIN", "System Volume Information"}
-"""Folders that systems leave behind, some of them with copies of pictures in them."""
+_SYSTEM = {
+    *("__macosx", "lost+found", "$recycle.bin", "recycler", "system volume information", "__pycache__"),
+    *("@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "@tmp", "@sharebin"),
+}
+"""Folders that systems leave behind, some of them with copies of pictures in them; in lower case."""
 
 _SYSTEM_FILES = {"thumbs.db", "desktop.ini"}
 
@@ -90,8 +95,9 @@ def find_root(tree: Tree, split: str | None, origin: str) -> tuple[Place, tuple[
     """Finds the folder of the class folders, and the folders beside the chosen split that are left out.
 
     A folder that holds nothing but one folder of folders is passed through, as archives often start with
-    one; pictures beside several folders in it do not make it a class. Folders named like splits that hold
-    folders are splits; one that holds only files is a class.
+    one; pictures beside several folders in it do not make it a class. Folders named like splits
+    (:func:`~jaxpath.data.parts.parts_among`) that hold folders are splits; one that holds only files is a
+    class.
 
     Args:
         tree: The folders.
@@ -106,20 +112,19 @@ def find_root(tree: Tree, split: str | None, origin: str) -> tuple[Place, tuple[
     while tree.identity(place) not in seen:
         seen.add(tree.identity(place))
         listing = tree.listing(place)
-        inside = {name: tree.listing((*place, name)) for name in _leading(listing, chosen=chosen)}
-        splits = tuple(name for name in SPLIT_NAMES if name in inside and inside[name].visible)
-        if splits and not chosen:
-            _check_splits(listing, {name: inside[name] for name in splits}, origin)
+        splits = () if chosen else _splits(tree, place, split, origin)
+        if splits:
             name = choose_split(splits, split, origin)
             for other in listing.visible:
-                if other not in SPLIT_NAMES:
+                if other not in splits:
                     tally.add(f"folders beside the split {name}", *place, other)
             place, chosen = (*place, name), True
             continue
         if len(listing.visible) != 1 or listing.has_pictures:
             break
         (name,) = listing.visible
-        if len(inside[name].visible) < (2 if inside[name].has_pictures else 1):
+        inside = tree.listing((*place, name))
+        if len(inside.visible) < (2 if inside.has_pictures else 1):
             break
         place = (*place, name)
     if split is not None and not chosen:
@@ -127,22 +132,44 @@ def find_root(tree: Tree, split: str | None, origin: str) -> tuple[Place, tuple[
     return place, tally.rows
 
 
-def _check_splits(listing: Listing, splits: Mapping[str, Listing], origin: str) -> None:
-    """Raises an error if a folder named like a split holds pictures as well, beside other folders."""
-    others = [name for name in listing.visible if name not in SPLIT_NAMES]
-    both = [name for name, inside in splits.items() if inside.has_pictures]
-    if others and both:
+def _splits(tree: Tree, place: Place, split: str | None, origin: str) -> tuple[str, ...]:
+    """The splits of a data set in ``place``: folders named like parts of one that hold folders.
+
+    Raises:
+        InputError: A single one lies beside folders of pictures, or holds pictures beside other folders, so
+            that it may be a class.
+    """
+    visible = tree.listing(place).visible
+    kinds = parts_among(visible)
+    inside = {name: tree.listing((*place, name)) for name in kinds}
+    splits = tuple(name for name in kinds if inside[name].visible)
+    parts = {kinds[name] for name in kinds if inside[name].visible or inside[name].has_pictures}
+    # Two parts leave no doubt, and who asks for one of them has none.
+    if not splits or len(parts) > 1 or (split is not None and find_part(splits, split)):
+        return splits
+    others = [name for name in visible if name not in kinds and _leads_to_pictures(tree, (*place, name))]
+    if others:
+        (first, *_) = splits
+        holds = "pictures and folders" if inside[first].has_pictures else "folders"
         raise InputError(
-            f'the folder "{both[0]}" of {origin} holds pictures and folders, and "{others[0]}" lies beside '
-            "it, so that it is unknown whether it is a split or a class; rename it, or move its pictures "
-            "into class folders"
+            f'the folder "{first}" of {origin} holds {holds}, and "{others[0]}" lies beside it, so that it '
+            f'is unknown whether it is a split or a class; name the folder "{first}" as the data or ask for '
+            "the split if it is one, else rename it"
         )
+    return splits
 
 
-def _leading(listing: Listing, *, chosen: bool) -> list[str]:
-    """The folders that may lead to the class folders: those named like splits, or the only one."""
-    visible = listing.visible
-    return visible if len(visible) == 1 else [] if chosen else [n for n in visible if n in SPLIT_NAMES]
+def _leads_to_pictures(tree: Tree, place: Place) -> bool:
+    """Whether there are pictures in a folder, or in the first folder in it, and so on."""
+    seen = set()
+    while tree.identity(place) not in seen:
+        seen.add(tree.identity(place))
+        listing = tree.listing(place)
+        if listing.has_pictures:
+            return True
+        if listing.visible:
+            place = (*place, listing.visible[0])
+    return False
 
 
 def list_classes(tree: Tree, root: Place, *, origin: str, indexed: bool) -> ClassFiles:
@@ -156,8 +183,8 @@ def list_classes(tree: Tree, root: Place, *, origin: str, indexed: bool) -> Clas
         tree: The folders.
         root: The folder that holds the class folders.
         origin: What to call the data in messages.
-        indexed: Whether a list names all class folders. If none does, folders that hold the same folders are
-            refused: they are more likely parts of a data set than its classes.
+        indexed: Whether a list names all class folders. If none does, folders that are hardly classes are
+            refused: see :func:`~jaxpath.data.not_classes.check_classes`.
 
     Raises:
         InputError: As said.
@@ -166,19 +193,20 @@ def list_classes(tree: Tree, root: Place, *, origin: str, indexed: bool) -> Clas
     listing = tree.listing(root)
     _keep_pictures(listing, (), tally, beside=True)
     classes = order_folders(listing.visible)
-    below = [_pictures_below(tree, root, name, tally) for name in classes]
-    files = [names for names, _ in below]
+    below = [_below(tree, root, name, tally) for name in classes]
+    files = [found.pictures for found in below]
     if not indexed:
-        _check_parts(classes, files, origin)
-    return ClassFiles(tuple(classes), files, tally.rows, nested=any(folders > 1 for _, folders in below))
+        check_classes(dict(zip(classes, below, strict=True)), origin)
+    return ClassFiles(tuple(classes), files, tally.rows, nested=any(found.folders > 1 for found in below))
 
 
-def _pictures_below(tree: Tree, root: Place, name: str, tally: Tally) -> tuple[list[str], int]:
-    """Sorted paths of the pictures at any depth, and the number of folders that they lie in.
+def _below(tree: Tree, root: Place, name: str, tally: Tally) -> Below:
+    """What is in a class folder at any depth.
 
     Every folder is read once, so that links make no circle.
     """
     found: list[str] = []
+    others = 0
     seen = {tree.identity(root)}
     waiting: list[Place] = [()]
     while waiting:
@@ -191,9 +219,11 @@ def _pictures_below(tree: Tree, root: Place, name: str, tally: Tally) -> tuple[l
         seen.add(identity)
         listing = tree.listing(place)
         prefix = "".join(f"{part}/" for part in inner)
-        found += [prefix + file for file in _keep_pictures(listing, (name, *inner), tally)]
+        pictures = _keep_pictures(listing, (name, *inner), tally)
+        found += [prefix + file for file in pictures]
+        others += len(listing.files) - len(pictures) - sum(map(_is_system_file, listing.files))
         waiting += [(*inner, folder) for folder in reversed(listing.visible)]
-    return sorted(found, key=_as_bytes), len(seen) - 1
+    return Below(sorted(found, key=_as_bytes), others, len(seen) - 1)
 
 
 def _as_bytes(name: str) -> bytes:
@@ -211,7 +241,7 @@ def _keep_pictures(listing: Listing, place: Place, tally: Tally, *, beside: bool
             pictures.append(name)
         elif name.startswith(".") and is_image_name(name.lstrip("._")):
             tally.add("hidden files", *place, name)
-        elif not beside and not name.startswith(".") and name.lower() not in _SYSTEM_FILES:
+        elif not beside and not _is_system_file(name):
             tally.add("files without a picture's ending", *place, name)
     for name in listing.specials:
         tally.add("entries that are neither file nor folder", *place, name)
@@ -222,19 +252,8 @@ def _keep_pictures(listing: Listing, place: Place, tally: Tally, *, beside: bool
 
 
 def _is_system(name: str) -> bool:
-    return name.startswith(".") or name in _SYSTEM
+    return name.startswith(".") or name.lower() in _SYSTEM
 
 
-def _check_parts(classes: Sequence[str], files: list[list[str]], origin: str) -> None:
-    """Raises an error if all class folders hold no pictures but the same folders."""
-    filled = [(name, paths) for name, paths in zip(classes, files, strict=True) if paths]
-    if len(filled) < 2 or any("/" not in path for _, paths in filled for path in paths):
-        return
-    common = set.intersection(*({path.split("/")[0] for path in paths} for _, paths in filled))
-    if len(common) > 1:
-        parts, shared = ([*names][:3] for names in ([name for name, _ in filled], sorted(common)))
-        raise InputError(
-            f"the folders {', '.join(parts)} of {origin} hold the same folders ({', '.join(shared)}), so "
-            "that it is unknown which of both are the classes; name one of them as the data if they are "
-            "parts of a data set, or list the classes in a wnids.json"
-        )
+def _is_system_file(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _SYSTEM_FILES

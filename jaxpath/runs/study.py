@@ -6,7 +6,8 @@ from jaxpath import data
 from jaxpath.devices import check_batch_size, make_mesh
 from jaxpath.metrics import Session
 from jaxpath.runs.nets import Net, small_size
-from jaxpath.runs.options import DataOptions
+from jaxpath.runs.options import AUTO, DataOptions
+from jaxpath.runs.run import say
 from jaxpath.types import InputError, Params, Target
 
 
@@ -39,10 +40,15 @@ def open_data(options: DataOptions, *, seed: int) -> tuple[data.Source, data.Sou
         InputError: A data set or split cannot be opened, they are of different classes, or
             ``eval_fraction`` is no share.
     """
-    if options.eval_split is not None:
+    scored = options.eval_split
+    if scored == AUTO:
+        scored = _scored_split(options)
+        share = f"{options.eval_fraction:g} of the images, drawn at random"
+        say(f"scored is {share if scored is None else f'the split {scored}'} (--eval-split {AUTO})")
+    if scored is not None:
+        held_out = open_part(options, options.data, scored)
         # By name: digits that are asked for no split are all digits, those to be scored among them.
         train = open_part(options, options.data, options.train_split or "train")
-        held_out = open_part(options, options.data, options.eval_split)
     elif 0 < options.eval_fraction < 1:
         everything = open_part(options, options.data, options.train_split)
         train, held_out = data.split(everything, options.eval_fraction, seed)
@@ -54,6 +60,15 @@ def open_data(options: DataOptions, *, seed: int) -> tuple[data.Source, data.Sou
     if options.train_images is not None:
         train = data.concatenate([train, open_part(options, options.train_images)])
     return train, data.align(train, held_out)
+
+
+def _scored_split(options: DataOptions) -> str | None:
+    """The split of the data that is there to be scored; None if there is none."""
+    try:
+        data.open_source(options.data, split="test", data_dir=options.data_dir)
+    except data.MissingSplit as missing:
+        return data.find_part(missing.names, "val")
+    return "test"
 
 
 def open_part(options: DataOptions, spec: str, split: str | None = None) -> data.Source:

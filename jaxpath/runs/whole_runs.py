@@ -8,7 +8,7 @@ from jaxpath.runs.classifiers import WEIGHTS, classify, train_classifier
 from jaxpath.runs.evaluation import Evaluation
 from jaxpath.runs.generators import train_generator
 from jaxpath.runs.nets import load_net, preprocessing_facts
-from jaxpath.runs.options import ClassifierOptions, DataOptions, GeneratorOptions
+from jaxpath.runs.options import AUTO, ClassifierOptions, DataOptions, GeneratorOptions
 from jaxpath.runs.results import report_generator, write_results
 from jaxpath.runs.run import begin, say
 from jaxpath.runs.schedules import steps_of, with_epochs
@@ -107,7 +107,7 @@ class TargetRun(DataOptions, Launch):
 
     model: str = "resnet20"
     out: Path = Path("runs/target")
-    eval_split: str | None = "test"
+    eval_split: str | None = AUTO
     eval_fraction: float = 0.1
     image_size: int | None = None
     epochs: float | None = None

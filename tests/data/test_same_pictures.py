@@ -64,9 +64,10 @@ def trees(draw) -> list[Entry]:
             else:
                 other = draw(st.sampled_from(pictures))
                 entries.append(Entry(path, soft=os.path.relpath(other, os.path.dirname(path))))
-        # Classes without pictures are classes.
+        # Empty folders are classes; those that hold anything but pictures are refused.
+        filled = any(entry.path.startswith(f"{name}/") for entry in entries)
         if draw(st.booleans()):
-            entries.append(Entry(f"{name}/notes.txt", b"no picture"))
+            entries.append(Entry(f"{name}/{'notes.txt' if filled else '.keep'}", b"no picture"))
     entries += [Entry(name, b"none") for name in draw(st.lists(st.sampled_from(JUNK), unique=True))]
     # A single folder of folders would be passed through.
     return entries if len(classes) > 1 else [*entries, Entry("zoo/0.png", as_png(picture(999, "L")))]

@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from jaxpath.runs.options import ClassifierOptions, DataOptions, GeneratorOptions
+from jaxpath.runs.options import AUTO, ClassifierOptions, DataOptions, GeneratorOptions
 from jaxpath.runs.weights_options import WeightsOptions
 from jaxpath.start_up import Launch
 
@@ -19,7 +19,8 @@ class ArchitectureComparison(DataOptions, Launch):
         models: Names of the two targets; one name twice compares two seeds.
         weights: The targets' weights, two files or hf://owner/name; by default they are trained here.
         out: Folder of the run; the same command continues a run that was stopped.
-        eval_split: Split that is scored; None holds out a share of the training images.
+        eval_split: Split that is scored; auto takes test, else val. None, or auto where there is neither,
+            holds out a share of the training images.
         images: Scores so many images, drawn at random; None takes all.
         image_size: Side of the square images that the targets take; None keeps that of the weights,
             or their own.
@@ -32,7 +33,7 @@ class ArchitectureComparison(DataOptions, Launch):
     models: tuple[str, str] = ("resnet18", "vgg11_bn")
     weights: tuple[str, str] | None = None
     out: Path = Path("runs/architectures")
-    eval_split: str | None = "test"
+    eval_split: str | None = AUTO
     eval_fraction: float = 0.1
     images: int | None = 1000
     image_size: int | None = None
