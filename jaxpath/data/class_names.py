@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxpath.data.class_index import are_numbers
 from jaxpath.data.labels import check_labels
-from jaxpath.data.name_matching import NOWHERE, alike, match_names, share_a_name, strangers
+from jaxpath.data.name_matching import NOWHERE, alike, in_place, match_names, share_a_name, strangers
 from jaxpath.data.notes import tell_once
 from jaxpath.data.source import Example, Source, View
 from jaxpath.types import InputError
@@ -78,7 +78,7 @@ def match_classes(source: Source, known: Known) -> Source:
         return source
     for own, names in pairs:
         places = match_names(own, names)
-        if len(own) == len(names) and (places == np.arange(len(own))).all():
+        if in_place(places, names):
             return source
         if (places[_occurring(source, len(own))] != NOWHERE).all():
             return Relabelled(source, places, known.names)
@@ -128,7 +128,7 @@ def _tell_ranks(source: Source, known: Known) -> None:
 def contradict(names: Sequence[str], others: Sequence[str]) -> bool:
     """Whether two lists of names of the same classes have some in common, and do not agree in all."""
     places = match_names(names, others)
-    if len(names) == len(others) and (places == np.arange(len(names))).all():
+    if in_place(places, others):
         return False
     return bool((places != NOWHERE).any()) or share_a_name(names, others)
 

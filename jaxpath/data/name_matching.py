@@ -38,10 +38,15 @@ def match_names(own: Sequence[str], names: Sequence[str]) -> np.ndarray:
     search = _Search(first, other)
     for level in range(len(_LEVELS)):
         search.place(level)
-    if len(own) != len(names) or (search.places != np.arange(len(own))).any():
+    if not in_place(search.places, names):
         # Only lists that agree in all else break ties by their order.
         search.places[search.tied] = NOWHERE
     return search.places
+
+
+def in_place(places: np.ndarray, names: Sequence[str]) -> bool:
+    """Whether two lists agree in all names and their order, by the places of :func:`match_names`."""
+    return np.array_equal(places, np.arange(len(names)))
 
 
 def alike(name: str, names: Sequence[str]) -> list[str]:

@@ -304,15 +304,20 @@ def hopeless(tmp_path):
     return folder(tmp_path / "hopeless")
 
 
-@pytest.mark.parametrize("process", [0, 1, 2])
-def test_a_pass_without_one_readable_image_says_so_on_every_process(hopeless, process):
-    batches = eval_batches(
-        hopeless,
+def third_of_a_pass(source, process):
+    """What one of three processes reads of ``source``, without what is no image."""
+    return eval_batches(
+        source,
         batch_size=3,
         preprocessing=COLOUR,
         reading=Reading(skip_unreadable=True),
         shard=Shard(process, 3),
     )
+
+
+@pytest.mark.parametrize("process", [0, 1, 2])
+def test_a_pass_without_one_readable_image_says_so_on_every_process(hopeless, process):
+    batches = third_of_a_pass(hopeless, process)
     expected = r"none of the 2 images can be read \(.*a/0.jpg: its format is unknown\); check"
     with pytest.raises(NothingReadable, match=expected):
         list(batches)
@@ -322,13 +327,7 @@ def test_a_pass_without_one_readable_image_says_so_on_every_process(hopeless, pr
 def test_a_process_that_reads_nothing_goes_on_if_others_read_something(damaged, process):
     # Of six examples numbers 2 and 3 are damaged: process 2 of 3 has 2 and 5, process 0 has 0 and 3.
     part = Subset(damaged, [0, 1, 2])
-    batches = eval_batches(
-        part,
-        batch_size=3,
-        preprocessing=COLOUR,
-        reading=Reading(skip_unreadable=True),
-        shard=Shard(process, 3),
-    )
+    batches = third_of_a_pass(part, process)
     (batch,) = batches
     assert batch["weight"].sum() == (process != 2)
 
