@@ -48,7 +48,7 @@ def draw_curves(run: Path) -> Figure:
     """The demo's generator beside three explainers that need no training."""
     target = targets.resnet8(image_size=8, channels=1)
     params = targets.load_weights(target, run / "target" / "weights.safetensors")
-    generator, weights = gencnp.load_generator(run / "generator.safetensors", target)
+    generator, weights = gencnp.load_generator(run / "generator.safetensors", target, params=params)
     methods = [metrics.Method("gencnp", partial(gencnp.make_gencnp, target, generator), weights)]
     for name in ("taylor_signed", "activation", "random"):
         methods.append(metrics.Method.of(name, explainers.make_explainer(name, target, density=0.5)))

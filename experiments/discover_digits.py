@@ -2,13 +2,16 @@ r"""Trains a network of competing units and its rectified twin on digits, and na
 
     python experiments/discover_digits.py --data mnist.npz --competitors 4 --out runs/discover_u4
 
-    python experiments/discover_digits.py --data digits --model resnet8 --epochs 40 \
-        --train-augment shift --out runs/discover_digits
+    python experiments/discover_digits.py --out runs/discover_digits
 
 The first command is the acceptance experiment on MNIST: two minutes for each of the two networks on two
 CPU cores. Units are named after the ten digits by soft WPMI. Expected with four competitors and six
-averaged draws: accuracy about .98 (.989 rectified), active share .25, all ten output units named rightly.
-Runs with other numbers of competitors share the twin: ``--twin runs/discover_u4/twin``.
+averaged draws: accuracy about 0.985 (0.988 rectified), active share 0.25, all ten output units named rightly.
+Runs with other numbers of competitors share the twin: ``--twin runs/discover_u4/twin``. The second needs no
+file: it takes scikit-learn's 1,797 digits, one minute, for an accuracy of about 0.96 (0.97 rectified).
+
+Each network takes 1,406 steps, which are three epochs of MNIST and 125 of scikit-learn's digits;
+``--epochs`` counts passes instead.
 """
 
 import dataclasses
@@ -26,14 +29,14 @@ class Options(runs.discover.PairRun):
     """
 
     data: str = "digits"
-    eval_split: str | None = "test"
+    eval_split: str | None = "auto"
     out: Path = Path("runs/discover_digits")
     comparison: runs.discover.PairOptions = dataclasses.field(
-        default_factory=lambda: runs.discover.PairOptions("digit_cnn", epochs=3)
+        default_factory=lambda: runs.discover.PairOptions("digit_cnn")
     )
     classifier: runs.ClassifierOptions = dataclasses.field(
         default_factory=lambda: runs.ClassifierOptions(
-            train_learning_rate=2e-3, train_weight_decay=0.0, train_augment="none"
+            train_steps=1406, train_learning_rate=2e-3, train_weight_decay=0.0, train_augment="none"
         )
     )
 

@@ -50,10 +50,10 @@ def train_and_compare(options: Options) -> None:
         runs.discover.run_pair(options)
         return
     run = runs.begin(options)
-    train = data.open_source(options.data, split=options.train_split, data_dir=options.data_dir)
+    train = runs.open_part(options, options.data, options.train_split)
     if options.train_images is not None:
-        train = data.concatenate([train, data.open_source(options.train_images)])
-    held_out = data.open_source(options.eval_data, split=options.eval_split, data_dir=options.data_dir)
+        train = data.concatenate([train, runs.open_part(options, options.train_images)])
+    held_out = runs.open_part(options, options.eval_data, options.eval_split)
     runs.discover.compare_pair(
         train,
         held_out,

@@ -5,11 +5,12 @@ r"""Trains FLINT on MNIST or FashionMNIST: a classifier that learns its own expl
     python experiments/flint_mnist.py --data mnist.npz --batch-size 128 --learning-rate 1e-3 \
         --schedule cosine --out runs/flint_mnist_fast
 
-    python experiments/flint_mnist.py --data digits --epochs 40 --learning-rate 1e-3 --out runs/flint_digits
+    python experiments/flint_mnist.py --out runs/flint_digits
 
 The first command is the published recipe: 12 epochs in batches of 16, ten minutes of CPU time on one core.
 The second is ours and takes twelve. Expected of both on the test images: an accuracy of about .99, .98 of the
-interpreter, and one or two attributes that carry a decision. The third is a smoke run on small digits.
+interpreter, and one or two attributes that carry a decision. The third needs no file: it takes a minute for
+scikit-learn's 1,797 digits, as many passes over them as the recipe needs, to accuracies of 0.96 and 0.93.
 """
 
 import dataclasses
@@ -26,8 +27,9 @@ class Options(runs.DataOptions, runs.flint.JointRun):
         data: .npz file with training and test images, or digits.
     """
 
+    data: str = "digits"
     out: Path = Path("runs/flint_mnist")
-    eval_split: str | None = "test"
+    eval_split: str | None = "auto"
 
 
 def train_and_report(options: Options) -> None:

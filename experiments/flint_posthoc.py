@@ -34,6 +34,7 @@ class Options(runs.DataOptions, runs.Launch):
     out: Path = Path("runs/flint_posthoc")
     sites: tuple[str, ...] = ()
     seed: int = 0
+    loading: runs.WeightsOptions = dataclasses.field(default_factory=runs.WeightsOptions)
     flint: runs.flint.FlintOptions = dataclasses.field(
         default_factory=lambda: runs.flint.FlintOptions(learning_rate=1e-3, schedule="cosine", epochs=12)
     )
@@ -43,8 +44,12 @@ def train_and_report(options: Options) -> None:
     """Set-up, training, report."""
     run = runs.begin(options, weights=targets.weights_hash(options.weights))
     train, held_out = runs.open_data(options, seed=options.seed)
-    shape = runs.target_options(train) | {"num_classes": None}  # the classifier's own number
-    study = runs.make_study(runs.load_net(options.model, options.weights, **shape), train, held_out)
+    channels = runs.target_options(train).get("channels")
+    net = runs.load_net(
+        options.model, options.weights, options=options.loading, like=train, channels=channels
+    )
+    run = run.knowing(preprocessing=runs.preprocessing_facts(net.target, net.origin))
+    study = runs.make_study(net, train, held_out)
     recipe = runs.flint.post_hoc_recipe(study.target, options.sites)
     trained = runs.flint.train_post_hoc(study.target, study.params, train, recipe, options.flint, run=run)
     runs.flint.report_interpreter(

@@ -3,7 +3,8 @@ r"""Trains FLINT on ten classes of QuickDraw by the published recipe.
     python experiments/flint_quickdraw.py --data quickdraw --out runs/flint_quickdraw
 
 ``--data`` is a folder with ant.npy, apple.npy and so on: the files of Google's numpy_bitmap. 80,000 drawings,
-12 epochs in batches of 64; a GPU is needed. ``--data digits --epochs 3`` is a smoke run.
+12 epochs in batches of 64; a GPU is needed. ``--data digits --epochs 3`` shows that it runs, no more:
+``flint_mnist.py`` learns digits.
 """
 
 import dataclasses

@@ -5,7 +5,7 @@
     python experiments/lap_mnist.py --data mnist.npz --knowledge-share 0.05 --out runs/lap_mnist_boxes
 
 10,000 canvases of training digits and 2,000 of test digits, 56 x 56 pixels, eight pieces of 8 x 8. The second
-command knows the box of one canvas in twenty.
+command knows the box of one canvas in twenty. Without a file there is ``lap_digits.py``.
 """
 
 import dataclasses
@@ -50,7 +50,7 @@ def open_digits(spec: str, split: str) -> data.ArraySource:
     """A split of digits in memory."""
     source = data.open_source(spec, split=split)
     if not isinstance(source, data.ArraySource):
-        raise InputError(f"{spec} is not in memory; expected an .npz file of digits, or digits")
+        raise InputError(f"{spec} is not in memory; expected an .npz file of digits")
     return source
 
 

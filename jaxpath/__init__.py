@@ -4,7 +4,12 @@
 ``jaxpath.findings`` and ``jaxpath.cli``.
 """
 
-from jaxpath import (
+from jaxpath import terminal
+
+# Loading takes seconds.
+terminal.load_quietly()
+
+from jaxpath import (  # noqa: E402
     attributions,
     data,
     devices,
@@ -19,8 +24,8 @@ from jaxpath import (
     targets,
     training,
 )
-from jaxpath.gating import Taps, gate
-from jaxpath.types import (
+from jaxpath.gating import Taps, gate  # noqa: E402
+from jaxpath.types import (  # noqa: E402
     Attribution,
     Explainer,
     FilledMask,

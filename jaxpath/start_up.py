@@ -1,18 +1,24 @@
 """From a command line to a run: what every command and every experiment starts with."""
 
+import contextlib
 import dataclasses
+import errno
 import math
-import os
+import re
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import tyro
 
-from jaxpath import data, training
+from jaxpath import caches, terminal, training
 from jaxpath.cpu.memory import keep_freed_memory
 from jaxpath.devices import end_process, start_processes
+from jaxpath.files import expand_home, prepare_folder
 from jaxpath.types import InputError
 
 _SMALLEST = {
@@ -26,9 +32,23 @@ _SMALLEST = {
     "sparsity_weight": 0.0,
     **dict.fromkeys(("learning_rate", "train_learning_rate", "weight_decay", "train_weight_decay"), 0.0),
     **dict.fromkeys(("epochs", "label_smoothing"), 0.0),
-    "details": 1,
+    **dict.fromkeys(("details", "resize", "crop"), 1),
 }
 """The smallest value that makes sense, for options that are numbers and have no class that checks them."""
+
+_FOLDERS = ("out", "checkpoints")
+"""Options that are folders to write to."""
+
+_HOME = re.compile(r"([\w.-]+:)?(~.*)", re.DOTALL)
+"""A path that begins with a home folder, after a word and a colon or by itself."""
+
+_DISK = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO),
+    *(errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),
+)
+"""What an operating system refuses a program for reasons that no program can know."""
+
+_INTERRUPTED = "interrupted; the same command starts again, a training after its last checkpoint"
 
 CONFIG = (tyro.conf.OmitArgPrefixes,)
 
@@ -55,21 +75,22 @@ class Command(NamedTuple):
         options: A dataclass, the command line.
         run: Does the work.
         description: What ``--help`` says.
+        join: Finds the other processes of the run, before anything touches a device.
     """
 
     options: type
     run: Callable[[Any], None]
     description: str
+    join: Callable[[Any], None] = lambda options: None
 
 
 def experiment(run: Callable[[Any], Any], options: type[Launch], description: str | None) -> Command:
     """An experiment as something to start: its processes find each other first."""
 
-    def start(parsed: Launch) -> None:
+    def join(parsed: Launch) -> None:
         start_processes(parsed.coordinator, parsed.num_processes, parsed.process_id)
-        run(parsed)
 
-    return Command(options, start, description or "")
+    return Command(options, run, description or "", join)
 
 
 def main(run: Callable[[Any], Any], options: type[Launch], description: str | None) -> None:
@@ -84,34 +105,108 @@ def main(run: Callable[[Any], Any], options: type[Launch], description: str | No
 
 
 def start(command: Command, *, prog: str | None = None, arguments: Sequence[str] | None = None) -> None:
-    """Reads the command line and runs; a user's mistake is one line on stderr and exit status 2."""
-    options: Any = tyro.cli(
-        command.options, prog=prog, args=arguments, description=command.description, config=CONFIG
-    )
-    keep_compiled_programs()
-    keep_freed_memory()
-    try:
+    """Reads the command line and runs; a user's mistake is one line on stderr and exit status 2.
+
+    Ctrl-C is one line and exit status 130. Output folders are tried before any work.
+    """
+    with settled():
+        options: Any = tyro.cli(
+            command.options, prog=prog, args=arguments, description=command.description, config=CONFIG
+        )
+        options = expand_paths(options)
+        caches.keep_compiled_programs()
+        keep_freed_memory()
+        # Pictures that cannot be read are refused in one sentence; Pillow would warn besides.
+        warnings.filterwarnings("ignore", module=r"PIL\.")
         check_options(options)
+        command.join(options)
+        prepare_folders(options)
         command.run(options)
+
+
+@contextlib.contextmanager
+def settled() -> Iterator[None]:
+    """A user's mistake, the disk, Ctrl-C and other processes end the block with one line on stderr."""
+    terminal.make_output()
+    terminal.make_home()
+    terminal.make_interruptible()
+    try:
+        yield
     except InputError as error:
         fail(error, 2)
     except training.TrainingDiverged as error:
         fail(error, 1)
+    except KeyboardInterrupt:
+        # A second one ends what is left to do, without a word.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        print(_INTERRUPTED, file=sys.stderr)
+        # An ordinary exit waits for threads, and the compiler's and the readers' may end with a crash.
+        terminal.leave(128 + signal.SIGINT)
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        refused = error.filename or "to write"
+        fail(f"the disk refused {refused} ({error.strerror}); make room, or take another place", 2)
     except jax.errors.JaxRuntimeError as error:
         if jax.process_count() == 1:
             raise
-        reason = (str(error).splitlines() or ["no reason given"])[0]
+        why = (str(error).splitlines() or ["no reason given"])[0]
         fail(
-            f"a collective of the {jax.process_count()} processes failed ({reason[:200]}): probably another "
+            f"a collective of the {jax.process_count()} processes failed ({why[:200]}): probably another "
             "process has ended; start all of them again to continue from the last checkpoint",
             1,
         )
 
 
-def keep_compiled_programs() -> None:
-    """Lets a second start reuse compiled programs; ``JAX_COMPILATION_CACHE_DIR`` names another folder."""
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        jax.config.update("jax_compilation_cache_dir", str(data.cache_folder("compiled")))
+def expand_paths(options: Any) -> Any:
+    """``options``, and those within, with home folders in place of every ``~`` that begins a path.
+
+    A path may follow a word and a colon, as in ``npz:~/digits.npz``.
+
+    Raises:
+        InputError: Nobody knows that home.
+    """
+    changed = {}
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        expanded = _expand(value)
+        if expanded is not value:
+            changed[field.name] = expanded
+    return dataclasses.replace(options, **changed) if changed else options
+
+
+def _expand(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return expand_paths(value)
+    if isinstance(value, tuple):
+        parts = tuple(map(_expand, value))
+        return value if all(a is b for a, b in zip(parts, value, strict=True)) else parts
+    if not isinstance(value, str | Path):
+        return value
+    match = _HOME.match(str(value))
+    if match is None:
+        return value
+    if terminal.homeless() and re.match(r"~(/|$)", match[2]):
+        raise InputError(
+            f"the path {match[2]} begins with a home folder, but this user has none; write it in full"
+        )
+    return type(value)(f"{match[1] or ''}{expand_home(match[2])}")
+
+
+def prepare_folders(options: Any) -> None:
+    """Makes the folders that ``options`` write to, on process 0, and tries whether they can be written to.
+
+    Raises:
+        InputError: One cannot be made or written to.
+    """
+    if jax.process_index() != 0:
+        return
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        if dataclasses.is_dataclass(value):
+            prepare_folders(value)
+        elif field.name in _FOLDERS and value is not None:
+            prepare_folder(value)
 
 
 def check_options(options: Any) -> None:
@@ -132,6 +227,7 @@ def check_options(options: Any) -> None:
 
 def fail(error: object, status: int) -> None:
     """Says on one line what is wrong, and ends this process."""
-    where = f" (process {jax.process_index()})" if jax.process_count() > 1 else ""
+    several = jax.distributed.is_initialized() and jax.process_count() > 1
+    where = f" (process {jax.process_index()})" if several else ""
     print(f"error{where}: {error}", file=sys.stderr)
     end_process(status)

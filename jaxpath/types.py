@@ -112,7 +112,8 @@ class Preprocessing(NamedTuple):
     """How a picture becomes a target's input; it travels with the target.
 
     Attributes:
-        resize: Length in pixels of the shorter side before the crop; None leaves the size alone.
+        resize: Length in pixels of the shorter side before the crop. None takes a picture of the crop's
+            size as it is, and resizes another one until it just covers the crop.
         crop: (H, W) of the central crop, which is the target's own input size.
         mean: Per-channel mean subtracted from values in [0, 1].
         std: Per-channel standard deviation divided by afterwards.

@@ -17,6 +17,7 @@ BASE = {
         "markup",
         "types",
         "files",
+        "caches",
         "registry",
         "compiling",
         "gating",
@@ -25,7 +26,7 @@ BASE = {
         "pathways",
         "losses",
     ),
-    "devices",
+    *("finite", "devices"),
 }
 
 SYSTEMS = {"gencnp", "flint", "lap", "discover"}
@@ -38,7 +39,9 @@ EVERYTHING = (
 MAY_IMPORT = {
     "markup": set(),
     "types": {"markup"},
-    "files": set(),
+    "files": {"types"},
+    "terminal": set(),
+    "caches": {"files", "types"},
     "registry": {"types"},
     "windows": set(),
     # Compiling and layers choose what a CPU needs; nobody else knows of it but who starts a process.
@@ -48,8 +51,9 @@ MAY_IMPORT = {
     "layers": {"types", "compiling", "cpu", "windows"},
     "pathways": {"types", "compiling"},
     "losses": {"types"},
-    # Passes over a data set are compiled for the mesh that they run on.
-    "devices": {"types", "compiling"},
+    "finite": {"types"},
+    # Passes over a data set are compiled for the mesh that they run on; what is not finite is refused there.
+    "devices": {"types", "compiling", "finite"},
     "targets": BASE,
     # A saliency map normalises images as their target does.
     "explainers": BASE | {"targets"},
@@ -70,7 +74,7 @@ MAY_IMPORT = {
     # A page shows what was measured, and the table of metrics says which figures.
     "report": BASE | {"findings", "metrics"},
     # A command starts at once: what it runs is loaded when it is known.
-    "start_up": {"types", "devices", "cpu", "data", "training"},
+    "start_up": {"types", "files", "caches", "terminal", "devices", "cpu", "training"},
     # A run puts everything together, for an experiment, a command or a program.
     "runs": EVERYTHING | {"start_up"},
     "cli": EVERYTHING | {"start_up", "runs"},
@@ -242,6 +246,87 @@ def test_every_exception_from_the_number_of_arguments_is_one():
         for function, _ in functions(path)
     }
     assert {name for name in MANY_ARGUMENTS if names.get(name, 0) <= 8} == set()
+
+
+WRITERS = {
+    *("open", "fdopen", "write_text", "write_bytes"),
+    *("savez", "savez_compressed", "save", "savefig", "save_file", "tofile", "savetxt", "dump"),
+}
+"""Names of functions that write files."""
+
+MAY_WRITE = {
+    "jaxpath/files.py": "by it the others write",
+    "jaxpath/training/events.py": "a log grows by its lines",
+    "jaxpath/training/logs.py": "a log grows by its lines",
+    "jaxpath/terminal.py": "nowhere",
+    "jaxpath/devices/memory.py": "the kernel's counters",
+    "jaxpath/runs/throughput/pytorch.py": "a temporary file for another process",
+}
+"""Files that write other than by ``files.replacing`` -> why."""
+
+
+def unprotected_writes(path: Path) -> Iterator[int]:
+    """Lines of a file that write a file outside of ``with replacing(...)`` and of a cache's writer."""
+
+    def visit(node: ast.AST, protected: bool) -> Iterator[int]:
+        if isinstance(node, ast.With):
+            calls = [item.context_expr for item in node.items if isinstance(item.context_expr, ast.Call)]
+            protected |= any(called(call) == "replacing" for call in calls)
+        # Writers that caches.kept calls with a path that is not the file's own.
+        protected |= isinstance(node, ast.FunctionDef) and node.name in ("_write", "_store")
+        if isinstance(node, ast.Call) and called(node) in WRITERS and not protected and may_write(node):
+            yield node.lineno
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child, protected)
+
+    yield from visit(ast.parse(path.read_text(encoding="utf-8")), False)
+
+
+def called(call: ast.Call) -> str:
+    """The last part of the name of what is called."""
+    return getattr(call.func, "attr", None) or getattr(call.func, "id", "")
+
+
+def may_write(call: ast.Call) -> bool:
+    """Whether a call writes a file, not one that only reads or that writes into memory."""
+    values = [*call.args, *(keyword.value for keyword in call.keywords)]
+    if called(call) in ("open", "fdopen"):
+        modes = [value.value for value in values if isinstance(value, ast.Constant)]
+        return any(
+            isinstance(mode, str) and re.fullmatch(r"[rwxabt+]*[wxa+][rwxabt+]*", mode) for mode in modes
+        )
+    # That of jaxpath.files.
+    if called(call) == "write_text":
+        return isinstance(call.func, ast.Attribute)
+    # A checkpoint, a picture as bytes.
+    return not (called(call) == "save" and isinstance(values[0], ast.Name) and values[0].id in _NO_FILES)
+
+
+_NO_FILES = ("step", "k", "buffer")
+
+
+@pytest.mark.parametrize("path", source_files(), ids=module_name)
+def test_every_file_is_written_whole_or_not_at_all(path):
+    if str(path.relative_to(ROOT)) in MAY_WRITE:
+        return
+    assert list(unprotected_writes(path)) == [], f"{path}: write it by jaxpath.files"
+
+
+@pytest.mark.parametrize(
+    ("program", "lines"),
+    [
+        ("np.savez(path, a=1)", [1]),
+        ("path.write_text('a')", [1]),
+        ("open(path, 'w')", [1]),
+        ("path.open(mode='ab')", [1]),
+        ("open(path, 'rb')", []),
+        ("with replacing(path) as partial:\n    np.savez(partial)", []),
+        ("with replacing(path) as partial:\n    pass\nfigure.savefig(path)", [3]),
+    ],
+)
+def test_a_file_that_is_written_in_place_is_found(tmp_path, program, lines):
+    (tmp_path / "program.py").write_text(program)
+    assert list(unprotected_writes(tmp_path / "program.py")) == lines
 
 
 def test_half_of_the_files_are_shorter_than_a_page_or_two():

@@ -107,7 +107,7 @@ def test_an_entry_gives_a_network_its_name_and_its_attribute(toy_is_entered):
 def test_an_entry_has_its_weights_recognised_and_loaded_in_their_layout(toy_is_entered, tmp_path):
     weights = make_weights()
     save_file(weights, tmp_path / "toy.safetensors")
-    assert targets.describe_weights(tmp_path / "toy.safetensors") == ("toy", 4, 2)
+    assert targets.describe_weights(tmp_path / "toy.safetensors")[:3] == ("toy", 4, 2)
     target = targets.make_target("toy")
     params = targets.load_weights(target, tmp_path / "toy.safetensors")
 

@@ -79,7 +79,13 @@ def finished_demo(tmp_path_factory) -> Path:
     images = jax.ShapeDtypeStruct((1, 8, 8, 1), "uint8")
     clean = jax.eval_shape(target.apply, shapes, images)
     weights = drawn(jax.eval_shape(generator.init, jax.random.key(1), clean))
-    gencnp.save_generator(generator, weights, target, folder / "runs" / "digits" / "generator.safetensors")
+    gencnp.save_generator(
+        generator,
+        weights,
+        target,
+        folder / "runs" / "digits" / "generator.safetensors",
+        target_params=params,
+    )
     return folder
 
 

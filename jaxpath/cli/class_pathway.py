@@ -2,19 +2,30 @@
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from jaxpath import data, metrics, report
-from jaxpath.cli.opening import draw_pictures, open_classifier, open_pictures, read_class_names
+from jaxpath.cli.opening import (
+    as_held,
+    draw_pictures,
+    fit_pictures,
+    names_to_show,
+    open_classifier,
+    open_pictures,
+    read_class_names,
+)
 from jaxpath.cli.options import MethodOptions, TargetOptions
-from jaxpath.cli.workplace import Workplace, set_up
+from jaxpath.cli.workplace import Workplace, set_up, warn_of_chance
+from jaxpath.files import write_text
 from jaxpath.findings import (
     ClassPathways,
     Words,
     describe_classes,
     learn_class_pathways,
+    load_left_out,
     load_pictures,
     load_words,
     save_class_pathways,
@@ -72,25 +83,32 @@ class LearnClassPathways:
 def run(options: LearnClassPathways) -> None:
     """Set-up, class pathways, and their transfer."""
     began = time.perf_counter()
-    source = open_pictures(options.data, split=options.split, data_dir=options.data_dir)
-    source = draw_pictures(source, options.images, seed=options.method.seed)
+    source = open_pictures(options.data, options.classifier, split=options.split, data_dir=options.data_dir)
     new = _pictures_to_explain(options)
-    target, params = open_classifier(options.classifier)
+    net = open_classifier(options.classifier)
+    target = net.target
     words = None if options.words is None else load_words(options.words, target.sites)
-    names = read_class_names(options.classifier.class_names, target.num_classes, source, new)
+    names = read_class_names(options.classifier.class_names, target.num_classes, net.class_names)
+    source = fit_pictures(source, target.num_classes, names)
+    if new is not None:
+        new = fit_pictures(data.align(source, new, whose="--data"), target.num_classes, names)
+    names = names_to_show(names, target.num_classes, source, new)
+    source = draw_pictures(source, options.images, seed=options.method.seed)
     workplace = set_up(
-        (target, params),
+        net,
         options.classifier,
         options.method,
         out=options.out,
         class_names=names,
         began=began,
     )
-    learned, count = _learn(options, workplace, source)
+    learned, records = _learn(options, workplace, source)
+    warnings = warn_of_chance(target, source, records.predicted, records.labels)
+    count = len(records.labels)
     save_class_pathways(learned, target, options.out / "class_pathways.npz")
     _draw(workplace, learned)
     if words is not None:
-        _write_words(workplace, learned, words)
+        _write_words(options, workplace, learned, words, warnings)
     known = int(learned.known.sum())
     density = learned.masks[learned.known].mean()
     say(f"{known} class pathways from {count} pictures, {density:.1%} of the channels open")
@@ -102,6 +120,8 @@ def run(options: LearnClassPathways) -> None:
         classes=known,
         threshold=options.threshold,
         applied_to=list(options.apply),
+        left_out_files=[row._asdict() for row in source.left_out],
+        warnings=warnings,
     )
     say(f"class pathways: {options.out / 'class_pathways.npz'} ({workplace.seconds:.0f} s)")
 
@@ -116,19 +136,21 @@ def _pictures_to_explain(options: LearnClassPathways) -> data.Source | None:
     if options.apply_split is None and all(
         path.is_dir() or path.suffix.lower() in data.IMAGE_SUFFIXES for path in paths
     ):
-        return data.image_files(paths)
+        return as_held(data.image_files(paths), options.classifier)
     if len(paths) > 1:
         raise InputError(
             f"--apply got {len(paths)} names that are not all pictures and folders of them; name pictures "
             "and folders, or one data set"
         )
-    return open_pictures(options.apply[0], split=options.apply_split, data_dir=options.data_dir)
+    return open_pictures(
+        options.apply[0], options.classifier, split=options.apply_split, data_dir=options.data_dir
+    )
 
 
 def _learn(
     options: LearnClassPathways, workplace: Workplace, source: data.Source
-) -> tuple[ClassPathways, int]:
-    """The pathways of the classes, and the number of pictures that they come from."""
+) -> tuple[ClassPathways, metrics.Records]:
+    """The pathways of the classes, and the pictures that they come from."""
     reading = data.Reading(skip_unreadable=options.skip_unreadable)
     passes = metrics.source_passes(workplace.session, source, title="learning", reading=reading)
     records = metrics.explain_all(workplace.session, workplace.method, passes)
@@ -139,7 +161,7 @@ def _learn(
         class_names=workplace.class_names,
         method=workplace.method.name,
     )
-    return learned, len(records.labels)
+    return learned, records
 
 
 def _transfer(
@@ -166,7 +188,7 @@ def _transfer(
     fidelity = transfer.fidelity()
     left_out = len(records.predicted) - len(transfer.rows)
     result = {"fidelity": fidelity, "pictures": each, "classes_without_pathway": left_out}
-    (workplace.out / "transfer.json").write_text(as_json(result), encoding="utf-8")
+    write_text(workplace.out / "transfer.json", as_json(result))
     say(
         f"{len(each)} new pictures: {fidelity['class']:.1%} keep their class under its pathway, "
         f"{fidelity['random']:.1%} under a random one as large, {fidelity['other']:.1%} under another class's"
@@ -174,7 +196,13 @@ def _transfer(
     )
 
 
-def _write_words(workplace: Workplace, learned: ClassPathways, words: Words) -> None:
+def _write_words(
+    options: LearnClassPathways,
+    workplace: Workplace,
+    learned: ClassPathways,
+    words: Words,
+    warnings: Sequence[str],
+) -> None:
     """Writes the classes in words, as a page and as JSON; says some of it."""
     described = describe_classes(learned, words, workplace.target.sites)
     name = report.Names(learned.class_names)
@@ -190,9 +218,11 @@ def _write_words(workplace: Workplace, learned: ClassPathways, words: Words) -> 
         }
         for one in described
     ]
-    (workplace.out / "class_words.json").write_text(as_json(as_dicts), encoding="utf-8")
+    write_text(workplace.out / "class_words.json", as_json(as_dicts))
     total = sum(map(len, words.values()))
-    page = report.class_words_page(described, workplace.setting(), total=total)
+    assert options.words is not None
+    setting = workplace.setting(warnings=warnings, left_out=load_left_out(options.words))
+    page = report.class_words_page(described, setting, total=total)
     report.write_page(page, workplace.out / "class_words.html")
     for one in described[:_TOLD]:
         said = ", ".join(share.word for share in one.words[:5]) or "no words"

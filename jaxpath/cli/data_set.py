@@ -2,14 +2,23 @@
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from jaxpath import data, metrics, report
-from jaxpath.cli.opening import draw_pictures, open_classifier, read_class_names
+from jaxpath.cli.opening import (
+    as_held,
+    draw_pictures,
+    fit_pictures,
+    names_to_show,
+    open_classifier,
+    read_class_names,
+)
 from jaxpath.cli.options import MethodOptions, TargetOptions
-from jaxpath.cli.workplace import Workplace, set_up
+from jaxpath.cli.workplace import Workplace, set_up, warn_of_chance
+from jaxpath.files import write_arrays
 from jaxpath.findings import DataSetFinding, find_data_set, load_pictures
 from jaxpath.pathways import site_arrays, unflatten
 from jaxpath.runs import say
@@ -44,27 +53,32 @@ def run(options: DataSetReport) -> None:
     """Set-up, evaluation, findings, page."""
     began = time.perf_counter()
     source = data.open_source(options.data, split=options.split, data_dir=options.data_dir)
+    source = as_held(source, options.classifier)
+    net = open_classifier(options.classifier)
+    target = net.target
+    names = read_class_names(options.classifier.class_names, target.num_classes, net.class_names)
+    source = fit_pictures(source, target.num_classes, names, labels_needed=True)
     source = draw_pictures(source, options.images, seed=options.method.seed)
-    target, params = open_classifier(options.classifier)
-    data.check_labels(source, target.num_classes)
     workplace = set_up(
-        (target, params),
+        net,
         options.classifier,
         options.method,
         out=options.out,
-        class_names=read_class_names(options.classifier.class_names, target.num_classes, source),
+        class_names=names_to_show(names, target.num_classes, source),
         began=began,
     )
     finding = _evaluate(options, workplace, source)
-    np.savez_compressed(
-        options.out / "pathways.npz", **finding.records._asdict(), **site_arrays(target.sites)
-    )
-    page = _write(options, workplace, finding, source)
+    arrays = {**finding.records._asdict(), **site_arrays(target.sites)}
+    write_arrays(options.out / "pathways.npz", arrays)
+    warnings = warn_of_chance(target, source, finding.records.predicted, finding.records.labels)
+    page = _write(options, workplace, finding, source, warnings)
     workplace.write_manifest(
         data=options.data,
         split=options.split,
         images=len(finding.records.labels),
+        left_out_files=[row._asdict() for row in source.left_out],
         metrics=dict(finding.metrics),
+        warnings=warnings,
     )
     say(f"report: {page} ({workplace.seconds:.0f} s)")
 
@@ -83,7 +97,11 @@ def _evaluate(options: DataSetReport, workplace: Workplace, source: data.Source)
 
 
 def _write(
-    options: DataSetReport, workplace: Workplace, finding: DataSetFinding, source: data.Source
+    options: DataSetReport,
+    workplace: Workplace,
+    finding: DataSetFinding,
+    source: data.Source,
+    warnings: Sequence[str],
 ) -> Path:
     sites = workplace.target.sites
     masks = unflatten(finding.records.masks.astype(np.float32), sites)
@@ -95,7 +113,7 @@ def _write(
     pictures = load_pictures(workplace.session, data.Subset(source, places)) if places else None
     html = report.data_set_page(
         finding,
-        workplace.setting(),
+        workplace.setting(warnings=warnings),
         title=f"{Path(options.data).name}{f' ({options.split})' if options.split else ''}",
         thumbnails=[] if pictures is None else list(pictures.images),
         image_names=[] if pictures is None else pictures.names,

@@ -3,19 +3,26 @@
 import dataclasses
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 import jax
 import numpy as np
 
-from jaxpath import data, discover, targets
-from jaxpath.cli.opening import open_classifier, open_pictures, prepare_folder, read_class_names
+from jaxpath import data, discover, report, targets
+from jaxpath.cli.opening import (
+    fit_pictures,
+    names_to_show,
+    open_classifier,
+    open_pictures,
+    read_class_names,
+)
 from jaxpath.cli.options import TargetOptions
-from jaxpath.cli.workplace import make_session
+from jaxpath.cli.workplace import make_session, warn_of_chance
+from jaxpath.files import write_arrays
 from jaxpath.metrics import Session, source_passes
-from jaxpath.runs import say
+from jaxpath.runs import preprocessing_facts, say
 from jaxpath.runs.manifest import write_manifest
 from jaxpath.types import InputError
 
@@ -27,8 +34,9 @@ class Dissect:
     jaxpath dissect --data photographs --weights resnet18.safetensors --concepts words.txt --out words
 
     Pictures and concepts are embedded by CLIP (pip install jaxpath[clip]) and kept in ~/.cache/jaxpath, or
-    their embeddings are given. Without either, channels are named after the classes of the pictures. The file
-    words.json is for --words of jaxpath explain and jaxpath class-pathway.
+    their embeddings are given. Without either, channels are named after the classes of the pictures; a class
+    of which there is no picture is offered to none. The file words.json is for --words of jaxpath explain and
+    jaxpath class-pathway.
 
     Attributes:
         data: Pictures: a folder, an .npz file, or another form of data set.
@@ -77,37 +85,47 @@ def run(options: Dissect) -> None:
     began = time.perf_counter()
     key = jax.random.key(options.seed)
     similarity = discover.bind(options.similarity, key=key, top_k=options.top_k, a=options.a)
-    whole = open_pictures(options.data, split=options.split, data_dir=options.data_dir)
-    count = len(whole) if options.images is None else options.images
-    source = data.draw(whole, count, seed=options.seed)
-    target, params = open_classifier(options.classifier)
+    whole = open_pictures(options.data, options.classifier, split=options.split, data_dir=options.data_dir)
+    net = open_classifier(options.classifier)
+    target = net.target
+    class_names: tuple[str, ...] = ()
+    if options.concepts is None and options.embeddings is None:
+        class_names = read_class_names(options.classifier.class_names, target.num_classes, net.class_names)
+        whole = fit_pictures(whole, target.num_classes, class_names, labels_needed=True)
+        class_names = names_to_show(class_names, target.num_classes, whole)
+    source = data.draw(whole, len(whole) if options.images is None else options.images, seed=options.seed)
     if options.sampled and target.sample_apply is None:
         raise InputError(f"--sampled was given, but the units of {target.name} do not compete; leave it out")
     embeddings = _load_embeddings(options, len(whole))
-    prepare_folder(options.out)
-    session = make_session(target, params, options.batch_size)
+    session = make_session(target, net.params, options.batch_size)
     activity = _record(options, session, source)
     if embeddings is None:
-        embeddings = _find_embeddings(options, source, activity, target.num_classes)
+        embeddings = _find_embeddings(options, source, activity, class_names)
     else:
         embeddings = embeddings._replace(images=embeddings.images[source.indices])
     names = discover.dissect(activity, embeddings, similarity=similarity, winners_only=options.winners_only)
-    discover.save_words(names, options.out / "words.json")
+    predicted = activity.channels[discover.OUTPUTS].argmax(axis=1)
+    warnings = warn_of_chance(target, source, predicted, activity.labels)
+    discover.save_words(names, options.out / "words.json", left_out=embeddings.left_out)
     _save(names, embeddings.concepts, options.out / "dissection.npz")
     weights_hash = targets.weights_hash(options.classifier.weights)
     write_manifest(
         options.out,
         weights={"path": options.classifier.weights, "sha256": weights_hash},
         model=target.name,
+        preprocessing=preprocessing_facts(target, net.origin),
         data=options.data,
         split=options.split,
         images=len(activity.indices),
+        left_out_files=[row._asdict() for row in source.left_out],
         concepts=len(embeddings.concepts),
+        left_out_classes=list(embeddings.left_out),
+        warnings=warnings,
         similarity=options.similarity,
         seed=options.seed,
         seconds=round(time.perf_counter() - began, 1),
     )
-    _tell(names)
+    _tell(names, embeddings.left_out)
     say(f"words: {options.out / 'words.json'} ({time.perf_counter() - began:.0f} s)")
 
 
@@ -140,7 +158,7 @@ def _load_embeddings(options: Dissect, count: int) -> discover.Embeddings | None
 
 
 def _find_embeddings(
-    options: Dissect, source: data.Source, activity: discover.Activity, num_classes: int
+    options: Dissect, source: data.Source, activity: discover.Activity, names: tuple[str, ...]
 ) -> discover.Embeddings:
     """By an encoder, or by the classes of the pictures."""
     if options.concepts is not None:
@@ -148,7 +166,6 @@ def _find_embeddings(
         encoder = discover.load_encoder(options.encoder)
         say(f"embeddings of {len(source)} pictures and {len(concepts)} concepts by {options.encoder}")
         return discover.embed(encoder, source, concepts, skip_unreadable=options.skip_unreadable)
-    names = read_class_names(options.classifier.class_names, num_classes, source)
     if not names:
         raise InputError(
             "the classes have no names to name channels after; give --class-names, --concepts or --embeddings"
@@ -163,11 +180,14 @@ def _save(names: Mapping[str, discover.UnitNames], concepts: tuple[str, ...], pa
         for site, units in names.items()
         for field in ("index", "score", "valid")
     }
-    np.savez_compressed(path, concepts=np.array(concepts, np.str_), **arrays)
+    write_arrays(path, {"concepts": np.array(concepts, np.str_), **arrays})
 
 
-def _tell(names: Mapping[str, discover.UnitNames]) -> None:
+def _tell(names: Mapping[str, discover.UnitNames], left_out: Sequence[str]) -> None:
+    if left_out:
+        say(report.left_out_sentence(left_out))
     for site, units in names.items():
         common = Counter(word for word in units.words if word).most_common(5)
         said = ", ".join(f"{word} ({count})" for word, count in common)
-        say(f"{site}: {int(units.valid.sum())} of {len(units.valid)} have a name: {said}")
+        tied = f", {units.num_tied} would fit several equally well" if units.num_tied else ""
+        say(f"{site}: {int(units.valid.sum())} of {len(units.valid)} have a name{tied}: {said}")

@@ -9,9 +9,17 @@ import numpy as np
 import tyro
 
 from jaxpath import data, report
-from jaxpath.cli.opening import open_classifier, open_pictures, read_class_names
+from jaxpath.cli.opening import (
+    as_held,
+    fit_pictures,
+    names_to_show,
+    open_classifier,
+    open_pictures,
+    read_class_names,
+)
 from jaxpath.cli.options import MethodOptions, TargetOptions
-from jaxpath.cli.workplace import Workplace, set_up
+from jaxpath.cli.workplace import Workplace, set_up, warn_of_chance
+from jaxpath.files import write_arrays
 from jaxpath.findings import (
     ClassPathways,
     Context,
@@ -23,14 +31,16 @@ from jaxpath.findings import (
     join_pictures,
     join_surveys,
     learn_class_pathways,
+    load_blocks,
     load_class_pathways,
-    load_pictures,
+    load_left_out,
     load_reference,
     load_words,
     survey,
 )
 from jaxpath.pathways import site_arrays, unflatten
 from jaxpath.runs import say
+from jaxpath.types import InputError
 
 _LEAST_FOR_A_CLASS = 5
 """Reference images of a class that make a class pathway where none was given."""
@@ -77,14 +87,22 @@ class Explain:
 def run(options: Explain) -> None:
     """Set-up, survey, findings, report."""
     began = time.perf_counter()
-    source = data.image_files(options.images)
-    reference_source = None if options.reference is None else open_pictures(options.reference)
-    target, params = open_classifier(options.classifier)
+    source = as_held(data.image_files(options.images), options.classifier)
+    reference_source = None
+    if options.reference is not None:
+        reference_source = open_pictures(options.reference, options.classifier)
+    net = open_classifier(options.classifier)
+    target = net.target
     words = None if options.words is None else load_words(options.words, target.sites)
-    names = read_class_names(options.classifier.class_names, target.num_classes, reference_source)
     learned = None if options.class_pathways is None else load_class_pathways(options.class_pathways, target)
+    names = read_class_names(options.classifier.class_names, target.num_classes, net.class_names)
+    if learned is not None:
+        names = _check_learned_names(names, learned.class_names, options.class_pathways)
+    if reference_source is not None:
+        reference_source = fit_pictures(reference_source, target.num_classes, names)
+    names = names_to_show(names, target.num_classes, reference_source)
     workplace = set_up(
-        (target, params),
+        net,
         options.classifier,
         options.method,
         out=options.out,
@@ -93,10 +111,12 @@ def run(options: Explain) -> None:
     )
     picture_names, pictures, everything = _survey_all(options, workplace, source)
     shown = everything.take(np.arange(len(pictures.names)))
-    reference = None
+    reference, warnings = None, []
     if reference_source is not None:
         reference = _load_reference(workplace, reference_source, shown)
         learned = learned or _learn_from(reference, workplace)
+        known = reference.survey.records
+        warnings = warn_of_chance(target, reference_source, known.predicted, known.labels)
     context = Context(reference, learned, words)
     findings = find_images(workplace.session, pictures, shown, context=context, seed=workplace.method.seed)
     _write_pathways(workplace, picture_names, everything)
@@ -105,12 +125,36 @@ def run(options: Explain) -> None:
         pictures=list(picture_names),
         unreadable=len(source) - len(picture_names),
         reference=options.reference,
+        left_out_files=[
+            row._asdict() for row in ([] if reference_source is None else reference_source.left_out)
+        ],
+        warnings=warnings,
     )
     count = 0 if reference is None else len(reference.pictures.names)
-    setting = workplace.setting(reference=f"{count} pictures of {options.reference}" if count else "")
+    setting = workplace.setting(
+        reference=f"{count} pictures of {options.reference}" if count else "",
+        warnings=warnings,
+        left_out=() if options.words is None else load_left_out(options.words),
+    )
     rows = _overview(picture_names, everything, len(findings))
     report.write_page(report.image_page(findings, setting, overview=rows), options.out / "report.html")
     _tell(workplace, len(picture_names), findings)
+
+
+def _check_learned_names(
+    names: tuple[str, ...], learned: tuple[str, ...], path: Path | None
+) -> tuple[str, ...]:
+    """The names of the classes, else those that class pathways were learned with.
+
+    Raises:
+        InputError: Both are there, in another order.
+    """
+    if names and learned and data.contradict(names, learned):
+        raise InputError(
+            f"{path} was learned with the classes in another order ({', '.join(learned[:3])} first); learn "
+            "the class pathways anew, or give the class names that they were learned with"
+        )
+    return names or learned
 
 
 def _survey_all(
@@ -120,9 +164,8 @@ def _survey_all(
     names: list[str] = []
     shown: list[Pictures] = []
     surveys: list[Survey] = []
-    for start in range(0, len(source), _BLOCK):
-        block = data.Subset(source, np.arange(start, min(start + _BLOCK, len(source))))
-        pictures = load_pictures(workplace.session, block, skip_unreadable=options.skip_unreadable)
+    skip = options.skip_unreadable
+    for pictures in load_blocks(workplace.session, source, size=_BLOCK, skip_unreadable=skip):
         surveys.append(survey(workplace.session, workplace.method, pictures))
         shown.append(pictures.take(range(min(len(pictures.names), max(options.details - len(names), 0)))))
         names += pictures.names
@@ -150,14 +193,14 @@ def _learn_from(reference: Reference, workplace: Workplace) -> ClassPathways:
 
 def _write_pathways(workplace: Workplace, names: Sequence[str], everything: Survey) -> None:
     """Writes ``pathway.npz``: every picture's record and scores, the sites, the names."""
-    np.savez_compressed(
-        workplace.out / "pathway.npz",
+    arrays = {
         **everything.records._asdict(),
-        scores=everything.scores,
-        logits=everything.logits,
-        names=np.array(names, np.str_),
+        "scores": everything.scores,
+        "logits": everything.logits,
+        "names": np.array(names, np.str_),
         **site_arrays(workplace.target.sites),
-    )
+    }
+    write_arrays(workplace.out / "pathway.npz", arrays)
 
 
 def _draw(workplace: Workplace, findings: Sequence[ImageFinding]) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Union
 
 import tyro
 
-from jaxpath.start_up import CONFIG, Command, experiment, start
+from jaxpath.start_up import CONFIG, Command, experiment, settled, start
 
 PROGRAM = "jaxpath"
 
@@ -108,7 +108,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: The words after ``jaxpath``; None takes this process's.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    with settled():
+        _main(list(sys.argv[1:] if arguments is None else arguments))
+
+
+def _main(words: list[str]) -> None:
     node: Entry | Group = COMMANDS
     path = [PROGRAM]
     while isinstance(node, Group) and words and words[0] in node.entries:

@@ -1,10 +1,10 @@
-"""What the commands open: the classifier, pictures, class names, the output folder."""
+"""What the commands open: the classifier, pictures, class names."""
 
-import json
 from pathlib import Path
 
-from jaxpath import data, runs, targets
+from jaxpath import data, runs
 from jaxpath.cli.options import TargetOptions
+from jaxpath.files import expand_home, read_json
 from jaxpath.types import InputError
 
 
@@ -14,32 +14,32 @@ def open_classifier(options: TargetOptions) -> runs.Net:
     Raises:
         InputError: The weights do not tell the model and ``--model`` does not either, or they do not fit.
     """
-    description = targets.describe_weights(options.weights)
-    name = options.model or description.name
-    if name is None:
-        raise InputError(
-            f"the weights in {options.weights!r} do not tell their model; name it with --model: one of "
-            f"{', '.join(targets.names())}"
-        )
     return runs.load_net(
-        name,
+        options.model,
         options.weights,
-        num_classes=options.num_classes or description.num_classes,
-        channels=description.channels,
+        options=options.loading,
+        num_classes=options.num_classes,
         image_size=options.image_size,
     )
 
 
-def open_pictures(spec: str, *, split: str | None = None, data_dir: str | None = None) -> data.Source:
-    """A data set, or a folder with pictures in it and not in class folders.
+def open_pictures(
+    spec: str, options: TargetOptions, *, split: str | None = None, data_dir: str | None = None
+) -> data.Source:
+    """A data set, or a folder with pictures in it and in no folder below, as the classifier is shown them.
 
     Raises:
         InputError: There is neither.
     """
-    path = Path(spec.removeprefix("folder:")).expanduser()
-    if path.is_dir() and split is None and data.holds_images(path):
-        return data.image_files([path])
-    return data.open_source(spec, split=split, data_dir=data_dir)
+    path = Path(expand_home(spec.removeprefix("folder:")))
+    if path.is_dir() and split is None and data.holds_loose_images(path):
+        return as_held(data.image_files([path]), options)
+    return as_held(data.open_source(spec, split=split, data_dir=data_dir), options)
+
+
+def as_held(source: data.Source, options: TargetOptions) -> data.Source:
+    """The pictures turned as their cameras were held, or as they are stored if the options ask for that."""
+    return data.ignore_exif(source) if options.ignore_exif else source
 
 
 def draw_pictures(source: data.Source, count: int | None, *, seed: int) -> data.Source:
@@ -47,34 +47,58 @@ def draw_pictures(source: data.Source, count: int | None, *, seed: int) -> data.
     return source if count is None else data.draw(source, count, seed=seed)
 
 
-def read_class_names(path: Path | None, num_classes: int, *sources: data.Source | None) -> tuple[str, ...]:
-    """Names of the classes: of the file, else of the first data set that has one for each, else none.
+def read_class_names(
+    path: Path | None, num_classes: int, stored: tuple[str, ...] | None = None
+) -> tuple[str, ...]:
+    """Names of the classifier's classes: of the file, else those stored with its weights, else none.
+
+    Args:
+        path: The file, or None.
+        num_classes: Of the classifier.
+        stored: Names that its weights carry, if they do.
 
     Raises:
-        InputError: The file is missing, holds something else, or as many names as there are no classes.
+        InputError: The file is missing, holds something else, or as many names as there are no classes; or
+            its names are those of the weights in another order.
     """
     if path is None:
-        named = (s.class_names for s in sources if s is not None and len(s.class_names) == num_classes)
-        return next(named, ())
-    form = f"expected a JSON list of {num_classes} names, one per class"
-    try:
-        names = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"the class names in {path} cannot be read ({error}); {form}") from error
-    if not isinstance(names, list) or len(names) != num_classes:
-        raise InputError(f"{path} holds no list of {num_classes} names; {form}")
-    return tuple(map(str, names))
+        return stored or ()
+    form = f"a JSON list of {num_classes} names, one per class"
+    names = read_json(path, form)
+    if not isinstance(names, list) or len(names) != num_classes or not all(map(_is_name, names)):
+        raise InputError(f"{path} holds no list of {num_classes} names; expected {form}")
+    names = tuple(map(str, names))
+    if stored and data.contradict(names, stored):
+        raise InputError(
+            f"{path} has names that the weights carry in another order ({', '.join(stored[:3])} first); "
+            "take the order of the weights, or leave the file out"
+        )
+    return names
 
 
-def prepare_folder(out: Path) -> None:
-    """Makes the output folder.
+def _is_name(value: object) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+def fit_pictures(
+    source: data.Source, num_classes: int, names: tuple[str, ...], *, labels_needed: bool = False
+) -> data.Source:
+    """The pictures with the labels of the classifier, by name where it has names.
+
+    Args:
+        source: Pictures.
+        num_classes: Of the classifier.
+        names: Of its classes, from :func:`read_class_names`.
+        labels_needed: Whether pictures of an unknown class are refused.
 
     Raises:
-        InputError: There is a file of that name, or it cannot be made.
+        InputError: The labels or class names are of other classes.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"the folder {out} cannot be made ({error.strerror}); name another with --out"
-        ) from error
+    known = data.Known(names, "the classifier")
+    return data.fit_classes(source, num_classes, known, needed=labels_needed)
+
+
+def names_to_show(names: tuple[str, ...], num_classes: int, *sources: data.Source | None) -> tuple[str, ...]:
+    """``names``, else those of the first data set that has one for each class, else none."""
+    named = (s.class_names for s in sources if s is not None and len(s.class_names) == num_classes)
+    return names or next(named, ())

@@ -7,6 +7,7 @@ from typing import Annotated
 import tyro
 
 from jaxpath import explainers
+from jaxpath.runs.weights_options import WeightsOptions
 
 DENSITY = 0.2
 """Of the baselines, unless another is asked for: the smallest of the densities tried at which
@@ -22,9 +23,12 @@ class TargetOptions:
         weights: Its weights: .safetensors, .pth, or hf://owner/name.
         model: Its name, such as resnet18; None reads it from the weights.
         num_classes: Its number of classes; None reads it from the weights.
-        image_size: Side of the square images that it takes; None keeps the model's own (224, or 32 for the
-            CIFAR ResNets).
-        class_names: A .json list with one name per class; None takes the reference's, or numbers.
+        image_size: Side of the square images that it takes; None takes that of the weights, or else the
+            model's own (224, or 32 for the CIFAR ResNets).
+        class_names: A .json list with one name per class; None takes those of the weights or of the data, or
+            numbers.
+        ignore_exif: Takes pictures as they are stored, as torchvision's readers do, and not turned as their
+            cameras were held.
     """
 
     weights: str
@@ -32,6 +36,8 @@ class TargetOptions:
     num_classes: int | None = None
     image_size: int | None = None
     class_names: Path | None = None
+    ignore_exif: bool = False
+    loading: WeightsOptions = dataclasses.field(default_factory=WeightsOptions)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -2,19 +2,21 @@
 
 import dataclasses
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 from tqdm import tqdm
 
-from jaxpath import explainers, gencnp, report, runs, targets
-from jaxpath.cli.opening import prepare_folder
+from jaxpath import data, explainers, gencnp, metrics, report, runs, targets
 from jaxpath.cli.options import DENSITY, MethodOptions, TargetOptions
 from jaxpath.devices import check_batch_size, make_mesh
 from jaxpath.files import sha256_of
+from jaxpath.findings import knows_classes
 from jaxpath.metrics import Method, Session
+from jaxpath.runs import warn
 from jaxpath.runs.manifest import report_details, write_manifest
 from jaxpath.types import Explainer, InputError, Params, Target
 
@@ -33,6 +35,7 @@ class Workplace(NamedTuple):
         weights_hash: Their SHA-256.
         class_names: One name per class; empty if nobody has named them.
         began: When the command began, by ``time.perf_counter``.
+        origin: Who says which preprocessing the classifier has.
     """
 
     session: Session
@@ -42,6 +45,7 @@ class Workplace(NamedTuple):
     weights_hash: str
     class_names: tuple[str, ...]
     began: float
+    origin: str
 
     @property
     def target(self) -> Target:
@@ -53,15 +57,33 @@ class Workplace(NamedTuple):
         """Seconds since the command began."""
         return time.perf_counter() - self.began
 
-    def setting(self, *, reference: str = "", method: str | None = None) -> report.Setting:
-        """What a page says about how it was made."""
+    def setting(
+        self,
+        *,
+        reference: str = "",
+        warnings: Sequence[str] = (),
+        left_out: Sequence[str] = (),
+    ) -> report.Setting:
+        """What a page says about how it was made.
+
+        Args:
+            reference: What pictures are compared with.
+            warnings: That the classifier is at chance.
+            left_out: What no channel could be named after.
+        """
         return report.Setting(
             model=self.target.name,
             sites=self.target.sites,
             class_names=self.class_names,
-            method=method or self.method.name,
+            method=self.method.name,
             reference=reference,
-            details=report_details(self.weights, self.weights_hash, self.method.seed),
+            details=report_details(
+                self.weights,
+                self.weights_hash,
+                self.method.seed,
+                preprocessing=f"{targets.describe_preprocessing(self.target.preprocessing)}; {self.origin}",
+            ),
+            caveats=[*report.warning_caveats(warnings), *report.left_out_caveats(left_out)],
         )
 
     def write_manifest(self, **facts: Any) -> None:
@@ -70,6 +92,7 @@ class Workplace(NamedTuple):
             self.out,
             weights={"path": self.weights, "sha256": self.weights_hash},
             model=self.target.name,
+            preprocessing=runs.preprocessing_facts(self.target, self.origin),
             method=self.method.name,
             seed=self.method.seed,
             **facts,
@@ -78,7 +101,7 @@ class Workplace(NamedTuple):
 
 
 def set_up(
-    classifier: tuple[Target, Params],
+    classifier: runs.Net,
     options: TargetOptions,
     method: MethodOptions,
     *,
@@ -86,27 +109,46 @@ def set_up(
     class_names: tuple[str, ...],
     began: float,
 ) -> Workplace:
-    """Makes the output folder, the session and the method; trains a generator first if the options say so.
+    """Makes the session and the method; trains a generator first if the options say so.
 
     Args:
-        classifier: The target and its parameters, from :func:`~jaxpath.cli.opening.open_classifier`.
+        classifier: The target and its parameters, of :func:`~jaxpath.cli.opening.open_classifier`.
         options: Those that it was opened with.
         method: How pathways are found.
         out: The output folder.
-        class_names: One name per class, or none.
+        class_names: One name per class; none takes those of the weights.
         began: When the command began, by ``time.perf_counter``.
     """
-    target, params = classifier
-    prepare_folder(out)
     return Workplace(
-        session=make_session(target, params, method.batch_size),
-        method=make_method(target, method, options, out),
+        session=make_session(classifier.target, classifier.params, method.batch_size),
+        method=make_method(classifier, method, options, out),
         out=out,
         weights=options.weights,
         weights_hash=targets.weights_hash(options.weights),
-        class_names=class_names,
+        class_names=class_names or classifier.class_names,
         began=began,
+        origin=classifier.origin,
     )
+
+
+def warn_of_chance(
+    target: Target, source: data.Source, predicted: np.ndarray, labels: np.ndarray
+) -> list[str]:
+    """Warns on the terminal if the classifier is at chance; returns the warnings for page and manifest.
+
+    Args:
+        target: The classifier.
+        source: The pictures; if their labels are not its classes, they say nothing.
+        predicted: int [N], clean predictions of some or all of them.
+        labels: int [N].
+    """
+    unlisted = source.labels is None and source.num_classes == target.num_classes
+    if not unlisted and not knows_classes(source, target.num_classes):
+        return []
+    warnings = metrics.chance_warnings(predicted, labels, target.num_classes)
+    for warning in warnings:
+        warn(warning)
+    return warnings
 
 
 def make_session(target: Target, params: Params, batch_size: int | None) -> Session:
@@ -124,12 +166,13 @@ def watch(title: str, total: int, batches: Iterable[Any]) -> Iterable[Any]:
     return tqdm(batches, desc=title, total=total, unit="batch", disable=None, leave=False)
 
 
-def make_method(target: Target, options: MethodOptions, classifier: TargetOptions, out: Path) -> Method:
+def make_method(net: runs.Net, options: MethodOptions, classifier: TargetOptions, out: Path) -> Method:
     """The explainer that the options name; trains a generator first if they say so.
 
     Raises:
-        InputError: The options contradict each other, or the generator is missing or for another target.
+        InputError: The options contradict each other, or the generator is missing or for another classifier.
     """
+    target = net.target
     if options.train_on is not None and options.generator is not None:
         raise InputError("--generator and --train-on were both given; train a generator or name one")
     if options.train_on is None and options.generator is None:
@@ -139,9 +182,8 @@ def make_method(target: Target, options: MethodOptions, classifier: TargetOption
     path = out / "generator" if options.generator is None else options.generator
     if options.train_on is not None:
         runs.run_generator(_training(target, options, classifier, path))
-    if path.is_dir():
-        path = path / runs.GENERATOR
-    generator, params = gencnp.load_generator(path, target)
+    path = runs.generator_file(path)
+    generator, params, *_ = runs.load_generator(path, target, params=net.params)
 
     def make(params: Params) -> Explainer:
         return gencnp.make_gencnp(target, generator, params, density=options.density)
@@ -161,6 +203,8 @@ def _training(
         model=target.name,
         num_classes=target.num_classes,
         image_size=classifier.image_size,
+        loading=classifier.loading,
+        ignore_exif=classifier.ignore_exif,
         out=out,
         seed=options.seed,
         generator=dataclasses.replace(run.generator, steps=options.train_steps),

@@ -6,16 +6,30 @@ Grain, TensorFlow Datasets and scikit-learn are imported by the functions that n
 from jaxpath.data.archives import TarSource, tar
 from jaxpath.data.arrays import ArraySource, digits
 from jaxpath.data.batches import Reading, Shard
+from jaxpath.data.boxes import boxes_in_view
 from jaxpath.data.canvases import CanvasSource, Clutter, cluttered
-from jaxpath.data.files import UNLABELLED, FileSource, holds_images, image_files
+from jaxpath.data.class_names import (
+    Known,
+    Relabelled,
+    align,
+    classes_of,
+    contradict,
+    fit_classes,
+    match_classes,
+)
+from jaxpath.data.exif import ignore_exif
+from jaxpath.data.files import FileSource, holds_loose_images, image_files
 from jaxpath.data.folders import FolderSource, folder
-from jaxpath.data.index import IMAGE_SUFFIXES, cache_folder
+from jaxpath.data.index import IMAGE_SUFFIXES, LeftOut
+from jaxpath.data.labels import check_labels, labels_known, names_of_classes
 from jaxpath.data.npz_files import npz
 from jaxpath.data.opening import open_source
+from jaxpath.data.parts import find_part
 from jaxpath.data.pipeline import READING, Batches, eval_batches, train_batches
 from jaxpath.data.quickdraw import quickdraw
-from jaxpath.data.source import Example, Source, UnreadableImage, check_labels
-from jaxpath.data.splits import Concatenation, Subset, concatenate, draw, split
+from jaxpath.data.reading import check_some_readable, first_stored, read_picture
+from jaxpath.data.source import UNLABELLED, Example, NothingReadable, Source, UnreadableImage
+from jaxpath.data.splits import Concatenation, MissingSplit, Subset, concatenate, draw, split
 from jaxpath.data.tfds_records import TfdsSource, tfds
 from jaxpath.data.transforms import (
     AUGMENTATIONS,
@@ -41,31 +55,48 @@ __all__ = [
     "Example",
     "FileSource",
     "FolderSource",
+    "Known",
+    "LeftOut",
+    "MissingSplit",
+    "NothingReadable",
     "Reading",
+    "Relabelled",
     "Shard",
     "Source",
     "Subset",
     "TarSource",
     "TfdsSource",
     "UnreadableImage",
-    "cache_folder",
+    "align",
+    "boxes_in_view",
     "center_crop",
     "check_labels",
+    "check_some_readable",
+    "classes_of",
     "cluttered",
     "concatenate",
+    "contradict",
     "decode",
     "digits",
     "draw",
     "eval_batches",
+    "find_part",
+    "first_stored",
+    "fit_classes",
     "flip",
     "folder",
-    "holds_images",
+    "holds_loose_images",
+    "ignore_exif",
     "image_files",
+    "labels_known",
+    "match_classes",
+    "names_of_classes",
     "npz",
     "open_source",
     "quickdraw",
     "random_resized_crop",
     "random_shift",
+    "read_picture",
     "split",
     "tar",
     "tfds",

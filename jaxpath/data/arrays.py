@@ -4,11 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from jaxpath.data.source import Example, Source
+from jaxpath.data.source import UNLABELLED, Example, Source
 from jaxpath.data.splits import choose_split
 from jaxpath.types import InputError
 
 DIGITS_TEST_FRACTION = 0.2
+
+_MOST_CLASSES = 1_000_000
+"""Labels from there on are no numbers of classes."""
 
 
 class ArraySource(Source):
@@ -16,7 +19,8 @@ class ArraySource(Source):
 
     Args:
         images: uint8 [N, H, W, C] or [N, H, W], C 1 or 3.
-        labels: Integers [N] or [N, 1].
+        labels: Integers [N] or [N, 1] from 0 on; :data:`~jaxpath.data.UNLABELLED` for pictures of an
+            unknown class.
         class_names: One name per class; by default the numerals up to the largest label.
         origin: What to call the data set in messages.
 
@@ -33,7 +37,8 @@ class ArraySource(Source):
         origin: str = "the arrays",
     ):
         self.images = _check_images(np.asarray(images), origin)
-        self.labels: np.ndarray = _check_labels(np.asarray(labels), len(self.images), origin)
+        self.labels: np.ndarray = _check_labels(np.asarray(labels), len(self.images), origin, class_names)
+        self.classes_are_named = class_names is not None
         if class_names is None:
             class_names = [str(label) for label in range(int(self.labels.max()) + 1)]
         self.class_names = tuple(class_names)
@@ -98,12 +103,23 @@ def _check_images(images: np.ndarray, origin: str) -> np.ndarray:
     return images
 
 
-def _check_labels(labels: np.ndarray, size: int, origin: str) -> np.ndarray:
+def _check_labels(
+    labels: np.ndarray, size: int, origin: str, class_names: Sequence[str] | None
+) -> np.ndarray:
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.shape != (size,) or labels.dtype.kind not in "iu":
+        one_hot = "; of one-hot labels take the argmax" if labels.ndim == 2 else ""
         raise InputError(
             f"the labels of {origin} are {labels.dtype} of shape {list(labels.shape)}, but {size} integers, "
-            "one per image, were expected"
+            f"one per image, were expected{one_hot}"
+        )
+    most = _MOST_CLASSES if class_names is None else len(class_names)
+    outside = np.flatnonzero((labels < UNLABELLED) | (labels >= most))
+    if outside.size:
+        raise InputError(
+            f"the label of example {outside[0]} of {origin} is {labels[outside[0]]}; expected 0 to {most - 1}"
+            f"{'' if class_names is None else f', as there are {most} class names'}: number the classes from "
+            "0 on"
         )
     return labels.astype(np.int32)

@@ -7,8 +7,10 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from jaxpath.data.decoding import open_picture
+from jaxpath.data.reading import check_some_readable, name_the_file
 from jaxpath.data.source import Source, UnreadableImage
-from jaxpath.data.transforms import Augment, open_picture
+from jaxpath.data.transforms import Augment
 from jaxpath.types import InputError, Preprocessing
 
 UNREADABLE = "unreadable"
@@ -110,7 +112,7 @@ class BatchMaker:
                 if self._fill(batch, row, candidate % size, generators.at(position)):
                     break
             else:
-                raise InputError(f"none of the {size} images can be read; check that the data are images")
+                self.check_some_readable()
         return batch
 
     def evaluation(self, number: int) -> dict[str, np.ndarray]:
@@ -121,6 +123,17 @@ class BatchMaker:
             if position < len(self.source):
                 self._fill(batch, row, position, generators.at(position))
         return batch
+
+    def check_some_readable(self) -> None:
+        """Raises an error if there is no picture in the whole source, whichever part this process reads.
+
+        Raises:
+            NothingReadable: There is none.
+        """
+        rng = np.random.default_rng(self.seed)
+        check_some_readable(
+            self.source, lambda image: self.augment(open_picture(image), rng, self.preprocessing)
+        )
 
     def _positions(self, number: int) -> range:
         """Places of this process's examples in the stream that all processes share."""
@@ -147,7 +160,7 @@ class BatchMaker:
             image = self.augment(open_picture(example["image"]), rng, self.preprocessing)
         except UnreadableImage as error:
             if not self.skip_unreadable:
-                raise _name_the_file(self.source, index, error) from error
+                raise name_the_file(self.source, index, error) from error
             if batch[UNREADABLE][row] < 0:
                 batch[UNREADABLE][row] = index
             return False
@@ -161,10 +174,3 @@ class BatchMaker:
         batch["index"][row] = index
         batch["weight"][row] = 1
         return True
-
-
-def _name_the_file(source: Source, index: int, error: UnreadableImage) -> UnreadableImage:
-    return UnreadableImage(
-        f"{source.name(index)} is not a readable image ({error}); remove or replace it, or skip such "
-        "files with --skip-unreadable"
-    )

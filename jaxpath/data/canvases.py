@@ -54,8 +54,8 @@ def cluttered(
         seed: Of order and places.
 
     Raises:
-        InputError: The canvas is too small for a picture or the pieces are larger than pictures; a picture is
-            empty; or there are fewer than two pictures.
+        InputError: The canvas is too small for a picture or a piece as large as one; a picture is empty; or
+            there are fewer than two pictures.
     """
     clutter = clutter or Clutter()
     images = pictures.images
@@ -96,11 +96,11 @@ def _box(mask: np.ndarray) -> np.ndarray:
 
 def _check(images: np.ndarray, clutter: Clutter, origin: str) -> None:
     height, width = images.shape[1:3]
-    if len(images) < 2 or max(height, width) > clutter.size or clutter.piece > min(height, width):
+    if len(images) < 2 or max(height, width) > clutter.size or clutter.piece >= min(height, width):
         raise InputError(
             f"{origin} has {len(images)} pictures of {height} x {width} pixels for canvases of "
             f"{clutter.size} and pieces of {clutter.piece}; expected two pictures or more, no larger than "
-            "the canvas and no smaller than a piece"
+            "the canvas and larger than a piece, which would be another whole picture: take smaller pieces"
         )
     if empty := np.flatnonzero(~(images > INK).any(axis=(1, 2, 3))).tolist():
         raise InputError(

@@ -1,23 +1,22 @@
 """Pictures that a user points at: single files and folders of any form, without labels."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from jaxpath.data.index import IMAGE_SUFFIXES, is_image_name
-from jaxpath.data.source import Example, Source, UnreadableImage
+from jaxpath.data.source import UNLABELLED, Example, Source, UnreadableImage
+from jaxpath.files import expand_home
 from jaxpath.types import InputError
-
-UNLABELLED = -1
-"""Label of a picture whose class nobody has said."""
 
 
 class FileSource(Source):
     """Image files in the order given, all :data:`UNLABELLED`; :func:`image_files` makes it."""
 
     class_names = ()
+    classes_are_named = False
 
     def __init__(self, paths: Sequence[Path]):
         self.paths = tuple(paths)
@@ -44,7 +43,7 @@ def image_files(paths: Iterable[str | Path]) -> FileSource:
     """
     files: list[Path] = []
     for path in map(Path, paths):
-        path = path.expanduser()
+        path = Path(expand_home(str(path)))
         if path.is_dir():
             inside = sorted(_images_below(path))
             if not inside:
@@ -62,13 +61,20 @@ def image_files(paths: Iterable[str | Path]) -> FileSource:
     return FileSource(files)
 
 
-def holds_images(folder: Path) -> bool:
-    """Whether there are pictures in ``folder`` itself, not only in folders below."""
-    with os.scandir(folder) as entries:
-        return any(is_image_name(os.fsencode(entry.name)) for entry in entries)
+def holds_loose_images(folder: Path) -> bool:
+    """Whether there are pictures in ``folder`` itself, and none in folders below it."""
+    try:
+        with os.scandir(folder) as entries:
+            found = [(entry.name, entry.is_dir()) for entry in entries]
+    except OSError as error:
+        raise InputError(f"the folder {folder} cannot be read ({error.strerror}); allow it") from error
+    if not any(is_image_name(name) for name, is_folder in found if not is_folder):
+        return False
+    below = (folder / name for name, is_folder in found if is_folder and not name.startswith("."))
+    return next((path for one in below for path in _images_below(one)), None) is None
 
 
-def _images_below(folder: Path) -> Iterable[Path]:
+def _images_below(folder: Path) -> Iterator[Path]:
     for place, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(place, name) for name in names if is_image_name(os.fsencode(name)))
+        yield from (Path(place, name) for name in names if is_image_name(name))

@@ -1,6 +1,5 @@
 """Data sets that are .npz files of images and labels."""
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,7 +7,13 @@ import numpy as np
 
 from jaxpath.data.arrays import ArraySource
 from jaxpath.data.splits import SPLIT_NAMES, choose_split
+from jaxpath.files import array_names, read_arrays
 from jaxpath.types import InputError
+
+_FORM = "an .npz file of images and labels, as numpy.savez writes it"
+
+_DARK = 16
+"""A data set whose brightest pixel is not above counts in other steps, as scikit-learn's digits do."""
 
 
 def npz(path: str | Path, split: str | None = None) -> ArraySource:
@@ -26,33 +31,38 @@ def npz(path: str | Path, split: str | None = None) -> ArraySource:
     Raises:
         InputError: No such file or split, or its arrays are no pictures and labels.
     """
-    path = Path(path)
-    with _open_npz(path) as arrays:
-        pairs = _array_pairs(arrays.files)
-        if not pairs:
-            raise InputError(
-                f"{path} holds the arrays {', '.join(arrays.files) or '(none)'}, but train_images and "
-                "train_labels (or x_train and y_train, or images and labels) were expected; rename them"
-            )
-        subset = choose_split(tuple(pairs), split, str(path))
-        images_name, labels_name = pairs[subset]
-        names = [str(name) for name in arrays["class_names"]] if "class_names" in arrays.files else None
-        origin = f"{path} ({images_name})"
-        return ArraySource(
-            _read(arrays, images_name), _read(arrays, labels_name), class_names=names, origin=origin
+    pairs = _array_pairs(found := array_names(path, _FORM))
+    if not pairs:
+        raise InputError(
+            f"{path} holds the arrays {', '.join(found) or '(none)'}, but train_images and train_labels (or "
+            "x_train and y_train, or images and labels) were expected; rename them"
+        )
+    pair = pairs[choose_split(tuple(pairs), split, str(path))]
+    named = "class_names" in found
+    arrays = read_arrays(path, _FORM, (*pair, *(["class_names"] if named else [])))
+    images, labels = (arrays[name] for name in pair)
+    _check_scale(images, f"{path} ({pair[0]})")
+    names = _as_names(arrays["class_names"], path) if named else None
+    return ArraySource(images, labels, class_names=names, origin=f"{path} ({pair[0]})")
+
+
+def _check_scale(images: np.ndarray, origin: str) -> None:
+    """Raises an error if the largest of all values is far from white: then white is something else."""
+    largest = int(images.max()) if images.dtype == np.uint8 and images.size else 0
+    if 0 < largest <= _DARK:
+        raise InputError(
+            f"the images of {origin} have no value above {largest}, so that all are nearly black; expected 0 "
+            f"to 255: multiply them by {255 / largest:g} if {largest} is white"
         )
 
 
-def _open_npz(path: Path) -> np.lib.npyio.NpzFile:
-    if not path.is_file():
-        raise InputError(f"there is no file {path}; give the path of an .npz file")
-    try:
-        arrays = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} is not an .npz file ({error}); write it with numpy.savez") from error
-    if not isinstance(arrays, np.lib.npyio.NpzFile):
-        raise InputError(f"{path} holds a single array, but images and labels were expected; use numpy.savez")
-    return arrays
+def _as_names(names: np.ndarray, path: str | Path) -> list[str]:
+    if names.ndim != 1 or names.dtype.kind not in "US":
+        raise InputError(
+            f'the array "class_names" of {path} is {names.dtype} of shape {list(names.shape)}; expected one '
+            "text per class: numpy.array(names)"
+        )
+    return [name.decode("utf-8", "replace") if isinstance(name, bytes) else name for name in names.tolist()]
 
 
 def _array_pairs(names: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -71,10 +81,3 @@ def _array_pairs(names: Sequence[str]) -> dict[str, tuple[str, str]]:
         split: [pair for pair in pairs if set(pair) <= set(names)] for split, pairs in patterns.items()
     }
     return {split: pairs[0] for split, pairs in present.items() if pairs}
-
-
-def _read(arrays: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
-    try:
-        return arrays[name]
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f'the array "{name}" cannot be read ({error}); write the file again') from error

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from jaxpath.data.archives import tar
 from jaxpath.data.arrays import digits
-from jaxpath.data.folders import folder, folder_splits
+from jaxpath.data.folders import folder
+from jaxpath.data.notes import tell_once
 from jaxpath.data.npz_files import npz
 from jaxpath.data.source import Source
-from jaxpath.data.splits import choose_split
 from jaxpath.data.tfds_records import tfds
+from jaxpath.files import expand_home
 from jaxpath.types import InputError
 
 FORMS = "digits, npz:FILE.npz, folder:PATH, tar:FILE.tar, tfds:NAME"
@@ -25,7 +26,7 @@ def open_source(
     data_dir: str | Path | None = None,
     class_index: Sequence[str] | None = None,
 ) -> Source:
-    """Opens the data set that ``spec`` names.
+    """Opens the data set that ``spec`` names, and says on stderr what is left out of it.
 
     Args:
         spec: One of :data:`FORMS`. A path alone is enough for a folder or for a file that ends in
@@ -39,7 +40,18 @@ def open_source(
     Raises:
         InputError: No such form, file, folder or split, or no images in it.
     """
-    kind, place = _parse(spec)
+    source = _open(*_parse(spec), split, data_dir, class_index)
+    _tell(spec, source)
+    return source
+
+
+def _open(
+    kind: str,
+    place: str,
+    split: str | None,
+    data_dir: str | Path | None,
+    class_index: Sequence[str] | None,
+) -> Source:
     if kind == "digits":
         return digits(split)
     if kind == "npz":
@@ -48,20 +60,24 @@ def open_source(
         return tar(place, split, class_index)
     if kind == "tfds":
         return tfds(place, split or "train", data_dir)
-    path = Path(place)
-    splits = folder_splits(path)
-    if splits or (split is not None and path.is_dir()):
-        path = path / choose_split(splits or ("",), split, str(path))
-    return folder(path, class_index)
+    return folder(place, class_index, split=split)
+
+
+def _tell(spec: str, source: Source) -> None:
+    """Says on stderr, once, what is left out of a data set and what else there is to say of it."""
+    left_out = ", ".join(map(str, source.left_out))
+    for remark in (f"left out are {left_out}" if left_out else "", source.remark):
+        if remark:
+            tell_once(f"{spec}: {remark}")
 
 
 def _parse(spec: str) -> tuple[str, str]:
     """Returns the kind of a data set and the place where it is."""
     kind, colon, place = spec.partition(":")
     if spec == "digits" or (colon and place and kind in ("npz", "folder", "tar", "tfds")):
-        return kind, os.path.expanduser(place) if kind != "tfds" else place
-    path = os.path.expanduser(spec)
-    suffix = Path(path).suffix
+        return kind, expand_home(place) if kind != "tfds" else place
+    path = expand_home(spec)
+    suffix = Path(path).suffix.lower()
     if suffix in _SUFFIXES:
         return _SUFFIXES[suffix], path
     if os.path.isdir(path):

@@ -1,6 +1,7 @@
 """The Grain pipeline: batches made ahead of time by threads or worker processes, resumable exactly."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -35,23 +36,28 @@ class Batches(Iterator[dict[str, np.ndarray]]):
     def __init__(
         self,
         make_batch: Callable[[int], dict[str, np.ndarray]],
-        source: Source,
+        maker: BatchMaker,
         *,
         num_batches: int,
         reading: Reading,
     ):
         self._make_batch = make_batch
-        self._source = source
+        self._maker = maker
+        self._source = maker.source
         self._num_batches = num_batches
         self._num_workers = reading.num_workers
         self._num_threads = _num_cores() if reading.num_threads is None else reading.num_threads
         self._next = 0
         self._batches: Any = None
         self._unreadable: set[int] = set()
+        self._any_read = False
+        self._skips = reading.skip_unreadable
 
     def __next__(self) -> dict[str, np.ndarray]:
         if self._next >= self._num_batches:
             self.close()
+            if self._skips and not self._any_read:
+                self._maker.check_some_readable()
             raise StopIteration
         try:
             batch = self._take()
@@ -62,6 +68,7 @@ class Batches(Iterator[dict[str, np.ndarray]]):
         self._next += 1
         skipped = batch.pop(UNREADABLE)
         self._unreadable.update(skipped[skipped >= 0].tolist())
+        self._any_read |= bool(batch["weight"].any())
         return batch
 
     def _take(self) -> dict[str, Any]:
@@ -127,7 +134,8 @@ class Batches(Iterator[dict[str, np.ndarray]]):
         if not self._num_workers:
             return dataset
         _parse_absl_flags()
-        return dataset.mp_prefetch(grain.MultiprocessingOptions(num_workers=self._num_workers))
+        options = grain.MultiprocessingOptions(num_workers=self._num_workers)
+        return dataset.mp_prefetch(options, worker_init_fn=_leave_interrupts)
 
 
 def train_batches(
@@ -173,7 +181,7 @@ def train_batches(
     )
     return Batches(
         maker.train,
-        source,
+        maker,
         num_batches=sys.maxsize // batch_size,
         reading=reading,
     )
@@ -190,7 +198,8 @@ def eval_batches(
     """Returns the batches of one pass over ``source`` in its order, without augmentation.
 
     Every example comes once over all processes. The last batch is filled up with zeros of weight 0,
-    so that every process has the same number of batches of the same size.
+    so that every process has the same number of batches of the same size. A pass that is to skip unreadable
+    examples ends with an error if there are no others, on all processes alike.
 
     Args:
         source: The examples.
@@ -201,7 +210,7 @@ def eval_batches(
 
     Raises:
         InputError: An argument is out of range, or (when its batch is asked for) an example holds
-            no picture.
+            no picture, or (at the end) none does.
     """
     maker = _make_maker(
         source,
@@ -214,7 +223,7 @@ def eval_batches(
     )
     return Batches(
         maker.evaluation,
-        source,
+        maker,
         num_batches=-(-len(source) // batch_size),
         reading=reading,
     )
@@ -257,6 +266,12 @@ def _make_maker(
 
 def _num_cores() -> int:
     return min(os.cpu_count() or 1, MAX_THREADS)
+
+
+def _leave_interrupts(worker: int, num_workers: int) -> None:
+    """Ctrl-C reaches the workers, too; the process that they read for decides what it ends."""
+    del worker, num_workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _parse_absl_flags() -> None:

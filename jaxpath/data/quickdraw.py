@@ -7,6 +7,7 @@ import numpy as np
 
 from jaxpath.data.arrays import ArraySource
 from jaxpath.data.splits import choose_split
+from jaxpath.files import reason
 from jaxpath.types import InputError
 
 FLINT_CLASSES = ("ant", "apple", "banana", "carrot", "cat", "cow", "dog", "frog", "grapes", "lion")
@@ -50,9 +51,11 @@ def _read(path: Path) -> np.ndarray:
     if not path.is_file():
         raise InputError(f"there is no file {path}; fetch QuickDraw's numpy_bitmap file of that class")
     try:
-        drawings = np.load(path, allow_pickle=False, mmap_mode="r")
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"{path} is no .npy file ({error}); fetch it again") from error
+        # Unlike numpy.load this takes nothing for a pickled object.
+        drawings = np.lib.format.open_memmap(path, mode="r")
+    # Damage makes NumPy raise nearly everything.
+    except Exception as error:
+        raise InputError(f"{path} is no .npy file ({reason(error)}); fetch it again") from error
     if drawings.dtype != np.uint8 or drawings.ndim != 2 or drawings.shape[1] != _SIDE**2:
         raise InputError(
             f"{path} holds {drawings.dtype} of shape {list(drawings.shape)}; expected uint8 [N, {_SIDE**2}]: "

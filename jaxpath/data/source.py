@@ -5,11 +5,19 @@ from typing import TypedDict
 
 import numpy as np
 
+from jaxpath.data.index import LeftOut
 from jaxpath.types import InputError
+
+UNLABELLED = -1
+"""Label of a picture whose class nobody has said."""
 
 
 class UnreadableImage(InputError):
     """A file or record that holds no picture; the one mistake that can be skipped."""
+
+
+class NothingReadable(InputError):
+    """Unreadable pictures were to be skipped, and there is no other."""
 
 
 class Example(TypedDict):
@@ -24,14 +32,23 @@ class Source(abc.ABC):
 
     Attributes:
         class_names: One name per class, in the order of the labels.
-        labels: int32 [N], or None where only reading every example would tell.
+        class_ids: The folder of each class where a list beside the data says it, such as ``n01440764``.
+        classes_are_named: False where ``class_names`` are numerals that nobody gave.
+        labels: int32 [N], or None where only reading every example would tell; :data:`UNLABELLED` where
+            nobody has said the class.
         labels_are_ranks: True if a label is the rank of a class among those found, so that a class
             that is not there shifts the labels of all after it.
+        left_out: What lies among the data and is none of the pictures.
+        remark: What else is to be said of the data; mostly nothing.
     """
 
     class_names: tuple[str, ...]
+    class_ids: tuple[str, ...] | None = None
+    classes_are_named: bool = True
     labels: np.ndarray | None
     labels_are_ranks: bool = False
+    left_out: tuple[LeftOut, ...] = ()
+    remark: str = ""
 
     @property
     def num_classes(self) -> int:
@@ -55,30 +72,24 @@ class Source(abc.ABC):
         """Returns what to call an example in messages, such as the path of its file."""
 
 
-def check_labels(source: Source, num_classes: int) -> None:
-    """Raises an error unless the labels of ``source`` are classes of a target with ``num_classes``.
+class View(Source):
+    """The examples of another source, seen otherwise; it has the same classes until it says others."""
 
-    Raises:
-        InputError: A label lies outside [0, num_classes); or the labels are not known, or are ranks
-            of the classes found, and there are not as many classes as the target has.
-    """
-    if source.labels is not None and len(source.labels):
-        outside = np.flatnonzero((source.labels < 0) | (source.labels >= num_classes))
-        if outside.size:
-            first = int(outside[0])
-            raise InputError(
-                f"{source.name(first)} has the label {source.labels[first]}, but the target's "
-                f"{num_classes} classes have the labels 0 to {num_classes - 1}; take the target that belongs "
-                "to these data"
-            )
-    if source.labels is None and source.num_classes != num_classes:
-        raise InputError(
-            f"the data have {source.num_classes} classes, but the target has {num_classes}; take the target "
-            "that belongs to these data"
-        )
-    if source.labels_are_ranks and source.num_classes != num_classes:
-        raise InputError(
-            f"the data have {source.num_classes} class folders and the target {num_classes} classes, so it "
-            f"is unknown which class is which; put a wnids.json beside the data: the list of all "
-            f"{num_classes} folder names in the order of the target's classes"
-        )
+    def __init__(self, source: Source):
+        self.source: Source = source
+        self.class_names = source.class_names
+        self.class_ids = source.class_ids
+        self.classes_are_named = source.classes_are_named
+        self.labels = source.labels
+        self.labels_are_ranks = source.labels_are_ranks
+        self.left_out = source.left_out
+        self.remark = source.remark
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: int) -> Example:
+        return self.source[index]
+
+    def name(self, index: int) -> str:
+        return self.source.name(index)

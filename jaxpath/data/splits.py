@@ -6,15 +6,32 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from jaxpath.data.source import Example, Source
+from jaxpath.data.class_names import align
+from jaxpath.data.labels import check_labels
+from jaxpath.data.parts import find_part
+from jaxpath.data.source import Example, Source, View
 from jaxpath.types import InputError
 
 SPLIT_NAMES = ("train", "test", "val", "validation", "valid")
-"""Names under which the parts of a data set are looked for in files and folders."""
+"""Names under which the parts of a data set are looked for in files."""
+
+
+class MissingSplit(InputError):
+    """A data set has no such split.
+
+    Attributes:
+        names: The splits that it has; none if it is in one part.
+    """
+
+    def __init__(self, message: str, names: Sequence[str] = ()):
+        super().__init__(message)
+        self.names = tuple(names)
 
 
 def choose_split(names: tuple[str, ...], split: str | None, origin: str) -> str:
     """Returns the name of the split to take: ``split``, or by default train or the only one.
+
+    A name of the same meaning will do where there is one only, such as Training for train.
 
     Args:
         names: Names of the splits that there are; "" is a part without a name.
@@ -22,34 +39,36 @@ def choose_split(names: tuple[str, ...], split: str | None, origin: str) -> str:
         origin: What to call the data set in messages.
 
     Raises:
-        InputError: There is no such split, or none was asked for and none is the natural choice.
+        MissingSplit: There is no such split, or none was asked for and none is the natural choice.
     """
-    if split in names:
-        return split
-    if split is None and ("train" in names or len(names) == 1):
-        return "train" if "train" in names else names[0]
+    found = find_part(names, "train" if split is None else split)
+    if found is not None:
+        return found
+    if split is None and len(names) == 1:
+        return names[0]
     listed = ", ".join(name for name in names if name)
     if not listed:
-        raise InputError(f'there is no split "{split}" in {origin}, which is in one part; ask for no split')
-    if split is None:
-        raise InputError(f"{origin} has the splits {listed}; choose one of them")
-    raise InputError(f'there is no split "{split}" in {origin}; choose one of {listed}')
+        message = f'there is no split "{split}" in {origin}, which is in one part; ask for no split'
+    elif split is None:
+        message = f"{origin} has the splits {listed}; choose one of them"
+    else:
+        message = f'there is no split "{split}" in {origin}; choose one of {listed}'
+    raise MissingSplit(message, [name for name in names if name])
 
 
-class Subset(Source):
+class Subset(View):
     """The examples of ``source`` at ``indices`` [n], in that order.
 
     A subset of a subset refers to the first source, so ``subset.indices`` are always places there.
     """
 
     def __init__(self, source: Source, indices: Sequence[int] | np.ndarray):
-        self.indices: np.ndarray = np.asarray(indices, np.int64)
-        self.source: Source = source
+        places = np.asarray(indices, np.int64)
         if isinstance(source, Subset):
-            self.source, self.indices = source.source, source.indices[self.indices]
-        self.class_names = source.class_names
-        self.labels = None if self.source.labels is None else self.source.labels[self.indices]
-        self.labels_are_ranks = source.labels_are_ranks
+            places, source = source.indices[places], source.source
+        self.indices: np.ndarray = places
+        super().__init__(source)
+        self.labels = None if source.labels is None else source.labels[self.indices]
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -67,7 +86,11 @@ class Concatenation(Source):
     def __init__(self, sources: Sequence[Source]):
         self.sources = tuple(sources)
         self._ends = tuple(itertools.accumulate(len(source) for source in sources))
-        self.class_names = self.sources[0].class_names
+        classes = max(self.sources, key=lambda source: (source.classes_are_named, source.num_classes))
+        self.class_names = classes.class_names
+        self.class_ids = classes.class_ids
+        self.classes_are_named = classes.classes_are_named
+        self.left_out = tuple(row for source in self.sources for row in source.left_out)
         labels = [source.labels for source in sources]
         known = [values for values in labels if values is not None]
         self.labels = np.concatenate(known) if len(known) == len(labels) else None
@@ -90,18 +113,30 @@ class Concatenation(Source):
 
 
 def concatenate(sources: Sequence[Source]) -> Concatenation:
-    """Joins data sets of the same classes; the class names are those of the first.
+    """Joins data sets of the same classes: those of the first that has names for them.
+
+    Class names are compared, not counted, and labels are mapped by name where that leaves no doubt
+    (:func:`~jaxpath.data.match_classes`). Data without class names fit if their labels are classes of the
+    others.
 
     Raises:
-        InputError: They differ in their number of classes.
+        InputError: They differ in their classes.
     """
-    counts = [source.num_classes for source in sources]
-    if len(set(counts)) != 1:
-        raise InputError(
-            f"the data sets to be joined have {', '.join(map(str, counts))} classes; expected the same "
-            "classes in each: leave one of them out"
-        )
-    return Concatenation(sources)
+    first = next((source for source in sources if source.classes_are_named), None)
+    if first is None:
+        return Concatenation(sources)
+    joined = []
+    for source in sources:
+        aligned = source if source is first else align(first, source, whose=f"the data with {first.name(0)}")
+        try:
+            check_labels(aligned, first.num_classes, needed=False)
+        except InputError as error:
+            raise InputError(
+                f"the data sets to be joined have {first.num_classes} and {source.num_classes} classes; "
+                f"expected the same classes in each: leave one of them out ({error})"
+            ) from error
+        joined.append(aligned)
+    return Concatenation(joined)
 
 
 def draw(source: Source, count: int, *, seed: int) -> Subset:

@@ -6,13 +6,15 @@ from typing import Any
 import numpy as np
 
 from jaxpath.data.source import Example, Source
+from jaxpath.data.splits import MissingSplit
 from jaxpath.types import InputError
 
 
 class TfdsSource(Source):
     """One split of a prepared data set; :func:`tfds` makes it.
 
-    Examples hold the bytes of their image files. The labels are not known without reading all.
+    Examples hold the bytes of their image files. The labels are not known without reading all; -1 is that of
+    a split whose labels are kept secret.
     """
 
     labels = None
@@ -62,10 +64,11 @@ def tfds(name: str, split: str = "train", data_dir: str | Path | None = None) ->
         records = tensorflow_datasets.data_source(name, split=split, data_dir=data_dir, download=False)
     except (ValueError, NotImplementedError, FileNotFoundError, AssertionError) as error:
         where = data_dir or "the default folder of TensorFlow Datasets"
-        raise InputError(
+        raise MissingSplit(
             f'there is no split "{split}" of the TFDS data set "{name}" as array_record in {where} '
             f"({_first_line(error)}); check the names, and prepare it with "
-            f'tensorflow_datasets.builder("{name}", file_format="array_record").download_and_prepare()'
+            f'tensorflow_datasets.builder("{name}", file_format="array_record").download_and_prepare()',
+            _split_names(name, data_dir),
         ) from error
     features = records.dataset_info.features
     image_key = _first_key(features, tensorflow_datasets.features.Image, name)
@@ -80,6 +83,16 @@ def tfds(name: str, split: str = "train", data_dir: str | Path | None = None) ->
         class_names=tuple(features[label_key].names),
         origin=f"tfds:{name} ({split})",
     )
+
+
+def _split_names(name: str, data_dir: str | Path | None) -> tuple[str, ...]:
+    """The splits of a prepared data set; none if there is no such data set."""
+    import tensorflow_datasets
+
+    try:
+        return tuple(tensorflow_datasets.builder(name, data_dir=data_dir).info.splits)
+    except (ValueError, NotImplementedError, FileNotFoundError, AssertionError):
+        return ()
 
 
 def _first_key(features: Any, kind: type, name: str) -> str:

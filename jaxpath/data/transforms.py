@@ -1,88 +1,190 @@
 """Files and arrays to pictures of a target's size, uint8 [H, W, C]: the evaluation view and random views."""
 
-import io
-import struct
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import math
+from collections.abc import Callable
+from typing import NamedTuple, TypeGuard
 
 import numpy as np
 from PIL import Image
 
-from jaxpath.data.source import UnreadableImage
-from jaxpath.types import InputError, Preprocessing
-
-Picture = np.ndarray | Image.Image
-"""A picture on its way: uint8 [H, W, C] or [H, W], or an image file that is opened and perhaps not
-decoded yet, in any colour mode."""
-
-_BILINEAR = Image.Resampling.BILINEAR
-
-# What PIL raises on files that are damaged, truncated, enormous, or no pictures at all.
-_DECODE_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    IndexError,
-    struct.error,
-    Image.DecompressionBombError,
+from jaxpath.data.decoding import (
+    LARGE,
+    Picture,
+    alone_if_large,
+    as_array,
+    as_image,
+    draft,
+    is_swapped,
+    open_picture,
+    stored_size,
+    upright,
+    upright_size,
 )
+from jaxpath.types import InputError, Interpolation, Preprocessing
+
+_FILTERS: dict[Interpolation, Image.Resampling] = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+_THIN = 16
+"""Longer side over shorter side from which on a picture is cropped before it is resized."""
+
+_REACH = 3
+"""Pixels to each side that the widest filter looks at."""
 
 
-def open_picture(data: bytes | np.ndarray) -> Picture:
-    """Opens the bytes of an image file, without decoding it yet; an array is returned as it is.
-
-    Raises:
-        UnreadableImage: The bytes are no image.
-    """
-    if isinstance(data, np.ndarray):
-        return data
-    with _named_errors():
-        return Image.open(io.BytesIO(data))
-
-
-def decode(data: bytes | Picture, *, channels: int = 3) -> np.ndarray:
-    """Returns the picture as uint8 [H, W, C].
+def decode(data: bytes | Picture, *, channels: int = 3, most_pixels: int | None = None) -> np.ndarray:
+    """Returns the picture as uint8 [H, W, C], turned as its camera was held.
 
     Grey, palette, CMYK and transparent pictures become RGB as in torchvision's loader: transparency
-    is dropped. A flag that says the camera was turned is ignored, as there.
+    is dropped. Values of more than 8 bits are scaled. Of a file with several pictures it is the first.
 
     Args:
         data: Bytes of an image file, or a picture.
         channels: C, 3 for RGB or 1 for grey.
+        most_pixels: A picture of more is made smaller, so that memory is bounded: blocks of its pixels are
+            averaged. And of one more than 16 times as long as wide, the middle is taken. None keeps it whole.
 
     Raises:
-        UnreadableImage: The bytes are no image, or the file is damaged.
+        UnreadableImage: The bytes are no image, the file is damaged or too large, or its values have an
+            unknown scale.
+        InputError: An array is not uint8 [H, W, C] or [H, W].
     """
     picture = open_picture(data) if isinstance(data, bytes) else data
-    if isinstance(picture, np.ndarray) and picture.ndim == 3 and picture.shape[2] == channels:
+    if _is_array_of(picture, channels):
         return picture
-    return _as_array(_as_image(picture, channels))
+    with alone_if_large(picture):
+        shrink, margins = 1, (0, 0)
+        if most_pixels is not None:
+            width, height = stored_size(picture)
+            longest = _THIN * min(width, height)
+            margins = max(0, (width - longest) // 2), max(0, (height - longest) // 2)
+            pixels = (width - 2 * margins[0]) * (height - 2 * margins[1])
+            shrink = max(1, math.ceil(math.sqrt(pixels / most_pixels)))
+        return as_array(upright(as_image(picture, channels, shrink=shrink, margins=margins), picture))
 
 
 def center_crop(picture: Picture, preprocessing: Preprocessing) -> np.ndarray:
     """Returns the evaluation view of a picture, uint8 [*preprocessing.crop, C].
 
-    As torchvision's ``Resize(resize)`` and ``CenterCrop(crop)`` on a PIL image: bilinear with
-    antialiasing, zeros around a picture that is smaller than the crop. With ``resize=None`` a
-    picture of another size is stretched to the crop, because a target can take no other.
+    As torchvision's ``Resize(resize)`` and ``CenterCrop(crop)`` on a PIL image, with its interpolation and
+    antialiasing; zeros around a picture that is smaller than the crop. With ``resize=None`` a picture of
+    the crop's size is used as it is, and another one is resized until it just covers the crop. Nothing is
+    stretched.
+
+    Memory is bounded for any picture: thin ones are cropped before they are resized, which is the same, and
+    those of more than :data:`~jaxpath.data.decoding.LARGE` pixels resized in two steps, which is nearly so.
 
     Raises:
-        UnreadableImage: The file is damaged.
+        UnreadableImage: The file is damaged or too large, or its values have an unknown scale.
+        InputError: An array is not uint8 [H, W, C] or [H, W].
     """
     height, width = preprocessing.crop
     channels = len(preprocessing.mean)
-    if preprocessing.resize is None:
-        if isinstance(picture, np.ndarray) and picture.shape == (height, width, channels):
-            return picture
-        return _as_array(_resized(_as_image(picture, channels), (width, height)))
-    image = _as_image(picture, channels)
-    image = _resized(image, shorter_side_size(image.size, preprocessing.resize))
-    # CenterCrop pads first, the odd pixel at the far side, and rounds to even when it crops.
-    left = _offset(image.width, width)
-    top = _offset(image.height, height)
-    # PIL fills with zeros what lies outside.
-    return _as_array(image.crop((left, top, left + width, top + height)))
+    if (
+        _is_array_of(picture, channels)
+        and preprocessing.resize is None
+        and picture.shape[:2] == (height, width)
+    ):
+        return picture
+    with alone_if_large(picture):
+        size = upright_size(picture)
+        whole = resized_size(size, preprocessing)
+        left, top = crop_offset(whole[0], width), crop_offset(whole[1], height)
+        resample = _FILTERS[preprocessing.interpolation]
+        if max(size) >= _THIN * min(size):
+            return _center_of_thin(picture, preprocessing, whole)
+        if math.prod(size) > LARGE:
+            image = _resized_in_two_steps(picture, channels, whole, resample)
+        else:
+            image = upright(as_image(picture, channels), picture)
+            image = image if image.size == whole else image.resize(whole, resample)
+        # PIL fills with zeros what lies outside.
+        return as_array(image.crop((left, top, left + width, top + height)))
+
+
+def _is_array_of(picture: Picture, channels: int) -> TypeGuard[np.ndarray]:
+    return (
+        isinstance(picture, np.ndarray)
+        and picture.dtype == np.uint8
+        and picture.ndim == 3
+        and picture.shape[2] == channels
+    )
+
+
+def resized_size(size: tuple[int, int], preprocessing: Preprocessing) -> tuple[int, int]:
+    """(width, height) of the whole picture before the crop."""
+    if preprocessing.resize is not None:
+        return shorter_side_size(size, preprocessing.resize)
+    (width, height), (crop_height, crop_width) = size, preprocessing.crop
+    if crop_width * height >= crop_height * width:
+        return crop_width, int(crop_width * height / width)
+    return int(crop_height * width / height), crop_height
+
+
+def _resized_in_two_steps(
+    picture: Picture, channels: int, whole: tuple[int, int], resample: Image.Resampling
+) -> Image.Image:
+    """A large picture of the size ``whole``, upright: by averages over blocks of its pixels."""
+    # In the file's own directions, where blocks begin at the first pixel.
+    whole = whole[::-1] if is_swapped(picture) else whole
+    width, height = stored_size(picture)
+    # With a third of the reduction left to it, the filter's result differs by a grey level or two.
+    reduction = max(1, int(min(width / whole[0], height / whole[1]) / 3))
+    if resample == Image.Resampling.NEAREST:
+        reduction = 1
+    draft(picture, reduction)
+    drafted = stored_size(picture)[0]
+    shrink = max(1, reduction * drafted // width)
+    image = as_image(picture, channels, shrink=shrink)
+    factor = shrink * max(1, round(width / drafted))
+    return upright(image.resize(whole, resample, box=(0, 0, width / factor, height / factor)), picture)
+
+
+def _center_of_thin(picture: Picture, preprocessing: Preprocessing, whole: tuple[int, int]) -> np.ndarray:
+    """The evaluation view by way of the part of the picture that it shows, and no more."""
+    size = upright_size(picture)
+    spans = [_Span.of(*lengths) for lengths in zip(size, whole, preprocessing.crop[::-1], strict=True)]
+    margins = (spans[0].margin, spans[1].margin)
+    image = as_image(
+        picture, len(preprocessing.mean), margins=margins[::-1] if is_swapped(picture) else margins
+    )
+    (x, y), image = spans, upright(image, picture)
+    box = (x.start, y.start, min(x.stop, image.width), min(y.stop, image.height))
+    image = image.resize((x.shown, y.shown), _FILTERS[preprocessing.interpolation], box=box)
+    height, width = preprocessing.crop
+    left, top = min(crop_offset(whole[0], width), 0), min(crop_offset(whole[1], height), 0)
+    return as_array(image.crop((left, top, left + width, top + height)))
+
+
+class _Span(NamedTuple):
+    """What a central crop shows of a picture along one side.
+
+    Attributes:
+        margin: Pixels of the picture that can be left out at each end.
+        start: Where the shown part begins behind the margin, in pixels of the picture.
+        stop: Where it ends.
+        shown: Its length in pixels of the crop.
+    """
+
+    margin: int
+    start: float
+    stop: float
+    shown: int
+
+    @classmethod
+    def of(cls, length: int, whole: int, crop: int) -> "_Span":
+        """The span of a picture of ``length`` that is resized to ``whole`` and cropped to ``crop``."""
+        scale = length / whole
+        first = max(crop_offset(whole, crop), 0)
+        shown = min(crop, whole)
+        start, stop = first * scale, (first + shown) * scale
+        # The same at both ends, so that it is the same after any turn.
+        margin = max(0, int(min(start, length - stop) - _REACH * max(scale, 1)))
+        return cls(margin, start - margin, stop - margin, shown)
 
 
 def shorter_side_size(size: tuple[int, int], shorter: int) -> tuple[int, int]:
@@ -101,6 +203,7 @@ def random_resized_crop(
     channels: int = 3,
     scale: tuple[float, float] = (0.08, 1.0),
     ratio: tuple[float, float] = (3 / 4, 4 / 3),
+    interpolation: Interpolation = "bilinear",
 ) -> np.ndarray:
     """Returns a random part of a picture, resized to uint8 [*size, C].
 
@@ -112,18 +215,28 @@ def random_resized_crop(
         channels: C, 3 or 1.
         scale: Smallest and largest area of the part, as a fraction of the picture's.
         ratio: Smallest and largest width over height of the part.
+        interpolation: How pixels are resampled, with antialiasing.
 
     Raises:
-        UnreadableImage: The file is damaged.
+        UnreadableImage: The file is damaged or too large, or its values have an unknown scale.
+        InputError: An array is not uint8 [H, W, C] or [H, W].
 
     Source: Szegedy et al. 2015, section 6; the distributions are torchvision's.
     """
     height, width = size
-    box = random_box(_size(picture), rng, scale=scale, ratio=ratio)
-    if isinstance(picture, Image.Image):
-        box = _decode_smaller(picture, box, (width, height))
-    image = _as_image(picture, channels)
-    return _as_array(image.resize((width, height), _BILINEAR, box=box))
+    with alone_if_large(picture):
+        before = upright_size(picture)
+        box = random_box(before, rng, scale=scale, ratio=ratio)
+        reduction = min((box[2] - box[0]) / width, (box[3] - box[1]) / height)
+        pixels = math.prod(before)
+        draft(picture, reduction)
+        is_drafted = math.prod(upright_size(picture)) < pixels
+        shrink = max(1, int(reduction / 2)) if pixels > LARGE and not is_drafted else 1
+        image = upright(as_image(picture, channels, shrink=shrink), picture)
+        # A reduced size is rounded up, so scaling by it keeps the box inside.
+        x, y = image.width / before[0], image.height / before[1]
+        box = box[0] * x, box[1] * y, min(box[2] * x, image.width), min(box[3] * y, image.height)
+        return as_array(image.resize((width, height), _FILTERS[interpolation], box=box))
 
 
 def random_box(
@@ -180,8 +293,14 @@ def no_augmentation(picture: Picture, rng: np.random.Generator, preprocessing: P
 
 def crop_flip(picture: Picture, rng: np.random.Generator, preprocessing: Preprocessing) -> np.ndarray:
     """A random part of the picture, mirrored at random: for photographs."""
-    channels = len(preprocessing.mean)
-    return flip(random_resized_crop(picture, rng, preprocessing.crop, channels=channels), rng)
+    view = random_resized_crop(
+        picture,
+        rng,
+        preprocessing.crop,
+        channels=len(preprocessing.mean),
+        interpolation=preprocessing.interpolation,
+    )
+    return flip(view, rng)
 
 
 def shift(picture: Picture, rng: np.random.Generator, preprocessing: Preprocessing) -> np.ndarray:
@@ -223,63 +342,9 @@ def make_augmentation(augment: str | Augment) -> Augment:
     return AUGMENTATIONS[augment]
 
 
-@contextmanager
-def _named_errors() -> Iterator[None]:
-    try:
-        yield
-    except _DECODE_ERRORS as error:
-        # PIL's own message for foreign bytes names a buffer's address.
-        reason = "its format is unknown" if isinstance(error, Image.UnidentifiedImageError) else str(error)
-        raise UnreadableImage(reason) from error
-
-
-def _size(picture: Picture) -> tuple[int, int]:
-    """(width, height)."""
-    return (picture.shape[1], picture.shape[0]) if isinstance(picture, np.ndarray) else picture.size
-
-
-def _as_image(picture: Picture, channels: int) -> Image.Image:
-    mode = "L" if channels == 1 else "RGB"
-    if isinstance(picture, np.ndarray):
-        grey = picture.ndim == 3 and picture.shape[2] == 1
-        image = Image.fromarray(picture[..., 0] if grey else picture)
-        return image if image.mode == mode else image.convert(mode)
-    with _named_errors():
-        picture.load()
-        if picture.mode.startswith("I;16"):
-            # PIL would clip 16-bit values at 255 instead of scaling them.
-            picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
-        elif picture.mode == "P" and "transparency" in picture.info:
-            picture = picture.convert("RGBA")
-        return picture if picture.mode == mode else picture.convert(mode)
-
-
-def _as_array(image: Image.Image) -> np.ndarray:
-    array = np.asarray(image)
-    return array if array.ndim == 3 else array[..., None]
-
-
-def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    return image if image.size == size else image.resize(size, _BILINEAR)
-
-
-def _offset(length: int, crop: int) -> int:
+def crop_offset(length: int, crop: int) -> int:
     """Where a central crop starts along one side; negative where zeros are added."""
+    # CenterCrop pads first, the odd pixel at the far side, and rounds to even when it crops.
     if length >= crop:
         return round((length - crop) / 2)
     return -((crop - length) // 2)
-
-
-def _decode_smaller(
-    image: Image.Image, box: tuple[float, float, float, float], size: tuple[int, int]
-) -> tuple[float, float, float, float]:
-    """Lets JPEG decode at reduced resolution if ``box`` keeps ``size``; returns the box there."""
-    width, height = image.size
-    reduction = min((box[2] - box[0]) / size[0], (box[3] - box[1]) / size[1])
-    if reduction < 2 or image.format != "JPEG":
-        return box
-    with _named_errors():
-        image.draft(None, (int(width / reduction), int(height / reduction)))
-    x, y = image.width / width, image.height / height
-    # A reduced size is rounded up, so scaling by it keeps the box inside.
-    return box[0] * x, box[1] * y, min(box[2] * x, image.width), min(box[3] * y, image.height)

@@ -1,6 +1,6 @@
 """Per-example results of a whole data set on the host, whatever the devices and the padding."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import jax
@@ -9,9 +9,10 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
+from jaxpath import finite
 from jaxpath.compiling import jit, platform_of
 from jaxpath.devices.mesh import AXIS, POSITION, serial_dispatch, shard_batch
-from jaxpath.types import EvalStep, HostBatch, Params
+from jaxpath.types import Batch, EvalStep, HostBatch, Params
 
 
 def make_eval_step(fn: EvalStep, mesh: Mesh) -> EvalStep:
@@ -31,6 +32,8 @@ def collect(
     frozen: Any,
     *,
     mesh: Mesh,
+    undefined: Collection[str] = (),
+    name: Callable[[int], str] | None = None,
 ) -> dict[str, np.ndarray]:
     """Runs ``eval_step`` over ``batches`` and returns its results for every real example.
 
@@ -45,11 +48,29 @@ def collect(
         params: First argument of ``eval_step``.
         frozen: Second argument of ``eval_step``.
         mesh: The devices of ``eval_step``.
+        undefined: Names of the results in which NaN is a value.
+        name: What to call the example of an ``index`` [b] of the batches; None: image and its index.
 
     Returns:
         Name -> array [N, ...] over all N real examples of all processes, alike on every process;
-        empty if there are no batches.
+        empty if there are no batches. :func:`jaxpath.finite.flags` are looked at and left out.
+
+    Raises:
+        InputError: A result of a real example is not finite, or a flag says so of what it was made from.
     """
+
+    def examples(batch: Batch, results: Mapping[str, jax.Array]) -> dict[str, np.ndarray]:
+        order = _real_examples(batch)
+
+        def called(row: int) -> str:
+            if "index" not in batch:
+                return f"example {row}"
+            index = int(_fetch(batch["index"])[order[row]])
+            return f"image {index}" if name is None else name(index)
+
+        fetched = {key: _fetch(values)[order] for key, values in results.items()}
+        return finite.checked(fetched, undefined=undefined, name=called)
+
     parts: list[dict[str, np.ndarray]] = []
     running = None
     for host_batch in batches:
@@ -59,19 +80,20 @@ def collect(
             jax.block_until_ready(results)
         # The batch before is fetched while this one runs.
         if running is not None:
-            parts.append(_real_examples(*running))
+            parts.append(examples(*running))
         running = batch, results
     if running is None:
         return {}
-    parts.append(_real_examples(*running))
+    parts.append(examples(*running))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _real_examples(batch: Mapping[str, jax.Array], results: Mapping[str, jax.Array]) -> dict[str, np.ndarray]:
+def _real_examples(batch: Batch) -> np.ndarray:
+    """Rows of the examples that are no padding, in the order of the data set."""
     order = np.argsort(_fetch(batch[POSITION]), kind="stable")
     if "weight" in batch:
         order = order[_fetch(batch["weight"])[order] != 0]
-    return {name: _fetch(values)[order] for name, values in results.items()}
+    return order
 
 
 def _fetch(values: jax.Array) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Any target's channels on a data set, and what they stand for."""
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -14,6 +14,7 @@ from jax import Array
 from jaxpath.discover.embeddings import Cosines, Embeddings, make_cosines
 from jaxpath.discover.naming import UnitNames, name_units
 from jaxpath.discover.similarities import SIMILARITIES, soft_wpmi, wpmi
+from jaxpath.files import write_text
 from jaxpath.metrics import Passes, Session, per_image
 from jaxpath.registry import choose
 from jaxpath.targets import win_rate
@@ -42,8 +43,11 @@ class Activity(NamedTuple):
     won: dict[str, np.ndarray]
 
     def labels_by_place(self, count: int) -> np.ndarray:
-        """int64 [count]: the labels by place in a data set of ``count``; 0 where an image was not read."""
-        labels = np.zeros(count, np.int64)
+        """int64 [count]: the labels by place in a data set of ``count``.
+
+        Where an image was not read there is the first label that was: no class occurs by that alone.
+        """
+        labels = np.full(count, self.labels[0] if len(self.labels) else 0, np.int64)
         labels[self.indices] = self.labels
         return labels
 
@@ -165,17 +169,25 @@ def dissect(
     return names
 
 
-def save_words(names: Mapping[str, UnitNames], path: str | Path) -> None:
+def save_words(names: Mapping[str, UnitNames], path: str | Path, *, left_out: Sequence[str] = ()) -> None:
     """Writes the words of sites as JSON, site -> channel -> word: ``jaxpath.findings.load_words`` reads it.
 
     Units without a name and the output units are left out.
+
+    Args:
+        names: From :func:`dissect`.
+        path: The file.
+        left_out: What no unit could be named after, :attr:`Embeddings.left_out`; it stands in the file as
+            ``left_out``.
     """
-    words = {
+    words: dict[str, Any] = {
         site: {str(unit): word for unit, word in enumerate(units.words) if word}
         for site, units in names.items()
         if site != OUTPUTS
     }
-    Path(path).write_text(json.dumps(words, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if left_out:
+        words["left_out"] = list(left_out)
+    write_text(path, json.dumps(words, indent=1, ensure_ascii=False) + "\n")
 
 
 def bind(name: str, *, key: Array, **options: float | int | None) -> Callable[..., Array]:

@@ -1,6 +1,5 @@
 """Concepts, and images and texts in one joint space: arrays of anybody's encoder."""
 
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxpath.files import read_arrays, read_text, write_arrays
 from jaxpath.types import InputError
 
 
@@ -18,11 +18,13 @@ class Embeddings(NamedTuple):
         images: [N, D].
         texts: [M, D], of the bare concepts in the same order.
         concepts: The M concepts.
+        left_out: What was asked for and is no concept, because no image shows it.
     """
 
     images: np.ndarray
     texts: np.ndarray
     concepts: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
 
 
 class Cosines(NamedTuple):
@@ -79,7 +81,11 @@ def concept_matrix(image_embeddings: Array | np.ndarray, text_embeddings: Array 
 
 
 def label_embeddings(labels: np.ndarray, class_names: tuple[str, ...]) -> Embeddings:
-    """Images described by their class alone, without an encoder: the concepts are the classes.
+    """Images described by their class alone, without an encoder: the concepts are the classes that occur.
+
+    A class without images would be judged by none: ``soft_wpmi`` and ``wpmi`` give it 0 for every unit, which
+    is the best score of a unit whose scores are negative. Such classes are ``left_out``; the i-th concept is
+    the class ``np.unique(labels)[i]``.
 
     Args:
         labels: int [N].
@@ -94,8 +100,11 @@ def label_embeddings(labels: np.ndarray, class_names: tuple[str, ...]) -> Embedd
             f"units were to be named after {num_classes} classes, but not every image has one of them; "
             "expected labels from 0 on: take a labelled data set"
         )
-    eye = np.eye(num_classes, dtype=np.float32)
-    return Embeddings(eye[labels], eye, tuple(class_names))
+    classes, places = np.unique(labels, return_inverse=True)
+    eye = np.eye(len(classes), dtype=np.float32)
+    absent = np.setdiff1d(np.arange(num_classes), classes)
+    concepts, left_out = (tuple(class_names[c] for c in group) for group in (classes, absent))
+    return Embeddings(eye[places], eye, concepts, left_out)
 
 
 def read_concepts(path: str | Path) -> tuple[str, ...]:
@@ -104,13 +113,7 @@ def read_concepts(path: str | Path) -> tuple[str, ...]:
     Raises:
         InputError: There is no such file, or no concept in it.
     """
-    path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"the concepts in {path} cannot be read ({error}); give a text file with one concept a line"
-        ) from error
+    lines = read_text(path, "a text file with one concept a line").splitlines()
     concepts = tuple(line.strip() for line in lines if line.strip())
     if not concepts:
         raise InputError(f"{path} holds no concept; give a text file with one concept a line")
@@ -122,14 +125,12 @@ _KEYS = "image_embeddings [N, D], text_embeddings [M, D] and concepts [M]"
 
 def save_embeddings(embeddings: Embeddings, path: str | Path) -> None:
     """Writes an ``.npz`` file; :func:`load_embeddings` reads it."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(
-        path,
-        image_embeddings=embeddings.images,
-        text_embeddings=embeddings.texts,
-        concepts=np.array(embeddings.concepts, np.str_),
-    )
+    arrays = {
+        "image_embeddings": embeddings.images,
+        "text_embeddings": embeddings.texts,
+        "concepts": np.array(embeddings.concepts, np.str_),
+    }
+    write_arrays(path, arrays)
 
 
 def load_embeddings(path: str | Path) -> Embeddings:
@@ -138,17 +139,14 @@ def load_embeddings(path: str | Path) -> Embeddings:
     Raises:
         InputError: There is no such file, it holds something else, or concepts and texts do not match.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"there is no file of embeddings {path}; expected an .npz file with {_KEYS}")
+    arrays = read_arrays(path, f"an .npz file of embeddings, with {_KEYS}")
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            embeddings = Embeddings(
-                arrays["image_embeddings"].astype(np.float32),
-                arrays["text_embeddings"].astype(np.float32),
-                tuple(str(concept).strip() for concept in arrays["concepts"].tolist()),
-            )
-    except (KeyError, ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        embeddings = Embeddings(
+            arrays["image_embeddings"].astype(np.float32),
+            arrays["text_embeddings"].astype(np.float32),
+            tuple(str(concept).strip() for concept in arrays["concepts"].tolist()),
+        )
+    except (KeyError, ValueError, TypeError) as error:
         raise InputError(
             f"{path} holds no embeddings ({error}); expected an .npz file with {_KEYS}"
         ) from error

@@ -1,22 +1,36 @@
 """CLIP and SigLIP embeddings by transformers (the ``clip`` extra), kept by a hash of what was embedded."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxpath import data
+from jaxpath.caches import cache_file, kept
 from jaxpath.discover.embeddings import Embeddings
-from jaxpath.files import replacing
+from jaxpath.files import load_arrays
 from jaxpath.types import InputError
 
 CLIP = "openai/clip-vit-base-patch16"
 """The official default."""
 
+FORMAT = 2
+"""Raised with every change of what a kept file holds."""
+
 _CHUNK = 256
 """Images or texts of one file in the cache."""
+
+_MOST_PIXELS = 2**24
+"""Of one picture; of more, blocks of pixels are averaged."""
+
+_VALUES_AT_ONCE = 2**24
+"""From so many on, pictures are handed to the encoder: memory does not grow with their size."""
+
+_DECODED = "1"
+"""Changes when the same file is decoded to other pixels."""
 
 
 class Encoder(NamedTuple):
@@ -106,7 +120,7 @@ def embed(
     """Embeddings of all images of a data set and of concepts.
 
     What was computed before is read from the cache. There, embeddings are found by a hash of the encoder and
-    of the very pixels or words, so that nothing stale is ever taken.
+    of the very files or words, so that nothing stale is ever taken.
 
     Args:
         encoder: From :func:`load_encoder`.
@@ -117,53 +131,100 @@ def embed(
 
     Raises:
         InputError: A file is no image and is not to be skipped.
+        NothingReadable: No image can be read.
     """
-    folder = data.cache_folder("embeddings") if folder is None else folder
-    folder.mkdir(parents=True, exist_ok=True)
-    parts = [
-        _kept(folder, encoder.identity, chunk, encoder.images) for chunk in _pictures(source, skip_unreadable)
-    ]
-    chunks = [tuple(concepts[i : i + _CHUNK]) for i in range(0, len(concepts), _CHUNK)]
-    texts = [_kept(folder, encoder.identity, chunk, encoder.texts) for chunk in chunks]
+    texts = []
+    for start in range(0, len(concepts), _CHUNK):
+        chunk = concepts[start : start + _CHUNK]
+        digest = _digest(encoder.identity, map(str.encode, chunk))
+        texts.append(_kept(folder, digest, len(chunk), partial(encoder.texts, chunk)))
     width = texts[0].shape[1]
-    images = [np.zeros((len(part), width), np.float32) if part.shape[1] == 0 else part for part in parts]
-    return Embeddings(np.concatenate(images), np.concatenate(texts), tuple(concepts))
-
-
-def _pictures(source: data.Source, skip_unreadable: bool) -> Iterator[list[np.ndarray | None]]:
-    """Chunks of decoded pictures, in order; None for one that cannot be read."""
+    images = [np.zeros((0, width), np.float32)]
     for start in range(0, len(source), _CHUNK):
-        chunk: list[np.ndarray | None] = []
-        for index in range(start, min(start + _CHUNK, len(source))):
-            try:
-                chunk.append(data.decode(source[index]["image"]))
-            except data.UnreadableImage:
-                if not skip_unreadable:
-                    raise
-                chunk.append(None)
-        yield chunk
+        places = range(start, min(start + _CHUNK, len(source)))
+        digest = _digest(encoder.identity, (_content(source, place) for place in places))
+        make = partial(_embed_images, encoder, source, places, width, skip_unreadable=skip_unreadable)
+        images.append(_kept(folder, digest, len(places), make))
+    return Embeddings(
+        _without_holes(np.concatenate(images), source, skip_unreadable=skip_unreadable),
+        np.concatenate(texts),
+        tuple(concepts),
+    )
 
 
-def _kept(
-    folder: Path, identity: str, items: Sequence[Any], embed: Callable[[Sequence[Any]], np.ndarray]
+def _without_holes(images: np.ndarray, source: data.Source, *, skip_unreadable: bool) -> np.ndarray:
+    """Embeddings with zeros for NaN, which stands for what is no picture, if that is to be skipped."""
+    holes = np.isnan(images).any(axis=1)
+    if holes.any() and not skip_unreadable:
+        data.read_picture(source, int(holes.argmax()), most_pixels=_MOST_PIXELS)
+    if holes.all():
+        data.check_some_readable(source)
+    return np.where(holes[:, None], 0, images)
+
+
+def _embed_images(
+    encoder: Encoder, source: data.Source, places: Sequence[int], width: int, *, skip_unreadable: bool
 ) -> np.ndarray:
-    """Embeddings of ``items``: from their file, or computed and written; rows of zeros for items of None."""
+    """Embeddings [n, ``width``] of pictures, few of which are held at once; NaN for what is no picture."""
+    rows = np.full((len(places), width), np.nan, np.float32)
+    at: list[int] = []
+    pictures: list[np.ndarray] = []
+    for row, place in enumerate(places):
+        try:
+            pictures.append(data.read_picture(source, place, most_pixels=_MOST_PIXELS))
+            at.append(row)
+        except data.UnreadableImage:
+            if not skip_unreadable:
+                raise
+        is_last = row == len(places) - 1
+        if pictures and (is_last or sum(map(np.size, pictures)) >= _VALUES_AT_ONCE):
+            rows[at] = encoder.images(pictures)
+            if not np.isfinite(rows[at]).all():
+                raise InputError(
+                    f"the encoder's embedding of {source.name(places[at[0]])}, or of a picture after it, is "
+                    "not finite; check the encoder's weights"
+                )
+            at, pictures = [], []
+    return rows
+
+
+def _content(source: data.Source, place: int) -> bytes:
+    """The picture as it is stored."""
+    try:
+        image = source[place]["image"]
+    except data.UnreadableImage:
+        return b"unreadable"
+    kind = f"{_DECODED} {type(image).__name__} {() if isinstance(image, bytes) else image.shape} "
+    return kind.encode() + (image if isinstance(image, bytes) else image.tobytes())
+
+
+def _digest(identity: str, contents: Iterable[bytes]) -> str:
+    """A hash of an encoder and what it is given."""
     digest = hashlib.sha256(identity.encode())
-    for item in items:
-        content = item.encode() if isinstance(item, str) else b"" if item is None else item.tobytes()
-        shape = () if isinstance(item, str) or item is None else item.shape
+    for content in contents:
         # With lengths, so that two lists never read the same.
-        digest.update(f"{type(item).__name__} {shape} {len(content)} ".encode() + content)
-    path = folder / f"{digest.hexdigest()}.npy"
-    if path.is_file():
-        return np.load(path)
-    real = [place for place, item in enumerate(items) if item is not None]
-    rows = embed([items[place] for place in real]) if real else np.zeros((0, 0), np.float32)
-    whole = np.zeros((len(items), rows.shape[1]), np.float32)
-    whole[real] = rows
-    with replacing(path) as partial:
-        np.save(partial, whole)
-    return whole
+        digest.update(f"{len(content)} ".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _kept(folder: Path | None, digest: str, count: int, make: Callable[[], np.ndarray]) -> np.ndarray:
+    """The embeddings of this name, ``count`` of them: from their file, or made and written."""
+    path = cache_file("embeddings", digest, version=FORMAT, folder=folder)
+    return kept(path, make, read=lambda path: _read(path, count), write=_write)
+
+
+def _write(path: Path, embeddings: np.ndarray) -> None:
+    with open(path, "wb") as file:
+        np.savez(file, embeddings=embeddings)
+
+
+def _read(path: Path, count: int) -> np.ndarray:
+    """The embeddings of ``count`` items; whatever else the file holds is an exception."""
+    embeddings = load_arrays(path)["embeddings"]
+    if embeddings.dtype != np.float32 or embeddings.ndim != 2 or len(embeddings) != count:
+        raise ValueError(f"it holds no embeddings of {count} items")
+    return embeddings
 
 
 def _identity(model: Any, processor: Any) -> str:

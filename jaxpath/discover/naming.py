@@ -9,6 +9,9 @@ from jax import Array
 
 from jaxpath.types import InputError
 
+_ROUNDING = 1e-6
+"""Values closer than this share of the largest are equal: a few roundings of float32."""
+
 
 class UnitNames(NamedTuple):
     """What the K units of a layer stand for.
@@ -16,15 +19,17 @@ class UnitNames(NamedTuple):
     Attributes:
         index: int [K], the concept of the highest score.
         score: [K], that score; comparable within one call of one similarity only.
-        valid: bool [K]; False for a dead unit, which has the same activation for every image, and where no
-            score is a number: such a unit has no name.
+        valid: bool [K]; False for a dead unit, which has the same activation for every image, where no score
+            is a number, and where several concepts share the highest one: such a unit has no name.
         concepts: All M concepts.
+        num_tied: Units that have no name because several concepts share their highest score.
     """
 
     index: np.ndarray  # type: ignore[assignment]  # tuple.index is not missed here
     score: np.ndarray
     valid: np.ndarray
     concepts: tuple[str, ...]
+    num_tied: int = 0
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -36,6 +41,10 @@ class UnitNames(NamedTuple):
 
 def name_units(S: Array | np.ndarray, acts: Array | np.ndarray, concepts: Sequence[str]) -> UnitNames:
     """Names each unit after the concept of its highest score.
+
+    Values that differ by rounding, a millionth of the largest of their unit, are equal: a unit whose
+    activations are equal is dead, and one that two concepts describe equally well has no name, because their
+    order is no reason. Concepts of the same text are one.
 
     Args:
         S: Scores [K, M].
@@ -55,9 +64,21 @@ def name_units(S: Array | np.ndarray, acts: Array | np.ndarray, concepts: Sequen
     scores = np.where(known[:, None], scores, -np.inf)
     index = scores.argmax(axis=1)
     acts = jnp.asarray(acts)
-    alive = np.asarray(acts.max(axis=0) > acts.min(axis=0))
+    alive = np.asarray(acts.max(axis=0) - acts.min(axis=0) > _ROUNDING * jnp.abs(acts).max(axis=0))
     best = np.take_along_axis(scores, index[:, None], axis=1)[:, 0]
-    return UnitNames(index, np.where(known, best, np.nan), known & alive, tuple(concepts))
+    named = known & alive
+    tied = named & _tied(scores, best, index, concepts)
+    return UnitNames(
+        index, np.where(known, best, np.nan), named & ~tied, tuple(concepts), num_tied=int(tied.sum())
+    )
+
+
+def _tied(scores: np.ndarray, best: np.ndarray, index: np.ndarray, concepts: Sequence[str]) -> np.ndarray:
+    """Whether a concept of another text has the highest score as well, bool [K]."""
+    _, texts = np.unique(np.array(concepts, np.str_), return_inverse=True)
+    size = np.where(np.isfinite(scores), np.abs(scores), 0).max(axis=1)
+    equal = scores >= (best - _ROUNDING * size)[:, None]
+    return (equal & (texts[None] != texts[index][:, None])).any(axis=1)
 
 
 def describe_image(

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from jaxpath.metrics import Passes, Session, per_image
+from jaxpath.finite import check, flags
+from jaxpath.metrics import Passes, Session, agreement, per_image
 from jaxpath.types import Gates, InputError, Params, Target, TargetOutput
 
 
@@ -85,11 +86,15 @@ class Drawn(NamedTuple):
     Attributes:
         accuracy: Number of averaged draws -> accuracy; 0 stands for the deterministic network, which has the
             likeliest winners.
+        predicted: The same -> predicted class of each image, int [N].
+        labels: int [N].
         active_share: Share of all units of all sites that are not 0, in one draw.
         active_by_site: The same by site.
     """
 
     accuracy: dict[int, float]
+    predicted: dict[int, np.ndarray]
+    labels: np.ndarray
     active_share: float
     active_by_site: dict[str, float]
 
@@ -113,13 +118,14 @@ def evaluate_draws(
     def evaluate(params: Params, batch) -> dict[str, Array]:
         keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(jax.random.key(seed), batch["index"])
         clean = target.apply(params, batch["image"])
-        figures = {"0": clean.logits.argmax(axis=-1) == batch["label"]}
+        figures = {"0": clean.logits.argmax(axis=-1), **flags(logits=clean.logits)}
         drawn = clean
         if target.sample_apply is not None:
             apply_fn = target.sample_apply
             means = running_logits(apply_fn, params, batch["image"], key=keys, num_samples=max(samples))
-            right = means.argmax(axis=-1) == batch["label"][None]
-            figures |= {str(count): right[count - 1] for count in samples}
+            classes = means.argmax(axis=-1)
+            figures |= {str(count): classes[count - 1] for count in samples}
+            figures |= flags(logits_of_draws=jnp.moveaxis(means, 1, 0))
             drawn = apply_fn(params, batch["image"], key=keys)
         for name, feature in drawn.features.items():
             figures[name] = (feature != 0).mean(axis=tuple(range(1, feature.ndim)))
@@ -129,18 +135,30 @@ def evaluate_draws(
     units = {site.name: site.channels * int(np.prod(site.spatial or (1,))) for site in target.sites}
     shares = {name: float(figures[name].mean(dtype=np.float64)) for name in units}
     total = sum(shares[name] * count for name, count in units.items()) / sum(units.values())
-    accuracy = {count: float(figures[str(count)].mean()) for count in (0, *samples)}
-    return Drawn(accuracy, total, shares)
+    predicted, labels = {count: figures[str(count)] for count in (0, *samples)}, figures["labels"]
+    accuracy = {count: agreement(classes, labels) for count, classes in predicted.items()}
+    return Drawn(accuracy, predicted, labels, total, shares)
 
 
 def class_purity(index: np.ndarray, acts: np.ndarray, labels: np.ndarray, *, top: int = 100) -> np.ndarray:
     """Share of each unit's ``top`` images that show the class it is named after, [K].
 
+    Of images with equal activations, such as the zeros of a rectified unit, those that still have a place are
+    drawn at random: what is returned is the mean over all draws, whatever the order of the images.
+
     Args:
-        index: int [K], concepts of the units, where the concepts are the classes.
+        index: int [K], the classes after which the units are named.
         acts: [N, K].
         labels: int [N].
         top: Number of images.
+
+    Raises:
+        InputError: An activation is not finite.
     """
-    _, rows = lax.top_k(jnp.asarray(acts).T, top)
-    return (labels[np.asarray(rows)] == index[:, None]).mean(axis=1)
+    acts = np.asarray(acts)
+    check("activations", acts)
+    last = np.partition(acts, -top, axis=0)[-top]
+    shows = np.asarray(labels)[:, None] == np.asarray(index)
+    above, equal = acts > last, acts == last
+    places = top - above.sum(axis=0)
+    return ((above & shows).sum(axis=0) + places * (equal & shows).sum(axis=0) / equal.sum(axis=0)) / top

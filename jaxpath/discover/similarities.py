@@ -15,6 +15,7 @@ import numpy as np
 from jax import Array, lax
 
 from jaxpath.discover.embeddings import Cosines
+from jaxpath.finite import check
 from jaxpath.types import InputError
 
 Concepts = Array | np.ndarray | Cosines
@@ -45,11 +46,16 @@ def soft_wpmi(
     The prior in the bracket is over the units of this call, so a score depends on which units are passed:
     score a whole layer, then look at some of its units. ``a`` suits CLIP's cosines.
 
+    The order of the images decides nothing: where the set would end among equal activations, such as the
+    zeros of a rectified unit that few images excite, none of these is in it. L is then scaled to ``top_k``
+    images, and a unit whose set is empty has NaN for every concept. This is our choice; the official code
+    takes the first of equal ones.
+
     Args:
         P: Concept matrix [N, M].
         acts: [N, K], in the same order of images.
         a: Sharpness of the softmax.
-        top_k: Images that a unit's set holds. Of equal activations the first count.
+        top_k: Images that a unit's set holds.
         lam: Weight of the prior; one unit and lam = 1 give 0.
         p_start: Membership of the first image.
         p_end: Membership that the last one nearly falls to.
@@ -108,7 +114,8 @@ def rank_reorder(
     """How little a unit's largest activations change when its images are ordered by the concept instead.
 
     S = -err / avg^scale_p, with err the mean of |t - reordered t|^p over the images of the ``top_fraction``
-    largest activations t, divided by the same under five random orders, and avg the mean of P on them.
+    largest activations t, divided by the same under five random orders, and avg the mean of P on them. Where
+    the images would end among equal activations, none of these counts, as in :func:`soft_wpmi`.
 
     Args:
         P: Concept matrix [N, M]; its means over a unit's images must be positive.
@@ -128,15 +135,18 @@ def rank_reorder(
             f"{top_fraction:g} of {len(acts)} images is less than one; expected a larger top_fraction or "
             "more images"
         )
-    values, rows, _ = _largest(acts, count, None)
+    values, rows, members = _largest(acts, count, None)
     keys = jax.random.split(key, acts.shape[1])
     errors, means = (
         jnp.concatenate(part, axis=1)
-        for part in zip(*(_reorder_block(c, values, rows, keys, p) for c in _columns(P)), strict=True)
+        for part in zip(
+            *(_reorder_block(c, values, rows, members, keys, p) for c in _columns(P)), strict=True
+        )
     )
-    if float(means.min()) <= 0:
+    smallest = float(means.min(where=~jnp.isnan(means), initial=jnp.inf))
+    if smallest <= 0:
         raise InputError(
-            f"a concept's mean cosine with a unit's images is {float(means.min()):.3g}, and rank_reorder "
+            f"a concept's mean cosine with a unit's images is {smallest:.3g}, and rank_reorder "
             "takes its root; expected positive ones: add a constant to P, or choose another similarity"
         )
     return -errors / means**scale_p
@@ -169,9 +179,11 @@ def _information(P, acts, weights, *, a, lam, won) -> Array:
     acts, top_k = _check(P, acts), len(weights)
     if not 1 <= top_k <= len(acts):
         raise InputError(
-            f"top_k is {top_k} and there are {len(acts)} images; expected a number from 1 to {len(acts)}"
+            f"top_k is {top_k} and there are {len(acts)} images; expected a number from 1 to {len(acts)}: "
+            "take more images, or set it (--top-k)"
         )
     _, rows, members = _largest(acts, top_k, won)
+    sizes = members.sum(axis=1, keepdims=True)
     # 1 - w in float64: in float32, 1 + w (Pi - 1) would lose three digits.
     memberships = jnp.asarray(np.stack([weights, 1 - weights + _EPS]), jnp.float32)
     group = max(1, min(64, _BLOCK // (top_k * P.shape[1])))
@@ -181,8 +193,10 @@ def _information(P, acts, weights, *, a, lam, won) -> Array:
             for i in range(0, len(rows), group)
         ]
     )
-    prior = jax.nn.logsumexp(logs, axis=0, keepdims=True) - np.log(len(logs))
-    return logs - lam * prior
+    logs = logs * top_k / jnp.maximum(sizes, 1)
+    judged = sizes > 0
+    prior = jax.nn.logsumexp(logs, axis=0, keepdims=True, where=judged) - jnp.log(judged.sum())
+    return jnp.where(judged, logs - lam * prior, jnp.nan)
 
 
 @jax.jit
@@ -198,12 +212,16 @@ def _likelihoods(cosines: Array, members: Array, memberships: Array, a: float) -
 
 
 def _largest(acts: Array, count: int, won: Any) -> tuple[Array, Array, Array]:
-    """Largest activations of each unit, the images that hold them, and whether it won there: [K, count]."""
+    """Largest activations of each unit, the images that hold them, and whether these count: [K, count].
+
+    They do if the unit won there and if they are larger than the first one that has no place any more.
+    """
     ranked = acts if won is None else jnp.where(jnp.asarray(won, bool), acts, -jnp.inf)
-    block = max(1, _BLOCK // len(acts))
-    parts = [lax.top_k(ranked[:, start : start + block].T, count) for start in range(0, acts.shape[1], block)]
+    block, taken = max(1, _BLOCK // len(acts)), min(count + 1, len(acts))
+    parts = [lax.top_k(ranked[:, start : start + block].T, taken) for start in range(0, acts.shape[1], block)]
     values, rows = (jnp.concatenate(part) for part in zip(*parts, strict=True))
-    return values, rows, values > -jnp.inf
+    beyond = values[:, count:] if taken > count else jnp.full((len(values), 1), -jnp.inf)
+    return values[:, :count], rows[:, :count], values[:, :count] > beyond
 
 
 @jax.jit
@@ -223,20 +241,23 @@ def _cubes(columns: Array, floor: float) -> Array:
 
 
 @partial(jax.jit, static_argnames="p")
-def _reorder_block(columns: Array, values: Array, rows: Array, keys: Array, p: float) -> tuple[Array, Array]:
-    """Errors and mean cosines [K, m] of a block of concepts."""
+def _reorder_block(
+    columns: Array, values: Array, rows: Array, members: Array, keys: Array, p: float
+) -> tuple[Array, Array]:
+    """Errors and mean cosines [K, m] of a block of concepts; NaN for a unit without images that count."""
 
-    def one(unit: tuple[Array, Array, Array]) -> tuple[Array, Array]:
-        largest, places, key = unit
-        rising = largest[::-1]
+    def one(unit: tuple[Array, Array, Array, Array]) -> tuple[Array, Array]:
+        largest, places, counts, key = unit
+        rising, counts = largest[::-1], counts[:, None]
         cosines = columns[places]  # [count, m]
-        ranks = cosines.argsort(axis=0).argsort(axis=0)
+        # What does not count comes last, where its activations are: they are equal, so it makes no error.
+        ranks = jnp.where(counts, cosines, -jnp.inf).argsort(axis=0).argsort(axis=0)
         error = (jnp.abs(largest[:, None] - rising[ranks]) ** p).mean(axis=0)
         orders = jax.vmap(lambda one: jax.random.permutation(one, rising))(jax.random.split(key, 5))
         base = (jnp.abs(rising[None] - orders) ** p).mean()
-        return error / base, cosines.mean(axis=0)
+        return error / base, jnp.where(counts, cosines, 0).sum(axis=0) / counts.sum()
 
-    return lax.map(one, (values, rows, keys))
+    return lax.map(one, (values, rows, members, keys))
 
 
 @partial(jax.jit, static_argnames="alpha")
@@ -267,7 +288,7 @@ def _columns(P: Concepts) -> Iterator[Array]:
         if isinstance(P, Cosines):
             yield _product(P.images, P.texts[start : start + block])
         else:
-            yield jnp.asarray(P[:, start : start + block], jnp.float32)
+            yield _finite(jnp.asarray(P[:, start : start + block], jnp.float32))
 
 
 def _rows(P: Concepts, rows: Array) -> Array:
@@ -275,7 +296,12 @@ def _rows(P: Concepts, rows: Array) -> Array:
     if isinstance(P, Cosines):
         return _product(P.images[rows], P.texts)
     # On the host, so that a matrix in a memory-mapped file is read row by row.
-    return jnp.asarray(P[np.asarray(rows)] if isinstance(P, np.ndarray) else P[rows], jnp.float32)
+    return _finite(jnp.asarray(P[np.asarray(rows)] if isinstance(P, np.ndarray) else P[rows], jnp.float32))
+
+
+def _finite(cosines: Array) -> Array:
+    check("numbers of the concept matrix", cosines)
+    return cosines
 
 
 @jax.jit
@@ -291,6 +317,5 @@ def _check(P: Concepts, acts: Array | np.ndarray) -> Array:
             f"the concept matrix has the shape {tuple(P.shape)} and the activations {acts.shape}; expected "
             "[N, M] and [N, K], one row per image in the same order"
         )
-    if not bool(jnp.isfinite(acts).all()):
-        raise InputError("an activation is not finite; expected numbers: look for what made NaN or infinity")
+    check("activations", acts)
     return acts

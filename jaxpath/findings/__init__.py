@@ -1,6 +1,6 @@
 """What a report says, measured: pathways of a few pictures or of a data set, and how far to trust them."""
 
-from jaxpath.findings.channels import Words, load_words, strong_channels
+from jaxpath.findings.channels import Words, load_left_out, load_words, strong_channels
 from jaxpath.findings.class_pathways import (
     ClassPathways,
     learn_class_pathways,
@@ -20,8 +20,8 @@ from jaxpath.findings.facts import (
     WordShare,
 )
 from jaxpath.findings.images import Context, find_images
-from jaxpath.findings.pictures import Pictures, join_pictures, load_pictures
-from jaxpath.findings.reference import Reference, load_reference
+from jaxpath.findings.pictures import Pictures, join_pictures, load_blocks, load_pictures
+from jaxpath.findings.reference import Reference, knows_classes, load_reference
 from jaxpath.findings.survey import Survey, join_surveys, kept_survey, survey
 from jaxpath.findings.transfer import Transfer, transfer_pictures
 from jaxpath.findings.wording import ClassWords, compare_words, describe_classes, flat_words, words_of
@@ -53,8 +53,11 @@ __all__ = [
     "join_pictures",
     "join_surveys",
     "kept_survey",
+    "knows_classes",
     "learn_class_pathways",
+    "load_blocks",
     "load_class_pathways",
+    "load_left_out",
     "load_pictures",
     "load_reference",
     "load_words",

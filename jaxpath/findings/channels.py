@@ -1,14 +1,13 @@
 """The channels that count most for a picture, and the images that excite them most."""
 
 import itertools
-import json
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from jaxpath.files import read_arrays, read_json
 from jaxpath.findings.facts import StrongChannel, Thumbnail
 from jaxpath.findings.reference import Reference
 from jaxpath.findings.survey import Survey
@@ -23,6 +22,8 @@ NUM_PER_PART = 3
 """Channels of each quarter of the network's depth: scores of one quarter would fill a common list."""
 
 NUM_CROPS = 5
+
+_LEFT_OUT = "left_out"
 
 
 def strong_channels(
@@ -117,7 +118,8 @@ def load_words(path: str | Path, sites: Sequence[Site]) -> Words:
 
     Args:
         path: A ``.json`` file, site name -> a list of words per channel or channel -> words; or an
-            ``.npz`` file with an array of words per channel for each site name.
+            ``.npz`` file with an array of words per channel for each site name. See :func:`load_left_out` for
+            ``left_out``.
         sites: The target's sites.
 
     Raises:
@@ -125,14 +127,12 @@ def load_words(path: str | Path, sites: Sequence[Site]) -> Words:
             not there.
     """
     path = Path(path)
-    form = "expected site name -> a list of words, one per channel, or channel -> words"
-    if not path.is_file():
-        raise InputError(f"there is no file of channels' words {path}; {form}")
+    form = "words of channels: site name -> a list of words, one per channel, or channel -> words"
+    raw = _read(path, form)
     try:
-        raw = _read(path)
-        words = {str(site): _by_channel(values) for site, values in raw.items()}
-    except (ValueError, TypeError, AttributeError, OSError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} holds no words of channels ({error}); {form}") from error
+        words = {str(site): _by_channel(values) for site, values in raw.items() if site != _LEFT_OUT}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise InputError(f"{path} holds no words of channels ({error}); expected {form}") from error
     channels = {site.name: site.channels for site in sites}
     for site, by_channel in words.items():
         if site not in channels:
@@ -145,11 +145,25 @@ def load_words(path: str | Path, sites: Sequence[Site]) -> Words:
     return words
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def load_left_out(path: str | Path) -> tuple[str, ...]:
+    """Reads what no channel could be named after: the list ``left_out`` of a file of :func:`load_words`.
+
+    Raises:
+        InputError: The file cannot be read, or ``left_out`` is no list.
+    """
+    raw = _read(Path(path), "a file of jaxpath dissect")
+    left_out = raw.get(_LEFT_OUT, []) if isinstance(raw, Mapping) else None
+    if not isinstance(left_out, list):
+        raise InputError(
+            f"left_out in {path} is {left_out!r}; expected a list of the words that were not offered"
+        )
+    return tuple(map(str, left_out))
+
+
+def _read(path: Path, form: str) -> Mapping[str, Any]:
     if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name].tolist() for name in arrays.files}
-    return json.loads(path.read_text(encoding="utf-8"))
+        return {name: array.tolist() for name, array in read_arrays(path, form).items()}
+    return read_json(path, form)
 
 
 def _by_channel(values: Any) -> dict[int, str]:

@@ -1,12 +1,12 @@
 """Class pathways as a file: learned once from many images, then put on images that were never seen."""
 
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from jaxpath import metrics
+from jaxpath.files import read_arrays, write_arrays
 from jaxpath.metrics import Records
 from jaxpath.pathways import site_arrays
 from jaxpath.types import InputError, Target
@@ -73,16 +73,16 @@ def learn_class_pathways(
 
 def save_class_pathways(pathways: ClassPathways, target: Target, path: str | Path) -> None:
     """Writes class pathways as an ``.npz`` file; :func:`load_class_pathways` reads it."""
-    np.savez_compressed(
-        path,
-        frequencies=pathways.frequencies.astype(np.float32),
-        counts=pathways.counts,
-        threshold=pathways.threshold,
-        class_names=np.array(pathways.class_names, np.str_),
-        method=pathways.method,
-        target=target.name,
+    arrays = {
+        "frequencies": pathways.frequencies.astype(np.float32),
+        "counts": pathways.counts,
+        "threshold": pathways.threshold,
+        "class_names": np.array(pathways.class_names, np.str_),
+        "method": pathways.method,
+        "target": target.name,
         **site_arrays(target.sites),
-    )
+    }
+    write_arrays(path, arrays)
 
 
 def load_class_pathways(path: str | Path, target: Target) -> ClassPathways:
@@ -91,23 +91,18 @@ def load_class_pathways(path: str | Path, target: Target) -> ClassPathways:
     Raises:
         InputError: There is no such file, it holds something else, or it belongs to another target.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(
-            f"there is no file {path}; give the class_pathways.npz that jaxpath class-pathway left"
-        )
+    arrays = read_arrays(path, "the class_pathways.npz that jaxpath class-pathway left")
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            sites = list(zip(arrays["sites"].tolist(), arrays["channels"].tolist(), strict=True))
-            name = str(arrays["target"])
-            learned = ClassPathways(
-                arrays["frequencies"],
-                arrays["counts"],
-                float(arrays["threshold"]),
-                tuple(arrays["class_names"].tolist()),
-                str(arrays["method"]),
-            )
-    except (KeyError, ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        sites = list(zip(arrays["sites"].tolist(), arrays["channels"].tolist(), strict=True))
+        name = str(arrays["target"])
+        learned = ClassPathways(
+            arrays["frequencies"],
+            arrays["counts"],
+            float(arrays["threshold"]),
+            tuple(arrays["class_names"].tolist()),
+            str(arrays["method"]),
+        )
+    except (KeyError, ValueError, TypeError) as error:
         raise InputError(
             f"{path} holds no class pathways; give the class_pathways.npz that jaxpath class-pathway left"
         ) from error

@@ -1,7 +1,7 @@
 """Runs pictures under masks of a table, pair by pair: predictions and saliency."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -54,7 +54,8 @@ def predict_pairs(
         pairs: Which picture under which mask.
         title: For the progress bar.
     """
-    results = predict_under(session, _batches(session, images, table, pairs, title))
+    batches = _batches(session, images, table, pairs, title)
+    results = predict_under(session, batches, name=_namer(pairs, title))
     return Outcome(results["masked_predicted"], results["masked_confidence"])
 
 
@@ -65,7 +66,8 @@ def saliency_pairs(
     batches = _batches(session, images, table, pairs, title)
     step = _saliency_step(session.target, session.mesh)
     frozen = replicate((session.params, session.fills), session.mesh)
-    return collect(step, batches, {}, frozen, mesh=session.mesh)["saliency"]
+    name = _namer(pairs, title)
+    return collect(step, batches, {}, frozen, mesh=session.mesh, name=name)["saliency"]
 
 
 @functools.lru_cache(maxsize=4)
@@ -77,6 +79,11 @@ def _saliency_step(target: Target, mesh: Mesh) -> EvalStep:
         return {"saliency": pathway_saliency(target, params, batch["image"], classes, gates)}
 
     return make_eval_step(evaluate, mesh)
+
+
+def _namer(pairs: Pairs, title: str) -> Callable[[int], str]:
+    """What to call a pair in messages: its picture, and what for it runs."""
+    return lambda row: f"image {pairs.pictures[row]} ({title})"
 
 
 def _batches(

@@ -1,13 +1,12 @@
 """Pictures as a target sees them, in memory."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from jaxpath import data
 from jaxpath.metrics import Session, source_passes
-from jaxpath.types import InputError
 
 _READ_AT_ONCE = 16
 
@@ -42,17 +41,31 @@ def load_pictures(session: Session, source: data.Source, *, skip_unreadable: boo
     """Reads ``source`` once, resized and cropped for the session's target.
 
     Raises:
-        InputError: A file is no image and is not to be skipped, or no image can be read.
+        InputError: A file is no image and is not to be skipped.
+        NothingReadable: No image can be read.
+    """
+    return join_pictures(
+        list(load_blocks(session, source, size=len(source), skip_unreadable=skip_unreadable))
+    )
+
+
+def load_blocks(
+    session: Session, source: data.Source, *, size: int, skip_unreadable: bool = False
+) -> Iterator[Pictures]:
+    """:func:`load_pictures` in blocks of ``size`` pictures, or a few more, of which the last may be smaller.
+
+    None is empty, however many files in a row cannot be read.
     """
     session = session._replace(batch_size=min(_READ_AT_ONCE, len(source)))
     reading = data.Reading(skip_unreadable=skip_unreadable)
-    images, places, labels = [], [], []
+    parts: list[Pictures] = []
     for batch in source_passes(session, source, title="reading", reading=reading)():
         real = batch["weight"] > 0
-        images.append(batch["image"][real])
-        places.append(batch["index"][real])
-        labels.append(batch["label"][real])
-    names = tuple(source.name(int(place)) for place in np.concatenate(places))
-    if not names:
-        raise InputError(f"none of the {len(source)} images can be read; check that the files are images")
-    return Pictures(np.concatenate(images), names, np.concatenate(labels))
+        names = tuple(source.name(int(place)) for place in batch["index"][real])
+        if names:
+            parts.append(Pictures(batch["image"][real], names, batch["label"][real]))
+        if sum(len(part.names) for part in parts) >= size:
+            yield join_pictures(parts)
+            parts = []
+    if parts:
+        yield join_pictures(parts)

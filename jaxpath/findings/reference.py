@@ -1,5 +1,6 @@
 """The reference: images that a report compares with, explained once and kept."""
 
+import contextlib
 from collections.abc import Collection
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ from jaxpath import data
 from jaxpath.findings.pictures import Pictures, join_pictures, load_pictures
 from jaxpath.findings.survey import Survey, join_surveys, kept_survey
 from jaxpath.metrics import Method, Session
+from jaxpath.types import InputError
 
 NUM_ANY = 64
 """Reference images drawn from all of them, the same for every report."""
@@ -43,7 +45,7 @@ def load_reference(
     What was found for them is kept in the user's cache folder.
 
     :data:`NUM_ANY` images are drawn from all, and :data:`NUM_SAME` further ones of each of ``classes``,
-    unless labels say nothing about classes.
+    unless labels say nothing about classes. If no image of a draw can be read, the next ones are taken.
 
     Args:
         session: The classifier.
@@ -51,27 +53,43 @@ def load_reference(
         source: All reference images. Unreadable files are passed over.
         classes: The classes that are explained.
         identity: Names the classifier's weights and the explainer.
+
+    Raises:
+        NothingReadable: No image of ``source`` can be read.
     """
     order = np.random.default_rng(method.seed).permutation(len(source))
-    blocks = [order[:NUM_ANY]]
-    rest = order[NUM_ANY:]
+    drawn, rest = _read_some(session, source, order, NUM_ANY)
+    blocks = [drawn]
     if knows_classes(source, session.target.num_classes):
         labels = np.asarray(source.labels)[rest]
-        blocks += [rest[labels == label][:NUM_SAME] for label in sorted(classes)]
-    parts = []
-    for block in blocks:
-        if len(block):
-            part = data.Subset(source, np.sort(block))
-            pictures = load_pictures(session, part, skip_unreadable=True)
-            parts.append((pictures, kept_survey(session, method, pictures, identity=identity)))
-    blocks_of_pictures, surveys = zip(*parts, strict=True)
-    return Reference(join_pictures(blocks_of_pictures), join_surveys(surveys))
+        blocks += [
+            _read_some(session, source, rest[labels == label], NUM_SAME)[0] for label in sorted(classes)
+        ]
+    parts = [block for block in blocks if block is not None]
+    if not parts:
+        # Says why, as every other pass does.
+        parts = [load_pictures(session, source, skip_unreadable=True)]
+    surveys = [kept_survey(session, method, pictures, identity=identity) for pictures in parts]
+    return Reference(join_pictures(parts), join_surveys(surveys))
+
+
+def _read_some(
+    session: Session, source: data.Source, order: np.ndarray, count: int
+) -> tuple[Pictures | None, np.ndarray]:
+    """The first ``count`` places in ``order`` of which any can be read, None if none can; and those after."""
+    for start in range(0, len(order), count):
+        part = data.Subset(source, np.sort(order[start : start + count]))
+        with contextlib.suppress(data.NothingReadable):
+            return load_pictures(session, part, skip_unreadable=True), order[start + count :]
+    return None, order[:0]
 
 
 def knows_classes(source: data.Source, num_classes: int) -> bool:
     """Whether the labels of ``source`` are classes of a target with ``num_classes``."""
-    if source.labels is None or not len(source.labels) or source.labels.min() < 0:
+    if source.labels is None or not data.labels_known(source):
         return False
-    if source.labels_are_ranks and source.num_classes != num_classes:
+    try:
+        data.check_labels(source, num_classes)
+    except InputError:
         return False
-    return bool(source.labels.max() < num_classes)
+    return True

@@ -1,9 +1,10 @@
 """One pass over pictures that keeps what a report needs of each: pathway, scores, strongest responses."""
 
-import contextlib
 import functools
 import hashlib
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -11,9 +12,9 @@ import numpy as np
 from jax import Array
 from jax.sharding import Mesh
 
-from jaxpath import data
+from jaxpath.caches import cache_file, kept
 from jaxpath.devices import collect, make_eval_step, replicate
-from jaxpath.files import replacing
+from jaxpath.files import load_arrays
 from jaxpath.findings.pictures import Pictures
 from jaxpath.gating import fill_closed
 from jaxpath.metrics import (
@@ -27,6 +28,9 @@ from jaxpath.metrics import (
 )
 from jaxpath.pathways import flatten
 from jaxpath.types import Batch, EvalStep, Target
+
+FORMAT = 2
+"""Raised with every change of what a kept survey holds."""
 
 
 class Survey(NamedTuple):
@@ -61,12 +65,18 @@ def join_surveys(surveys: Sequence[Survey], rows: Any = slice(None)) -> Survey:
 
 
 def survey(session: Session, method: Method, pictures: Pictures, *, title: str = "explaining") -> Survey:
-    """Explains the predicted class of every picture and runs each under its pathway."""
+    """Explains the predicted class of every picture and runs each under its pathway.
+
+    Raises:
+        InputError: Logits, activations or scores of a picture are not finite.
+    """
     step = _step(session.target, session.mesh, method.make, method.seed)
     frozen = session.params, session.fills
     explainer_params, frozen = replicate((method.params, frozen), session.mesh)
     passes = array_passes(session, title=title, image=pictures.images, label=pictures.labels)
-    results = collect(step, passes(), explainer_params, frozen, mesh=session.mesh)
+    results = collect(
+        step, passes(), explainer_params, frozen, mesh=session.mesh, name=pictures.names.__getitem__
+    )
     records = Records(**{name: results.pop(name) for name in Records._fields})
     return Survey(records, **results)
 
@@ -113,17 +123,34 @@ def kept_survey(
         identity: Names the classifier's weights and the explainer, such as by hashes of their files.
         title: For the progress bar.
     """
-    digest = hashlib.sha256(f"{identity}|{session.target.name}|{method.name}|{method.seed}".encode())
+    # Another release may explain or record otherwise.
+    named = f"{version('jaxpath')}|{identity}|{session.target.name}|{method.name}|{method.seed}"
+    digest = hashlib.sha256(named.encode())
     digest.update(np.ascontiguousarray(pictures.images).data)
     digest.update(np.ascontiguousarray(pictures.labels).data)
-    path = data.cache_folder("surveys") / f"{digest.hexdigest()[:32]}.npz"
-    if path.is_file():
-        with np.load(path) as arrays:
-            records = Records(**{name: arrays[name] for name in Records._fields})
-            return Survey(records, **{name: arrays[name] for name in Survey._fields[1:]})
-    made = survey(session, method, pictures, title=title)
+    return kept(
+        cache_file("surveys", digest.hexdigest(), version=FORMAT),
+        lambda: survey(session, method, pictures, title=title),
+        read=lambda path: _read(path, len(pictures.images), session.target),
+        write=_write,
+    )
+
+
+def _write(path: Path, made: Survey) -> None:
     arrays = {**made.records._asdict(), **{name: getattr(made, name) for name in Survey._fields[1:]}}
-    # A home that cannot be written to costs time at the next start, nothing else.
-    with contextlib.suppress(OSError), replacing(path) as partial:
-        np.savez(partial, **arrays)
-    return made
+    with open(path, "wb") as file:
+        np.savez(file, **arrays)
+
+
+def _read(path: Path, count: int, target: Target) -> Survey:
+    """A survey of ``count`` pictures; whatever else the file holds is an exception."""
+    arrays = load_arrays(path)
+    records = Records(**{name: arrays[name] for name in Records._fields})
+    read = Survey(records, **{name: arrays[name] for name in Survey._fields[1:]})
+    if any(len(column) != count for column in (*records, *read[1:])):
+        raise ValueError(f"it is no survey of {count} pictures")
+    channels = sum(site.channels for site in target.sites)
+    widths = [part.shape[1] for part in (records.masks, read.scores, read.peaks, read.places)]
+    if widths != [channels] * 4 or read.logits.shape[1] != target.num_classes:
+        raise ValueError(f"it is no survey of {channels} channels")
+    return read

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxpath.finite import flags
 from jaxpath.flint.interpreter import Interpreter, interpret
 from jaxpath.flint.relevance import TAUS, absolute_conciseness, conciseness, contributions
 from jaxpath.metrics import Passes, Session, agreement, per_image
@@ -50,6 +51,9 @@ def interpret_all(
         interpreter: Its interpreter.
         params: The interpreter's parameters.
         passes: The data set.
+
+    Raises:
+        InputError: Logits or attributes of an image are not finite.
     """
     target = session.target
 
@@ -64,6 +68,7 @@ def interpret_all(
             "guessed": output.logits.argmax(axis=-1),
             "among_top": (first == predicted[:, None]).any(axis=-1),
             "attributes": output.attributes,
+            **flags(logits=clean.logits, logits_of_the_interpreter=output.logits),
         }
 
     return Interpretations(**per_image(run, (session.params, params), passes, mesh=session.mesh))

@@ -3,7 +3,7 @@
 from jaxpath.gencnp.aims import Aim, Budget, Faithfulness, FixedWeight, Priced, Sparsity
 from jaxpath.gencnp.daq import daq, straight_through
 from jaxpath.gencnp.explainer import make_gencnp
-from jaxpath.gencnp.files import load_generator, save_generator
+from jaxpath.gencnp.files import knows_its_classifier, load_generator, save_generator
 from jaxpath.gencnp.generator import Generator, GeneratorOutput
 from jaxpath.gencnp.objective import ObjectiveOptions, init_sparsity, make_objective
 
@@ -19,6 +19,7 @@ __all__ = [
     "Sparsity",
     "daq",
     "init_sparsity",
+    "knows_its_classifier",
     "load_generator",
     "make_gencnp",
     "make_objective",

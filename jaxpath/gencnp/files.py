@@ -5,7 +5,16 @@ from pathlib import Path
 import jax.numpy as jnp
 
 from jaxpath.gencnp.generator import Generator
-from jaxpath.targets.module_files import module_options, read_module, save_module, wrong_target
+from jaxpath.targets.module_files import (
+    check_classifier,
+    module_fields,
+    module_options,
+    named_damage,
+    names_parameters,
+    read_module,
+    save_module,
+    wrong_target,
+)
 from jaxpath.types import InputError, Params, Target
 
 _KIND = "generator"
@@ -14,7 +23,9 @@ _LAYOUT = 2
 """How parameters are named and stacked; files of the first layout do not say."""
 
 
-def save_generator(generator: Generator, params: Params, target: Target, path: str | Path) -> None:
+def save_generator(
+    generator: Generator, params: Params, target: Target, path: str | Path, *, target_params: Params
+) -> None:
     """Writes a trained generator as a ``.safetensors`` file; :func:`load_generator` reads it.
 
     Args:
@@ -22,35 +33,47 @@ def save_generator(generator: Generator, params: Params, target: Target, path: s
         params: Its trained parameters.
         target: The classifier that it was trained for.
         path: The file; it is replaced in one move.
+        target_params: The classifier's parameters, of which the file keeps a digest.
     """
-    header = {"target": target.name, **module_options(generator)}
+    header = module_options(generator)
     header["sites"] = [(site.name, site.channels) for site in generator.sites]
     header["dtype"] = jnp.dtype(generator.dtype).name
     header["layout"] = _LAYOUT
-    save_module(path, _KIND, header, params)
+    save_module(path, _KIND, header, params, classifier=(target, target_params))
 
 
-def load_generator(path: str | Path, target: Target) -> tuple[Generator, Params]:
+def load_generator(
+    path: str | Path, target: Target, *, params: Params | None = None
+) -> tuple[Generator, Params]:
     """Returns the generator of a file that :func:`save_generator` wrote, and its parameters.
 
     Args:
         path: The file, such as ``generator.safetensors`` in the folder of a run.
         target: The classifier to explain: the one that the generator was trained for.
+        params: The classifier's parameters: those that the generator was trained for. None leaves them
+            unchecked; files that jaxpath wrote before it kept their digest cannot be checked either.
 
     Raises:
-        InputError: There is no such file, it holds no generator, it is one for another target, or another
-            version of jaxpath wrote it.
+        InputError: There is no such file, it is damaged or holds no generator, it is one for another target,
+            preprocessing or parameters, or another version of jaxpath wrote it.
     """
-    header, params = read_module(path, _KIND)
+    header, weights = read_module(path, _KIND)
     sites = [[site.name, site.channels] for site in target.sites]
-    if header["sites"] != sites or header["num_classes"] != target.num_classes:
+    if header.get("sites") != sites:
         raise wrong_target(header, target, path, _KIND)
+    check_classifier(header, target, params, path, _KIND)
     if header.get("layout") != _LAYOUT:
         raise InputError(
             f"the generator in {path} has layout {header.get('layout', 1)} of parameters, this version of "
             f"jaxpath reads layout {_LAYOUT}: use the version that wrote it, or train the generator again"
         )
-    options = {name: value for name, value in header.items() if name not in ("target", "sites", "layout")}
-    # What JSON cannot say.
-    converted = {"dtype": jnp.dtype(options["dtype"]), "cuts": tuple(options["cuts"])}
-    return Generator(target.sites, **{**options, **converted}), params
+    with named_damage(path, _KIND):
+        options = module_fields(header)
+        # What JSON cannot say.
+        converted = {"dtype": jnp.dtype(options["dtype"]), "cuts": tuple(options["cuts"])}
+        return Generator(target.sites, **{**options, **converted}), weights
+
+
+def knows_its_classifier(path: str | Path) -> bool:
+    """Whether a generator's file says for which weights it was trained; those of older versions do not."""
+    return names_parameters(path, _KIND)

@@ -8,6 +8,7 @@ from jaxpath.metrics.between_models import (
     matrix_correlation,
     saliency_agreement,
 )
+from jaxpath.metrics.chance import Chance, against_chance, chance_warnings
 from jaxpath.metrics.curves import DENSITIES, FRACTIONS, density_curve, insertion_deletion
 from jaxpath.metrics.explaining import (
     describe_pathways,
@@ -53,6 +54,7 @@ __all__ = [
     "FRACTIONS",
     "METRICS",
     "Aopc",
+    "Chance",
     "ClassSimilarity",
     "Fills",
     "InsertionDeletion",
@@ -70,6 +72,7 @@ __all__ = [
     "SaliencyAgreement",
     "Session",
     "Watch",
+    "against_chance",
     "agreement",
     "aopc",
     "array_passes",
@@ -79,6 +82,7 @@ __all__ = [
     "blurred",
     "boxes_to_masks",
     "cascading_randomization",
+    "chance_warnings",
     "class_similarity",
     "confidences",
     "density_curve",

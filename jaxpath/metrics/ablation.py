@@ -7,6 +7,7 @@ import numpy as np
 from jax import Array
 
 from jaxpath.devices import collect, make_eval_step, replicate
+from jaxpath.metrics.passes import name_of
 from jaxpath.metrics.session import Passes, Session
 from jaxpath.pathways import flatten, unflatten
 from jaxpath.types import Batch, InputError, Params
@@ -28,7 +29,7 @@ def site_means(session: Session, passes: Passes) -> dict[str, np.ndarray]:
         batch at a time; padding is left out.
 
     Raises:
-        InputError: There is no image.
+        InputError: There is no image, or an activation is not finite.
     """
 
     def evaluate(_: Any, params: Params, batch: Batch) -> dict[str, Array]:
@@ -37,14 +38,15 @@ def site_means(session: Session, passes: Passes) -> dict[str, np.ndarray]:
             name: f.mean(axis=(1, 2), dtype=jnp.float32) if f.ndim == 4 else f.astype(jnp.float32)
             for name, f in features.items()
         }
-        return {"means": flatten(means, target.sites)}
+        return {"mean_activations": flatten(means, target.sites)}
 
     target = session.target
     step = make_eval_step(evaluate, session.mesh)
     params = replicate(session.params, session.mesh)
     total, count = np.zeros(sum(site.channels for site in target.sites)), 0
     for batch in passes():
-        means = collect(step, [batch], {}, params, mesh=session.mesh)["means"]
+        results = collect(step, [batch], {}, params, mesh=session.mesh, name=name_of(passes))
+        means = results["mean_activations"]
         total += means.sum(axis=0, dtype=np.float64)
         count += len(means)
     if not count:

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxpath.finite import check
 from jaxpath.metrics import sanity
 from jaxpath.pathways import unflatten
 from jaxpath.types import InputError, Site
@@ -59,7 +60,8 @@ def matrix_correlation(
         of a matrix are equal.
 
     Raises:
-        InputError: The matrices are not square and of one size.
+        InputError: The matrices are not square and of one size, or an entry of two classes that are not left
+            out is not finite.
     """
     if first.shape != second.shape or first.shape != first.shape[:1] * 2:
         raise InputError(
@@ -70,6 +72,7 @@ def matrix_correlation(
     known = np.flatnonzero((np.isfinite(first) & np.isfinite(second) & apart).any(axis=1))
     rows, columns = np.triu_indices(len(known), 1)
     x, y = (matrix[known[rows], known[columns]] for matrix in (first, second))
+    check("overlaps of two classes", x, y)
     nan = float("nan")
     if len(known) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return MatrixCorrelation(nan, nan, nan, nan, len(rows))
@@ -118,7 +121,11 @@ def density_over_depth(masks: np.ndarray, sites: Sequence[Site], *, num_points: 
 
     Returns:
         [N_images, P].
+
+    Raises:
+        InputError: A mask is not finite.
     """
+    check("gates", masks)
     shares = np.stack([mask.mean(axis=1) for mask in unflatten(masks, sites).values()], axis=1)
     places = np.linspace(0, 1, len(sites)) if len(sites) > 1 else np.zeros(1)
     points = np.linspace(0, 1, num_points)
@@ -148,13 +155,15 @@ def saliency_agreement(first: np.ndarray, second: np.ndarray, *, seed: int = 0) 
         seed: Of the choice of other images: all images in a random circle, each with its neighbour.
 
     Raises:
-        InputError: The maps differ in their number or size, or there are fewer than two images.
+        InputError: The maps differ in their number or size, there are fewer than two images, or a value is
+            not finite.
     """
     if first.shape != second.shape or len(first) < 2:
         raise InputError(
             f"saliency maps of shapes {list(first.shape)} and {list(second.shape)} were to be compared; "
             "expected the same [N_images, H, W] of at least two images"
         )
+    check("values of the saliency maps", first, second)
     circle = np.random.default_rng(seed).permutation(len(first))
     partner = np.empty_like(circle)
     partner[circle] = np.roll(circle, 1)

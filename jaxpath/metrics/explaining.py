@@ -9,8 +9,10 @@ import numpy as np
 from jax import Array, lax
 
 from jaxpath.devices import collect, make_eval_step, replicate
+from jaxpath.finite import flags
 from jaxpath.gating import fill_closed
 from jaxpath.metrics.faithfulness import confidences, probability
+from jaxpath.metrics.passes import name_of
 from jaxpath.metrics.records import InsertionDeletion, Records
 from jaxpath.metrics.session import Method, Passes, Session
 from jaxpath.metrics.under_masks import pack_units
@@ -75,14 +77,14 @@ def explain_once(
 
     Raises:
         InputError: A density lies outside [0, 1] or there is none; or the fractions are fewer than two,
-            do not rise, or leave [0, 1].
+            do not rise, or leave [0, 1]; or logits, activations or scores are not finite.
     """
     cuts = None if densities is None else _checked_densities(densities)
     steps = None if fractions is None else _rising_fractions(fractions)
     eval_step = _make_step(session, method)
     frozen = session.params, session.fills, cuts, steps
     explainer_params, frozen = replicate((method.params, frozen), session.mesh)
-    results = collect(eval_step, passes(), explainer_params, frozen, mesh=session.mesh)
+    results = collect(eval_step, passes(), explainer_params, frozen, mesh=session.mesh, name=name_of(passes))
     curves = None
     if steps is not None:
         curves = InsertionDeletion(steps, results.pop("insertion"), results.pop("deletion"))
@@ -104,7 +106,8 @@ def _make_step(session: Session, method: Method) -> EvalStep:
         explain = method.make(explainer_params)
         clean, pathway = explain_batch(target, params, explain, batch, seed=method.seed)
         predicted = clean.logits.argmax(axis=-1)
-        order = ranks(flatten(pathway.scores, target.sites))
+        scores = flatten(pathway.scores, target.sites)
+        order = ranks(scores)
 
         def under(masks: dict[str, Array]) -> Array:
             return target.apply(params, batch["image"], fill_closed(masks, fills)).logits
@@ -128,7 +131,8 @@ def _make_step(session: Session, method: Method) -> EvalStep:
             records = lax.map(lambda density: describe(cut(open_first(order, density))), cuts)
         curves = {} if steps is None else lax.map(insert_delete, steps)
         records, curves = jax.tree.map(lambda values: jnp.moveaxis(values, 0, 1), (records, curves))
-        return {"indices": batch["index"], "labels": batch["label"], **records, **curves}
+        shown = {"indices": batch["index"], "labels": batch["label"], **records, **curves}
+        return {**shown, **flags(scores=scores)}
 
     return make_eval_step(evaluate, session.mesh)
 
@@ -170,21 +174,24 @@ def describe_pathways(
 ) -> dict[str, Array]:
     """What :class:`Records` says about a batch, but for ``indices`` and ``labels``; runs on the device.
 
+    Beside it are flags for logits, activations and masks that are not finite, which ``collect`` refuses.
+
     Args:
         target: The classifier.
         masks: The pathways, by site.
         clean: The forward pass without masks.
         masked_logits: Logits [B, K] of the forward pass under ``masks``.
     """
-    flat = flatten(masks, target.sites) > 0
-    units = flat.shape[1] > sum(site.channels for site in target.sites)
     activation = {
         name: feature if feature.shape == masks[name].shape else _over_space(feature)
         for name, feature in clean.features.items()
     }
-    alive = flatten(activation, target.sites) > 0
+    activity, gates = flatten(activation, target.sites), flatten(masks, target.sites)
+    flat, alive = gates > 0, activity > 0
     opened = flatten({name: _over_space(mask) for name, mask in masks.items()}, target.sites) > 0
+    units = flat.shape[1] > sum(site.channels for site in target.sites)
     return {
+        **flags(logits=clean.logits, activations=activity, masks=gates, logits_under_the_mask=masked_logits),
         **confidences(clean.logits, masked_logits),
         "dead_share": (flat & ~alive).sum(axis=1) / jnp.maximum(flat.sum(axis=1), 1),
         "masks": opened,

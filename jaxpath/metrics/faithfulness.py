@@ -5,6 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxpath.finite import check
+
 _ROUNDING = 1e-6
 """Float32 probabilities closer than this are equal."""
 
@@ -38,7 +40,11 @@ def agreement(first: np.ndarray, second: np.ndarray) -> float:
     """Share of images on which two arrays of classes [N] agree.
 
     Fidelity compares the masked with the clean prediction, accuracy with the label.
+
+    Raises:
+        InputError: A value is not finite.
     """
+    check("classes", first, second)
     return float(np.mean(np.asarray(first) == np.asarray(second)))
 
 
@@ -49,7 +55,11 @@ def worst_class_agreement(classes: np.ndarray, reference: np.ndarray) -> float:
 
     >>> worst_class_agreement(np.array([0, 0, 1, 2]), np.array([0, 0, 1, 1]))
     0.5
+
+    Raises:
+        InputError: A value is not finite.
     """
+    check("classes", classes, reference)
     agree = np.asarray(classes) == np.asarray(reference)
     return min(float(agree[reference == label].mean()) for label in np.unique(reference))
 
@@ -59,7 +69,11 @@ def mean_drop(clean: np.ndarray, masked: np.ndarray) -> float:
 
     >>> mean_drop(np.array([0.8, 0.5]), np.array([0.4, 0.9]))
     0.25
+
+    Raises:
+        InputError: A confidence is not finite.
     """
+    check("confidences", clean, masked)
     return float(np.mean(np.maximum(0, clean - masked) / clean))
 
 
@@ -67,5 +81,9 @@ def mean_increase(clean: np.ndarray, masked: np.ndarray) -> float:
     """mIC: share of images whose confidence rises, o > p, over confidences [N].
 
     A rise of less than 1e-6 is rounding: two programs compute p and o, and open gates must score 0.
+
+    Raises:
+        InputError: A confidence is not finite.
     """
+    check("confidences", clean, masked)
     return float(np.mean(masked > clean + _ROUNDING))

@@ -1,6 +1,7 @@
 """Does a map point at the thing? Maps [B, H, W] against masks [B, H, W] of the true region, image by image.
 
-Values below 0 speak against the class and count as 0 wherever a map is compared with a region.
+Values below 0 speak against the class and count as 0 wherever a map is compared with a region. A map that
+holds NaN or infinity is refused; where the function is compiled, what is said of it is NaN.
 """
 
 from typing import NamedTuple
@@ -9,7 +10,11 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxpath.finite import check, nan_unless
 from jaxpath.types import InputError
+
+_ROUNDING = 1e-6
+"""Values closer than this share of the map's largest size are equal: a few roundings of float32."""
 
 
 class Overlap(NamedTuple):
@@ -30,10 +35,13 @@ def pointing_game(maps: Array, masks: Array) -> Array:
     """Whether the largest value lies in the region, [B] (Zhang et al. 2016, arXiv 1608.00507).
 
     Where several pixels are the largest, the share of them that do: a constant map gets the region's share.
+    Values that differ by rounding are equal, so that it does not decide, such as on the plateaus of an
+    enlarged map: our choice, a millionth of the map's largest size.
     """
     values, region = _rows(maps, masks)
-    best = values == values.max(axis=1, keepdims=True)
-    return (best * region).sum(axis=1) / best.sum(axis=1)
+    size = jnp.abs(values).max(axis=1, keepdims=True)
+    best = values >= values.max(axis=1, keepdims=True) - _ROUNDING * size
+    return nan_unless(values, (best * region).sum(axis=1) / best.sum(axis=1))
 
 
 def energy_in_mask(maps: Array, masks: Array) -> Array:
@@ -41,16 +49,19 @@ def energy_in_mask(maps: Array, masks: Array) -> Array:
 
     0 for a map without a value above 0.
     """
-    values, region = _rows(jnp.maximum(maps, 0), masks)
-    whole = values.sum(axis=1)
-    return jnp.where(whole > 0, (values * region).sum(axis=1) / jnp.where(whole > 0, whole, 1), 0)
+    values, region = _rows(maps, masks)
+    positive = jnp.maximum(values, 0)
+    whole = positive.sum(axis=1)
+    share = jnp.where(whole > 0, (positive * region).sum(axis=1) / jnp.where(whole > 0, whole, 1), 0)
+    return nan_unless(values, share)
 
 
 def overlap_at(maps: Array, masks: Array, threshold: float) -> Overlap:
     """What is above ``threshold`` against the region."""
     values, region = _rows(maps, masks)
     marked = values > threshold
-    return _overlap((marked * region).sum(axis=1), marked.sum(axis=1), region.sum(axis=1))
+    overlap = _overlap((marked * region).sum(axis=1), marked.sum(axis=1), region.sum(axis=1))
+    return Overlap(*(nan_unless(values, part) for part in overlap))
 
 
 def best_overlap(maps: Array, masks: Array) -> Overlap:
@@ -59,14 +70,15 @@ def best_overlap(maps: Array, masks: Array) -> Overlap:
     hits, marked = _counts_from(values, region)
     overlaps = _overlap(hits, marked, region.sum(axis=1, keepdims=True))
     best = overlaps.iou.argmax(axis=1)[:, None]
-    return Overlap(*(jnp.take_along_axis(part, best, axis=1)[:, 0] for part in overlaps))
+    at_best = (jnp.take_along_axis(part, best, axis=1)[:, 0] for part in overlaps)
+    return Overlap(*(nan_unless(values, part) for part in at_best))
 
 
 def average_precision(maps: Array, masks: Array) -> Array:
     """Area under precision over recall of the pixels, [B], equal values together; NaN without a region."""
     values, region = _rows(maps, masks)
     hits, marked = _counts_from(values, region)
-    return (hits / marked * region).sum(axis=1) / region.sum(axis=1)
+    return nan_unless(values, (hits / marked * region).sum(axis=1) / region.sum(axis=1))
 
 
 def boxes_to_masks(boxes: Array, size: tuple[int, int]) -> Array:
@@ -88,6 +100,7 @@ def _rows(maps: Array, masks: Array) -> tuple[Array, Array]:
             f"the maps have the shape {tuple(maps.shape)} and the masks {tuple(masks.shape)}; expected both "
             "to be [B, H, W]: enlarge the maps first"
         )
+    check("values of the maps", maps)
     values, region = (part.reshape(len(part), -1).astype(jnp.float32) for part in (maps, masks > 0))
     return values, region
 

@@ -29,6 +29,7 @@ class Metric(NamedTuple):
             alone (fidelity)" after "97.2 %". Other figures are filled in by name, as in ``"{between_iou:.2f}
             between classes"``. Metrics with an empty fact are not on that page.
         share: Whether a page writes it as a percentage.
+        needs_labels: Whether it compares with the label; it is left out where an image has none.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Metric(NamedTuple):
     panel: bool = False
     fact: str = ""
     share: bool = True
+    needs_labels: bool = False
 
 
 def _target_accuracy(evidence: Evidence) -> float:
@@ -96,6 +98,7 @@ METRICS = (
         better="high",
         headline=True,
         fact="of the images are classified rightly by the whole network",
+        needs_labels=True,
     ),
     Metric(
         "fidelity",
@@ -130,7 +133,13 @@ METRICS = (
         interval=True,
     ),
     Metric(
-        "accuracy", "accuracy under the pathway", _accuracy, better="high", at_densities=True, interval=True
+        "accuracy",
+        "accuracy under the pathway",
+        _accuracy,
+        better="high",
+        at_densities=True,
+        interval=True,
+        needs_labels=True,
     ),
     Metric(
         "mdc",
@@ -213,10 +222,12 @@ def evaluate_records(session: Session, records: Records, passes: Passes, *, seed
         seed: Of the choice of images of other classes.
 
     Returns:
-        The figure of each of :data:`METRICS` by its name, and what :func:`describe_sites` says.
+        The figure of each of :data:`METRICS` by its name, without those that need labels if an image has
+        none, and what :func:`describe_sites` says.
     """
     evidence = gather_evidence(session, records, passes, seed=seed)
-    figures = {metric.name: metric.measure(evidence) for metric in METRICS}
+    measured = [metric for metric in METRICS if records.are_labelled or not metric.needs_labels]
+    figures = {metric.name: metric.measure(evidence) for metric in measured}
     return {**figures, **describe_sites(session, records)}
 
 
@@ -246,4 +257,5 @@ def metric_names(keep: Callable[[Metric], bool]) -> tuple[str, ...]:
 
 def at_densities(figures: Mapping[str, Any]) -> dict[str, Any]:
     """Of all ``figures`` those that are reported at every density."""
-    return {name: figures[name] for name in metric_names(lambda metric: metric.at_densities)}
+    names = metric_names(lambda metric: metric.at_densities)
+    return {name: figures[name] for name in names if name in figures}

@@ -1,6 +1,7 @@
 """Passes over a data set, and whatever is computed of each of its images in one."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import dataclasses
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ def per_image(
     passes: Passes,
     *,
     mesh: Mesh,
+    undefined: Collection[str] = (),
 ) -> dict[str, np.ndarray]:
     """Runs ``fn(params, batch) -> {name: [b, ...]}`` over a data set, compiled for all devices.
 
@@ -27,16 +29,50 @@ def per_image(
         params: Arrays that it uses, an argument of the program.
         passes: The data set.
         mesh: The devices.
+        undefined: Names of what not every image has; NaN is a value there.
 
     Returns:
         Name -> [N_images, ...] in the order of the data set, without padding, and besides ``indices``
         (place in the data set: not all are there if some could not be read) and ``labels``.
+
+    Raises:
+        InputError: A result is not finite, or a flag of :func:`jaxpath.finite.flags` says so.
     """
 
     def evaluate(params: Any, _: Any, batch: Batch) -> dict[str, Array]:
         return {"indices": batch["index"], "labels": batch["label"], **fn(params, batch)}
 
-    return collect(make_eval_step(evaluate, mesh), passes(), replicate(params, mesh), {}, mesh=mesh)
+    step, name = make_eval_step(evaluate, mesh), name_of(passes)
+    return collect(step, passes(), replicate(params, mesh), {}, mesh=mesh, undefined=undefined, name=name)
+
+
+@dataclasses.dataclass(frozen=True)
+class SourcePasses:
+    """Passes over a data set; see :func:`source_passes`."""
+
+    session: Session
+    source: data.Source
+    title: str
+    reading: data.Reading
+
+    def __call__(self) -> Iterable[HostBatch]:
+        """Starts a pass."""
+        batches = data.eval_batches(
+            self.source,
+            batch_size=self.session.batch_size,
+            preprocessing=self.session.target.preprocessing,
+            reading=self.reading,
+        )
+        return self.session.watch(self.title, -(-len(self.source) // self.session.batch_size), batches)
+
+    def name(self, index: int) -> str:
+        """What to call an image in messages."""
+        return self.source.name(index)
+
+
+def name_of(passes: Passes) -> Callable[[int], str] | None:
+    """How passes over a data set call an image by its index; None if they have no names."""
+    return getattr(passes, "name", None)
 
 
 def source_passes(
@@ -54,17 +90,7 @@ def source_passes(
         title: For the session's progress bar.
         reading: Workers, threads, and what to do with files that are no images.
     """
-
-    def one_pass() -> Iterable[HostBatch]:
-        batches = data.eval_batches(
-            source,
-            batch_size=session.batch_size,
-            preprocessing=session.target.preprocessing,
-            reading=reading,
-        )
-        return session.watch(title, -(-len(source) // session.batch_size), batches)
-
-    return one_pass
+    return SourcePasses(session, source, title, reading)
 
 
 def array_passes(session: Session, *, title: str = "", **arrays: np.ndarray) -> Passes:

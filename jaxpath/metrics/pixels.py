@@ -1,6 +1,7 @@
 """Do the pixels that a map names carry the decision? Insertion, deletion, AOPC, and whether weights matter.
 
-Everything takes maps [B, H, W] as they are, so that any explainer of pixels is judged alike.
+Everything takes maps [B, H, W] as they are, so that any explainer of pixels is judged alike. A map that holds
+NaN or infinity is refused; where the function is compiled, what is said of it is NaN.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from jaxpath.finite import check, nan_unless
 from jaxpath.metrics.faithfulness import probability
 from jaxpath.metrics.records import InsertionDeletion
 from jaxpath.metrics.sanity import randomized_stages, spearman
@@ -55,7 +57,7 @@ def pixel_insertion_deletion(
             f"the maps have the shape {tuple(maps.shape)} and the images {tuple(pixels.shape)}; expected one "
             "value per pixel: enlarge the maps first"
         )
-    order = ranks(maps.reshape(len(maps), -1))
+    order = _order(maps)
     baseline = jnp.broadcast_to(baseline, pixels.shape)
 
     def confidence(shown: Array) -> Array:
@@ -64,7 +66,7 @@ def pixel_insertion_deletion(
 
     def both(step: Array) -> tuple[Array, Array]:
         opened = open_first(order, step)
-        return confidence(opened), confidence(1 - opened)
+        return nan_unless(maps, confidence(opened)), nan_unless(maps, confidence(1 - opened))
 
     steps = jnp.asarray(fractions, jnp.float32)
     inserted, deleted = lax.map(both, steps)
@@ -102,9 +104,17 @@ def keeps_class(
     baseline: Array,
 ) -> Array:
     """Whether ``classes`` are predicted from the best ``share`` of the pixels alone, [B] of 0 and 1."""
-    shown = open_first(ranks(maps.reshape(len(maps), -1)), share).reshape(*maps.shape, 1)
-    partial = pixels * shown + jnp.broadcast_to(baseline, pixels.shape) * (1 - shown)
-    return (predict(partial).argmax(axis=-1) == classes).astype(jnp.float32)
+    shown = open_first(_order(maps), share).reshape(*maps.shape, 1)
+    logits = predict(pixels * shown + jnp.broadcast_to(baseline, pixels.shape) * (1 - shown))
+    check("logits", logits)
+    kept = (logits.argmax(axis=-1) == classes).astype(jnp.float32)
+    return nan_unless(maps, nan_unless(logits, kept))
+
+
+def _order(maps: Array) -> Array:
+    """Ranks of the pixels [B, H * W], the best first."""
+    check("values of the maps", maps)
+    return ranks(maps.reshape(len(maps), -1))
 
 
 def blurred(pixels: Array, *, sigma: float = 5.0) -> Array:
@@ -153,11 +163,16 @@ def randomized_maps(
         images: [B, H, W, C].
         labels: [B].
         key: For ``attribute``, the same at every stage.
+
+    Raises:
+        InputError: A value of a map is not finite.
     """
     run = jax.jit(attribute)
 
     def rows(params: Params) -> Array:
-        return run(params, images, labels, key=key).reshape(len(images), -1)
+        maps = run(params, images, labels, key=key)
+        check("values of the maps", maps)
+        return maps.reshape(len(images), -1)
 
     before = rows(params)
     return [

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxpath import markup
+from jaxpath.finite import check
 
 
 class Records(NamedTuple):
@@ -12,7 +13,7 @@ class Records(NamedTuple):
 
     Attributes:
         indices: [N_images] int, place in the data set: not all are there if some could not be read.
-        labels: [N_images] int.
+        labels: [N_images] int, negative where nobody has said the class.
         predicted: [N_images] int, class of the clean prediction.
         masked_predicted: [N_images] int, class of the prediction under the pathway.
         clean_confidence: [N_images], probability of the predicted class.
@@ -39,14 +40,20 @@ class Records(NamedTuple):
 
     def _repr_html_(self) -> str:
         density = self.masks.mean(axis=1)
+        accuracy = markup.percent((self.predicted == self.labels).mean()) if self.are_labelled else "unknown"
         rows = [
-            ("accuracy of the target", markup.percent((self.predicted == self.labels).mean())),
+            ("accuracy of the target", accuracy),
             ("fidelity", markup.percent((self.masked_predicted == self.predicted).mean())),
             ("confidence, clean", f"{self.clean_confidence.mean():.3f}"),
             ("confidence, masked", f"{self.masked_confidence.mean():.3f}"),
             ("density", f"{markup.percent(density.mean())}, from {density.min():.3f} to {density.max():.3f}"),
         ]
         return markup.table(f"{len(self.labels)} explained images", ("metric", "mean"), rows)
+
+    @property
+    def are_labelled(self) -> bool:
+        """Whether every image has a label: without, there is no accuracy."""
+        return bool((self.labels >= 0).all())
 
     @property
     def table(self) -> np.ndarray:
@@ -79,4 +86,5 @@ class InsertionDeletion(NamedTuple):
 
     def _area(self, curves: np.ndarray) -> np.ndarray:
         """By the trapezoidal rule, over the range of the fractions."""
+        check("probabilities of the curves", curves)
         return np.trapezoid(curves, self.fractions, axis=1) / (self.fractions[-1] - self.fractions[0])

@@ -14,7 +14,9 @@ from jax import Array
 
 from jaxpath.devices.collecting import collect, make_eval_step
 from jaxpath.devices.mesh import replicate
+from jaxpath.finite import flags
 from jaxpath.metrics.explaining import explain_batch
+from jaxpath.metrics.passes import name_of
 from jaxpath.metrics.session import Method, Passes, Session
 from jaxpath.pathways import flatten, iou, open_first, ranks
 from jaxpath.types import Batch, EvalStep, InputError, Params, Target
@@ -57,7 +59,7 @@ def cascading_randomization(
         left. An IoU is to be read beside that of random masks, d / (2 - d).
 
     Raises:
-        InputError: The session's parameters are not of its target.
+        InputError: The session's parameters are not of its target, or logits or scores are not finite.
     """
     step = _make_similarity_step(session, method, density=density)
     example = next(iter(passes()))["image"][:1]
@@ -65,7 +67,15 @@ def cascading_randomization(
     stages = []
     for stage, share, mixed in randomized_stages(session.target, session.params, example, seed=method.seed):
         frozen = trained, replicate(mixed, session.mesh)
-        similarity = collect(step, passes(), explainer_params, frozen, mesh=session.mesh)
+        similarity = collect(
+            step,
+            passes(),
+            explainer_params,
+            frozen,
+            mesh=session.mesh,
+            undefined=("spearman",),
+            name=name_of(passes),
+        )
         stages.append(RandomizedStage(stage, share, **similarity))
     return stages
 
@@ -179,6 +189,7 @@ def _make_similarity_step(session: Session, method: Method, *, density: float | 
             masks = [flatten(pathway.masks, target.sites) for pathway in (before, after)]
         else:
             masks = [open_first(ranks(values), density) for values in scores]
-        return {"iou": iou(*masks), "spearman": spearman(*scores)}
+        shown = {"iou": iou(*masks), "spearman": spearman(*scores)}
+        return {**shown, **flags(logits=clean.logits, scores=jnp.stack(scores, axis=1))}
 
     return make_eval_step(evaluate, session.mesh)

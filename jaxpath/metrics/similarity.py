@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxpath import markup
+from jaxpath.finite import check
 from jaxpath.pathways import iou_of_sizes
 
 _BLOCK = 2048
@@ -44,7 +45,11 @@ def class_similarity(masks: np.ndarray, classes: np.ndarray, num_classes: int) -
         num_classes: K.
 
     Read acIoU only beside ``between_iou`` and :func:`random_aciou`: a constant mask scores 1.
+
+    Raises:
+        InputError: A mask is not finite.
     """
+    check("gates", masks)
     masks = np.asarray(masks, np.float32)
     member = np.eye(num_classes, dtype=np.float64)[classes]  # [N_images, K]
     totals = np.zeros((num_classes, num_classes))
@@ -73,7 +78,11 @@ def pairwise_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """IoU of every row of ``first`` [A, N] with every row of ``second`` [B, N] -> [A, B].
 
     Two empty pathways have IoU 1.
+
+    Raises:
+        InputError: A mask is not finite.
     """
+    check("gates", first, second)
     both = first @ second.T
     either = first.sum(axis=1)[:, None] + second.sum(axis=1)[None, :] - both
     return iou_of_sizes(both, either)

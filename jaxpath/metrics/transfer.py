@@ -91,7 +91,8 @@ def transfer(
     Returns:
         One row per threshold: ``threshold, density``, and for the pathways ``class_``, ``random_``
         (same density as the class's) and ``other_`` (the next class's): ``fidelity``, ``accuracy``,
-        ``mdc`` and ``mic``. Empty if fewer than two classes have a source.
+        ``mdc`` and ``mic``; no accuracy if an image has no label. Empty if fewer than two classes have a
+        source.
     """
     known = np.isfinite(frequencies).all(axis=1)
     scored = known[held_out.predicted]
@@ -110,7 +111,8 @@ def transfer(
             clean, masked = held_out.clean_confidence[scored], outcome["masked_confidence"][scored]
             masked_predicted = outcome["masked_predicted"][scored]
             row[f"{name}_fidelity"] = agreement(masked_predicted, held_out.predicted[scored])
-            row[f"{name}_accuracy"] = agreement(masked_predicted, held_out.labels[scored])
+            if held_out.are_labelled:
+                row[f"{name}_accuracy"] = agreement(masked_predicted, held_out.labels[scored])
             row[f"{name}_mdc"] = mean_drop(clean, masked)
             row[f"{name}_mic"] = mean_increase(clean, masked)
         rows.append(row)

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -12,8 +12,10 @@ from jax import Array
 from jax.sharding import Mesh
 
 from jaxpath.devices import collect, make_eval_step, replicate
+from jaxpath.finite import flags
 from jaxpath.gating import fill_closed
 from jaxpath.metrics.faithfulness import probability
+from jaxpath.metrics.passes import name_of
 from jaxpath.metrics.records import Records
 from jaxpath.metrics.session import Passes, Session
 from jaxpath.pathways import unflatten
@@ -56,15 +58,18 @@ def masked_predictions(
             images = place[batch["index"]]
             yield {**batch, "mask": table[rows[images]], "class": records.predicted[images]}
 
-    return predict_under(session, with_masks())
+    return predict_under(session, with_masks(), name=name_of(passes))
 
 
-def predict_under(session: Session, batches: Iterable[HostBatch]) -> dict[str, np.ndarray]:
+def predict_under(
+    session: Session, batches: Iterable[HostBatch], *, name: Callable[[int], str] | None = None
+) -> dict[str, np.ndarray]:
     """Runs every image of ``batches`` under the mask beside it.
 
     Args:
         session: The classifier.
         batches: With ``mask``, a row of a table each (see :func:`gates_of`), and ``class``, int.
+        name: What to call the image of an index in messages.
 
     Returns:
         ``masked_predicted``, int, and ``masked_confidence``, the probability of ``class``: one value per
@@ -72,7 +77,7 @@ def predict_under(session: Session, batches: Iterable[HostBatch]) -> dict[str, n
     """
     step = _masked_step(session.target, session.mesh)
     frozen = replicate((session.params, session.fills), session.mesh)
-    return collect(step, batches, {}, frozen, mesh=session.mesh)
+    return collect(step, batches, {}, frozen, mesh=session.mesh, name=name)
 
 
 @functools.lru_cache(maxsize=8)
@@ -86,6 +91,7 @@ def _masked_step(target: Target, mesh: Mesh) -> EvalStep:
         return {
             "masked_predicted": logits.argmax(axis=-1),
             "masked_confidence": probability(logits, batch["class"]),
+            **flags(logits_under_the_mask=logits),
         }
 
     return make_eval_step(evaluate, mesh)

@@ -28,7 +28,15 @@ from jaxpath.report.pages import (
     image_page,
     write_page,
 )
-from jaxpath.report.sentences import Caveat, Names, caveats, verdict
+from jaxpath.report.sentences import (
+    Caveat,
+    Names,
+    caveats,
+    left_out_caveats,
+    left_out_sentence,
+    verdict,
+    warning_caveats,
+)
 
 __all__ = [
     "Architecture",
@@ -42,6 +50,8 @@ __all__ = [
     "class_words_page",
     "data_set_page",
     "image_page",
+    "left_out_caveats",
+    "left_out_sentence",
     "plot_architectures",
     "plot_attributes",
     "plot_cascade",
@@ -59,5 +69,6 @@ __all__ = [
     "save_figure",
     "save_saliency",
     "verdict",
+    "warning_caveats",
     "write_page",
 ]

@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
+from jaxpath.files import replacing
 from jaxpath.report import depth, parts
 from jaxpath.report.encode import as_picture, heat_over
 from jaxpath.report.style import INK, MUTED, OPEN, PARTLY, SMALL, TEXT, percent, short
@@ -26,7 +27,7 @@ class Captions(NamedTuple):
     """What stands beside each of B images.
 
     Attributes:
-        labels: [B], the true class.
+        labels: [B], the true class; negative where it is not known.
         predictions: [B], the class that the clean target predicts.
         clean: [B], the clean target's probability of the predicted class.
         masked: [B], the same class's probability under the pathway.
@@ -41,8 +42,8 @@ class Captions(NamedTuple):
 def save_figure(figure: Figure, path: Path | str, *, dpi: int = 150) -> Path:
     """Writes ``figure`` to ``path``, whose suffix decides the format; makes its folder."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=dpi, facecolor="white")
+    with replacing(path) as partial:
+        figure.savefig(partial, dpi=dpi, facecolor="white")
     return path
 
 
@@ -61,8 +62,8 @@ def save_saliency(image: np.ndarray, saliency: np.ndarray, path: Path | str) -> 
     for place, tile in enumerate(tiles):
         sheet.paste(tile.resize((width, height), Image.Resampling.NEAREST), (place * (width + _TILE_GAP), 0))
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(path)
+    with replacing(path) as partial:
+        sheet.save(partial)
     return path
 
 
@@ -131,8 +132,8 @@ def plot_pathways(
         parts.draw_image(picture, image)
         channels = [column[index] for column in columns]
         depth.draw_columns(path, channels, sites)
-        said, true = _names([int(predicted), int(label)], class_names)
-        wrong = int(label) != int(predicted)
+        wrong = int(label) >= 0 and int(label) != int(predicted)
+        said, true = _names([int(predicted), int(label) if wrong else int(predicted)], class_names)
         verdict = f"predicted {said}, is {true}" if wrong else f"predicted {said}"
         parts.head(path, verdict, wrong=wrong)
         note = f"{_share(channels)} of channels open"

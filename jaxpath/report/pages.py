@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from jaxpath.files import write_text
 from jaxpath.findings.data_set import DataSetFinding
 from jaxpath.findings.facts import ImageFinding, Thumbnail
 from jaxpath.findings.wording import ClassWords
 from jaxpath.report import encode
 from jaxpath.report.charts import Bar, density_bars, map_points, matrix_cells, matrix_uri
 from jaxpath.report.columns import data_set_columns, image_columns, stage_row
-from jaxpath.report.sentences import Names, caveats, data_set_caveats, data_set_facts, verdict
+from jaxpath.report.sentences import Caveat, Names, caveats, data_set_caveats, data_set_facts, verdict
 from jaxpath.report.style import SERIES, number, percent
 from jaxpath.types import Site
 
@@ -35,6 +36,7 @@ class Setting(NamedTuple):
         class_names: Names of the classes, as far as they are known; empty: numbers.
         method: How the pathways were found.
         reference: What pictures are compared with, in words; empty if with nothing.
+        caveats: What to know before anything else on the page is trusted.
         details: Further lines of the footer, such as versions: (name, value).
     """
 
@@ -44,6 +46,7 @@ class Setting(NamedTuple):
     method: str
     reference: str = ""
     details: Sequence[tuple[str, str]] = ()
+    caveats: Sequence[Caveat] = ()
 
 
 class OverviewRow(NamedTuple):
@@ -116,7 +119,7 @@ def data_set_page(
         finding=finding,
         metrics=finding.metrics,
         facts=data_set_facts(finding.metrics),
-        caveats=data_set_caveats(finding),
+        caveats=[*setting.caveats, *data_set_caveats(finding)],
         names=names,
         columns=data_set_columns(finding.records.masks, setting.sites),
         stages=stage_row(setting.sites),
@@ -153,8 +156,7 @@ def class_words_page(described: Sequence[ClassWords], setting: Setting, *, total
 def write_page(html: str, path: str | Path) -> Path:
     """Writes a page; makes its folder."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(html, encoding="utf-8")
+    write_text(path, html)
     return path
 
 

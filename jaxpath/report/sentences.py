@@ -12,6 +12,8 @@ from jaxpath.report.style import number, percent
 
 _HALF = 0.5
 _SOME = 0.1
+_NAMED = 10
+"""Classes that a sentence names."""
 
 Level = Literal["bad", "note", "good"]
 
@@ -51,6 +53,35 @@ class Names:
     def quoted(self, label: int) -> str:
         """The name inside a sentence."""
         return f"“{self(label)}”"
+
+
+def warning_caveats(warnings: Sequence[str]) -> list[Caveat]:
+    """Sentences of :func:`jaxpath.metrics.chance_warnings` as the first thing to know."""
+    parts = (warning.partition(": ") for warning in warnings)
+    return [Caveat("bad", _sentence(title), f"{_sentence(text)}.") for title, _, text in parts]
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def left_out_caveats(left_out: Sequence[str]) -> list[Caveat]:
+    """Says which words no channel could bear, if there are any."""
+    if not left_out:
+        return []
+    return [Caveat("note", "Not every class could be a word", f"{left_out_sentence(left_out)}.")]
+
+
+def left_out_sentence(left_out: Sequence[str]) -> str:
+    """Which classes were not offered as words, by count and name.
+
+    >>> left_out_sentence(["deer", "frog"])
+    'No channel is named after 2 classes of which there were no pictures: deer, frog'
+    """
+    shown = ", ".join(" ".join(name.split()) for name in left_out[:_NAMED])
+    more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
+    count = "1 class" if len(left_out) == 1 else f"{len(left_out)} classes"
+    return f"No channel is named after {count} of which there were no pictures: {shown}{more}"
 
 
 def verdict(finding: ImageFinding, names: Names) -> str:
@@ -207,7 +238,7 @@ def data_set_facts(figures: Mapping[str, Any]) -> list[Fact]:
             _FIGURES.format(metric.fact, **figures),
         )
         for metric in METRICS
-        if metric.fact and math.isfinite(figures[metric.name])
+        if metric.fact and math.isfinite(figures.get(metric.name, math.nan))
     ]
 
 

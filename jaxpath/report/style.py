@@ -40,8 +40,12 @@ _MAX_NAME = 24
 
 
 def literal(text: object) -> str:
-    """Text on one line that matplotlib draws as it stands: two dollar signs start no formula."""
-    return " ".join(str(text).split()).replace("$", r"\$")
+    """Text on one line that matplotlib draws as it stands: two dollar signs start no formula.
+
+    What is not Unicode, as in some file names, is drawn as a code; matplotlib takes none of it.
+    """
+    drawable = str(text).encode("utf-8", "backslashreplace").decode()
+    return " ".join(drawable.split()).replace("$", r"\$")
 
 
 def number(value: float) -> str:

@@ -1,11 +1,12 @@
 """Whole runs from Python: data, training, evaluation and results, as the experiments and commands do them."""
 
 from jaxpath.runs import discover, flint, lap
-from jaxpath.runs.classifiers import WEIGHTS, classifier_accuracy, train_classifier
+from jaxpath.runs.classifiers import WEIGHTS, Classified, classifier_accuracy, classify, train_classifier
 from jaxpath.runs.evaluation import Evaluation, evaluate_generator, evaluate_method
 from jaxpath.runs.generators import (
     GENERATOR,
     TrainedGenerator,
+    generator_file,
     init_generator,
     load_generator,
     make_generator,
@@ -13,22 +14,23 @@ from jaxpath.runs.generators import (
     train_generator,
 )
 from jaxpath.runs.manifest import as_json, environment
+from jaxpath.runs.nets import Net, load_net, preprocessing_facts
 from jaxpath.runs.objective_options import ObjectiveFlags
 from jaxpath.runs.options import ClassifierOptions, DataOptions, GeneratorOptions
 from jaxpath.runs.pictures import read_pictures, save_figures
 from jaxpath.runs.results import report_generator, write_results
-from jaxpath.runs.run import Run, as_config, begin, say
+from jaxpath.runs.run import Run, as_config, begin, say, warn
 from jaxpath.runs.schedules import steps_of, warmup_cosine
 from jaxpath.runs.study import (
-    Net,
     Study,
     check_data,
-    load_net,
     make_study,
     open_data,
+    open_part,
     open_session,
     target_options,
 )
+from jaxpath.runs.weights_options import PreprocessingOptions, WeightsOptions
 from jaxpath.runs.whole_runs import (
     Cifar10,
     Digits,
@@ -46,6 +48,7 @@ __all__ = [
     "GENERATOR",
     "WEIGHTS",
     "Cifar10",
+    "Classified",
     "ClassifierOptions",
     "DataOptions",
     "Digits",
@@ -56,20 +59,24 @@ __all__ = [
     "Launch",
     "Net",
     "ObjectiveFlags",
+    "PreprocessingOptions",
     "Run",
     "Study",
     "TargetRun",
     "TrainedGenerator",
+    "WeightsOptions",
     "as_config",
     "as_json",
     "begin",
     "check_data",
     "classifier_accuracy",
+    "classify",
     "discover",
     "environment",
     "evaluate_generator",
     "evaluate_method",
     "flint",
+    "generator_file",
     "init_generator",
     "lap",
     "load_generator",
@@ -79,8 +86,10 @@ __all__ = [
     "make_generator_step",
     "make_study",
     "open_data",
+    "open_part",
     "open_session",
     "open_study",
+    "preprocessing_facts",
     "read_pictures",
     "report_generator",
     "run_digits",
@@ -93,5 +102,6 @@ __all__ = [
     "train_classifier",
     "train_generator",
     "warmup_cosine",
+    "warn",
     "write_results",
 ]

@@ -8,9 +8,11 @@ from typing import Any
 import jax
 
 from jaxpath import targets
+from jaxpath.files import write_text
 from jaxpath.metrics import METRICS
 from jaxpath.runs.comparison import Comparison, Row, compare_explainers, open_classifier, with_interval
 from jaxpath.runs.generators import GENERATOR, train_generator
+from jaxpath.runs.nets import preprocessing_facts
 from jaxpath.runs.options import GeneratorOptions
 from jaxpath.runs.run import Run, as_config, begin, say
 from jaxpath.runs.schedules import with_epochs
@@ -76,7 +78,7 @@ def ablate(options: AblationStudy) -> dict[str, Row]:
     )
     rows = _compare(study, generators, options)
     if jax.process_index() == 0:
-        (options.out / "ablations.md").write_text(table(rows))
+        write_text(options.out / "ablations.md", table(rows))
         say(table(rows))
     return rows
 
@@ -133,6 +135,7 @@ def _train_variant(study: Study, name: str, seed: int, options: AblationStudy) -
         config = as_config(
             dataclasses.replace(options, seed=seed, generator=settings),
             weights=targets.weights_hash(options.weights),
+            preprocessing=preprocessing_facts(study.target, study.origin),
         )
         settings = with_epochs(settings, options.epochs, study.train)
         train_generator(study.target, study.params, study.train, settings, run=Run(folder, seed, config))
@@ -147,6 +150,7 @@ def _compare(study: Study, generators: tuple[str, ...], options: AblationStudy) 
         model=options.model,
         num_classes=options.num_classes,
         image_size=options.image_size,
+        loading=options.loading,
         data_dir=options.data_dir,
         eval_split=options.eval_split,
         explainers=(),
@@ -158,5 +162,5 @@ def _compare(study: Study, generators: tuple[str, ...], options: AblationStudy) 
     )
     run = begin(comparison, weights=targets.weights_hash(options.weights))
     # In float32, whatever the variants were trained in.
-    target, params = open_classifier(comparison, study.held_out)
-    return compare_explainers(target, params, study.held_out, comparison, run=run)
+    net = open_classifier(comparison, study.held_out)
+    return compare_explainers(net, study.held_out, comparison, run=run)

@@ -1,18 +1,20 @@
 """Classifiers trained from scratch, for those who bring data and no weights."""
 
 import contextlib
+from typing import NamedTuple
 
 import jax
 import optax
 
 from jaxpath import data, metrics, targets, training
 from jaxpath.devices import check_batch_size, make_mesh
+from jaxpath.finite import flags
 from jaxpath.runs.options import ClassifierOptions
 from jaxpath.runs.run import Run, names_of
 from jaxpath.runs.schedules import warmup_cosine
 from jaxpath.runs.study import open_session
 from jaxpath.targets.objective import make_classifier_objective
-from jaxpath.types import Batch, Params, Target
+from jaxpath.types import Batch, InputError, Params, Target
 
 WEIGHTS = "weights.safetensors"
 """A trained classifier in the folder of its run, with torchvision's key names."""
@@ -70,8 +72,14 @@ def train_classifier(target: Target, source: data.Source, options: ClassifierOpt
         )
     trained = {**result.state.extra, "params": result.state.params}
     if jax.process_index() == 0:
-        targets.save_weights(target, trained, run.out / WEIGHTS)
+        targets.save_weights(target, trained, run.out / WEIGHTS, class_names=names_for(target, source))
     return trained
+
+
+def names_for(target: Target, source: data.Source) -> tuple[str, ...]:
+    """The names of the target's classes by the images that it learns from; empty if they do not name all."""
+    names = tuple(source.class_names)
+    return names if len(names) == target.num_classes else ()
 
 
 def make_optimizer(options: ClassifierOptions) -> optax.GradientTransformation:
@@ -85,23 +93,53 @@ def make_optimizer(options: ClassifierOptions) -> optax.GradientTransformation:
     )
 
 
-def classifier_accuracy(
+class Classified(NamedTuple):
+    """What a classifier says of labelled images.
+
+    Attributes:
+        accuracy: Share that is classified correctly.
+        warnings: That it is at chance, or nothing; see :func:`jaxpath.metrics.against_chance`.
+    """
+
+    accuracy: float
+    warnings: list[str]
+
+
+def classify(
     target: Target, params: Params, source: data.Source, *, batch_size: int | None = None
-) -> float:
-    """Share of the images of ``source`` that ``target`` classifies rightly.
+) -> Classified:
+    """Classifies the images of ``source``.
 
     Args:
         target: The classifier.
         params: Its parameters.
         source: Labelled images.
         batch_size: Images at once over all devices; None takes 32 on each.
+
+    Raises:
+        InputError: An image has no label, or a logit is not finite.
     """
 
     def predict(params: Params, batch: Batch) -> dict[str, jax.Array]:
-        return {"predicted": target.apply(params, batch["image"]).logits.argmax(axis=-1)}
+        logits = target.apply(params, batch["image"]).logits
+        return {"predicted": logits.argmax(axis=-1), **flags(logits=logits)}
 
     size = _SCORED_AT_ONCE * jax.device_count() if batch_size is None else batch_size
     session = open_session(target, params, batch_size=size)
     passes = metrics.source_passes(session, source)
     results = metrics.per_image(predict, params, passes, mesh=session.mesh)
-    return metrics.agreement(results["predicted"], results["labels"])
+    predicted, labels = results["predicted"], results["labels"]
+    if (labels < 0).any():
+        raise InputError(
+            f"{(labels < 0).sum()} of {len(labels)} images have no label, so that there is no accuracy; "
+            "score labelled images"
+        )
+    warnings = metrics.chance_warnings(predicted, labels, target.num_classes, who=target.name)
+    return Classified(metrics.agreement(predicted, labels), warnings)
+
+
+def classifier_accuracy(
+    target: Target, params: Params, source: data.Source, *, batch_size: int | None = None
+) -> float:
+    """Share of the images of ``source`` that ``target`` classifies correctly; see :func:`classify`."""
+    return classify(target, params, source, batch_size=batch_size).accuracy

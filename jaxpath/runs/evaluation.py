@@ -72,6 +72,8 @@ def passes_over(session: Session, source: data.Source, options: GeneratorOptions
 
 def first_batch(session: Session, source: data.Source, options: GeneratorOptions) -> Mapping[str, np.ndarray]:
     """The first images of ``source`` that can be read, as a batch without padding."""
-    batch = next(iter(passes_over(session, source, options)()))
-    real = batch["weight"] > 0
+    for batch in passes_over(session, source, options)():
+        real = batch["weight"] > 0
+        if real.any():
+            break
     return {name: values[real] for name, values in batch.items()}

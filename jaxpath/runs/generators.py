@@ -55,18 +55,32 @@ class TrainedGenerator(NamedTuple):
         return Method("gencnp", make, self.params, seed)
 
 
-def load_generator(path: str | Path, target: Target) -> TrainedGenerator:
-    """A generator that was trained before.
+def generator_file(path: str | Path) -> Path:
+    """A generator's file: in the folder of its run, or the file itself."""
+    path = Path(path).expanduser()
+    return path / GENERATOR if path.is_dir() else path
+
+
+def load_generator(path: str | Path, target: Target, *, params: Params | None = None) -> TrainedGenerator:
+    """A generator that was trained before; it is said if its file does not tell its classifier.
 
     Args:
         path: The folder of its run, or its :data:`GENERATOR`.
         target: The classifier that it was trained for.
+        params: That classifier's parameters; None leaves them unchecked.
 
     Raises:
-        InputError: There is no such file, or it is a generator for another target.
+        InputError: There is no such file, or it is a generator for another target, preprocessing or
+            parameters.
     """
-    path = Path(path)
-    return TrainedGenerator(*gencnp.load_generator(path / GENERATOR if path.is_dir() else path, target))
+    path = generator_file(path)
+    trained = TrainedGenerator(*gencnp.load_generator(path, target, params=params))
+    if params is not None and not gencnp.knows_its_classifier(path):
+        say(
+            f"the generator in {path} does not say for which weights and preprocessing it was trained, as an "
+            f"older version of jaxpath wrote it: make sure that it was for these of {target.name}"
+        )
+    return trained
 
 
 def train_generator(
@@ -117,7 +131,9 @@ def train_generator(
     if unreadable:
         say(f"{len(unreadable)} unreadable images were passed over: {', '.join(unreadable[:_NAMED])}")
     if jax.process_index() == 0:
-        gencnp.save_generator(generator, result.state.params, target, run.out / GENERATOR)
+        gencnp.save_generator(
+            generator, result.state.params, target, run.out / GENERATOR, target_params=params
+        )
     return TrainedGenerator(generator, result.state.params, result, unreadable)
 
 

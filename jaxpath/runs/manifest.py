@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxpath.files import replacing
+from jaxpath.files import write_text
 
 _PACKAGES = ("jaxpath", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain")
 
@@ -33,16 +33,18 @@ def command_line() -> str:
 def write_manifest(out: Path, **facts: Any) -> None:
     """Writes ``manifest.json``: the command, versions, device and ``facts`` such as hashes and the seed."""
     manifest: Mapping[str, Any] = {"command": command_line(), **facts, **environment()}
-    with replacing(out / "manifest.json") as partial:
-        partial.write_text(as_json(manifest), encoding="utf-8")
+    write_text(out / "manifest.json", as_json(manifest))
 
 
-def report_details(weights: str, weights_hash: str, seed: int) -> list[tuple[str, str]]:
+def report_details(
+    weights: str, weights_hash: str, seed: int, *, preprocessing: str
+) -> list[tuple[str, str]]:
     """What the foot of a page says about how it was made."""
     made_with = environment()
     packages = ", ".join(f"{name} {made_with['versions'][name]}" for name in ("jaxpath", "jax", "python"))
     return [
         ("weights", f"{Path(weights).name} (SHA-256 {weights_hash[:16]}...)"),
+        ("preprocessing", preprocessing),
         ("seed", str(seed)),
         ("versions", packages),
         ("device", made_with["device"]),

@@ -5,6 +5,9 @@ from typing import Literal
 
 from jaxpath.runs.objective_options import ObjectiveFlags
 
+AUTO = "auto"
+"""Scores what the data set has for that: test, else val, else a share of the training images."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DataOptions:
@@ -15,8 +18,11 @@ class DataOptions:
         data_dir: Where TFDS data sets are prepared.
         train_split: Split to learn from; None takes train, or everything if a share of it is held out.
         train_images: Further images to learn from: a folder or a tar file of class folders.
-        eval_split: Split that is scored; None holds out a share of the training images.
+        eval_split: Split that is scored; auto takes test, else val. None, or auto where there is neither,
+            holds out a share of the training images.
         eval_fraction: Share that is held out without an eval split, drawn by the seed.
+        ignore_exif: Takes pictures as they are stored, as torchvision's readers do, and not turned as their
+            cameras were held.
     """
 
     data: str
@@ -25,6 +31,7 @@ class DataOptions:
     train_images: str | None = None
     eval_split: str | None = None
     eval_fraction: float = 0.2
+    ignore_exif: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

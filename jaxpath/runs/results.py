@@ -7,14 +7,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxpath import metrics, report
-from jaxpath.files import replacing
+from jaxpath import data, metrics, report
+from jaxpath.files import write_arrays, write_text
 from jaxpath.pathways import site_arrays, unflatten
 from jaxpath.runs.evaluation import Evaluation, evaluate_generator, first_batch
 from jaxpath.runs.generators import TrainedGenerator
 from jaxpath.runs.manifest import as_json, environment
 from jaxpath.runs.options import GeneratorOptions
-from jaxpath.runs.run import Run, names_of, say
+from jaxpath.runs.run import Run, names_of, say, warn
 from jaxpath.runs.study import Study, open_session
 from jaxpath.types import Target
 
@@ -48,15 +48,17 @@ def report_generator(
     session = open_session(study.target, study.params, batch_size=options.batch_size)
     examples = first_batch(session, study.held_out, options)
     if jax.process_index() == 0:
-        run.make_folder()
         write_pathways(run.out, study.target, evaluation)
-        draw_pathways(run.out, study.target, evaluation, examples["image"], study.held_out.class_names)
-    count = len(evaluation.records.labels)
+        names = data.names_of_classes(study.held_out, study.target.num_classes)
+        draw_pathways(run.out, study.target, evaluation, examples["image"], names)
+    records = evaluation.records
+    count = len(records.labels)
     unreadable = len(trained.unreadable) + len(study.held_out) - count
     figures = {
         **evaluation.figures,
         "num_images": count,
         "unreadable_images": unreadable,
+        "warnings": metrics.chance_warnings(records.predicted, records.labels, study.target.num_classes),
         **({} if trained.fit is None else {name: getattr(trained.fit, name) for name in SPEED}),
     }
     write_results(figures, run=run)
@@ -64,19 +66,30 @@ def report_generator(
 
 
 def write_results(figures: Mapping[str, Any], *, run: Run) -> None:
-    """Writes ``results.json``: figures, seconds, configuration, versions and device; prints the headlines."""
-    results = {**figures, "seconds": run.seconds, "config": dict(run.config or {}), **environment()}
+    """Writes ``results.json``: figures, warnings, seconds, configuration, versions and device.
+
+    Prints the headlines and the warnings.
+
+    Args:
+        figures: Every metric by its name, and ``warnings``: sentences of what speaks against them, such as
+            :func:`jaxpath.metrics.chance_warnings`.
+        run: The run.
+    """
+    warnings = list(figures.get("warnings", ()))
+    if figures.get("collapsed_sites"):
+        warnings.append(
+            f"the gates of {', '.join(figures['collapsed_sites'])} are the same, all 0 or all 1, for every "
+            "image: these sites tell nothing about any of them"
+        )
+    described = {"warnings": warnings, "seconds": run.seconds, "config": dict(run.config or {})}
+    results = {**figures, **described, **environment()}
     if jax.process_index() == 0:
-        with replacing(run.out / "results.json") as partial:
-            partial.write_text(as_json(results), encoding="utf-8")
+        write_text(run.out / "results.json", as_json(results))
     for name in metrics.metric_names(lambda metric: metric.headline):
         if name in figures:
             say(f"  {name:>16} {figures[name]:.3f}")
-    if figures.get("collapsed_sites"):
-        say(
-            f"  warning: the gates of {', '.join(figures['collapsed_sites'])} are the same, all 0 or all 1, "
-            "for every image: these sites tell nothing about any of them"
-        )
+    for warning in warnings:
+        warn(warning)
     say(f"results: {run.out / 'results.json'}")
 
 
@@ -85,7 +98,7 @@ def write_pathways(out: Path, target: Target, evaluation: Evaluation) -> None:
     arrays = {**evaluation.records._asdict(), **site_arrays(target.sites)}
     if evaluation.frequencies is not None:
         arrays["class_frequencies"] = evaluation.frequencies
-    np.savez_compressed(out / "pathways.npz", **arrays)
+    write_arrays(out / "pathways.npz", arrays)
 
 
 def draw_pathways(

@@ -2,18 +2,20 @@
 
 import contextlib
 import dataclasses
-import hashlib
 import json
+import os
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
 from jaxpath import data, training
+from jaxpath.files import expand_home, prepare_folder
 from jaxpath.runs.objective_options import ObjectiveFlags
+from jaxpath.targets import digest
 from jaxpath.training.checkpoints import Checkpoints
 from jaxpath.types import Params, Target
 
@@ -44,7 +46,7 @@ class Run:
     began: float = dataclasses.field(default_factory=time.perf_counter)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "out", Path(self.out))
+        object.__setattr__(self, "out", Path(expand_home(str(self.out))))
 
     def within(self, folder: str, *, seed: int | None = None) -> "Run":
         """The same run in a folder below its own."""
@@ -56,10 +58,9 @@ class Run:
             return self
         return dataclasses.replace(self, config=as_config(options, seed=self.seed, **more))
 
-    def make_folder(self) -> Path:
-        """Its folder, which exists then."""
-        self.out.mkdir(parents=True, exist_ok=True)
-        return self.out
+    def knowing(self, **more: Any) -> "Run":
+        """The same run, whose configuration says ``more``, of JSON's types."""
+        return dataclasses.replace(self, config={**(self.config or {}), **more})
 
     @property
     def seconds(self) -> float:
@@ -76,8 +77,13 @@ class Run:
             checkpoint_every: Steps between two checkpoints.
             checkpoints: Their folder; None takes ``checkpoints/`` in the run's.
             log_every: Steps between two logged ones.
+
+        Raises:
+            InputError: A folder cannot be written to, or it holds a run of another configuration.
         """
         folder = checkpoints or self.out / "checkpoints"
+        if jax.process_index() == 0:
+            prepare_folder(self.out)
         saver = Checkpoints(folder, config=self.config or {}, save_every=checkpoint_every)
         try:
             yield training.Storage(saver, training.MetricLog(self.out), log_every)
@@ -111,20 +117,16 @@ def as_config(options: Any, **more: Any) -> dict[str, Any]:
     return json.loads(json.dumps({**deciding(options), **more}, default=str))
 
 
-def digest(arrays: Any) -> str:
-    """SHA-256 of a pytree of arrays in hexadecimal: how a configuration names parameters."""
-    names = hashlib.sha256()
-    for path, leaf in jax.tree_util.tree_leaves_with_path(arrays):
-        values = np.ascontiguousarray(leaf)
-        names.update(f"{jax.tree_util.keystr(path)} {values.dtype} {values.shape} ".encode())
-        names.update(values.tobytes())
-    return names.hexdigest()
-
-
 def names_of(target: Target, source: data.Source, params: Params | None = None) -> dict[str, Any]:
     """What a configuration says of a classifier, its parameters if they are given, and the images."""
     names = {"target": target.name, "examples": len(source)}
     return names if params is None else {**names, "params": digest(params)}
+
+
+def warn(message: str) -> None:
+    """Prints what speaks against a result, in red on a terminal that has colours, on process 0 only."""
+    coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    say(f"\033[31mwarning: {message}\033[0m" if coloured else f"warning: {message}")
 
 
 def say(message: str) -> None:

@@ -8,17 +8,19 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxpath import data, explainers, gencnp, metrics, report, targets
+from jaxpath import data, explainers, metrics, report, targets
 from jaxpath.metrics import Method, Passes, Session
+from jaxpath.runs.classifiers import classify
 from jaxpath.runs.evaluation import passes_over
-from jaxpath.runs.generators import train_generator
+from jaxpath.runs.generators import load_generator, train_generator
+from jaxpath.runs.nets import preprocessing_facts
 from jaxpath.runs.options import GeneratorOptions
 from jaxpath.runs.results import write_results
 from jaxpath.runs.run import Run, begin, say
 from jaxpath.runs.schedules import with_epochs
 from jaxpath.runs.study import Study, open_session
 from jaxpath.runs.whole_runs import Cifar10, open_study
-from jaxpath.types import Explainer, InputError, Params, Target
+from jaxpath.types import InputError, Target
 
 TRAINED, UNTRAINED = "generator", "generator of a random target"
 """The two generators in ``results.json``."""
@@ -67,7 +69,8 @@ def check_sanity(options: SanityCheck) -> dict[str, Any]:
         trained_hash=targets.weights_hash(options.trained),
     )
     study = open_study(options)
-    trained = _load_method(study.target, options)
+    run = run.knowing(preprocessing=preprocessing_facts(study.target, study.origin))
+    trained = _load_method(study, options)
     baselines = [_baseline(name, study.target, options) for name in options.explainers]
     untrained = _train_for_random_target(study, options, run=run)
 
@@ -90,7 +93,13 @@ def check_sanity(options: SanityCheck) -> dict[str, Any]:
     if jax.process_index() == 0:
         figure = report.plot_cascade(stages, chance=metrics.random_aciou(options.density))
         report.save_figure(figure, options.out / "cascade.png")
-    figures = {"cascade": stages, "random_target": curves, "num_images": len(study.held_out)}
+    _, warnings = classify(study.target, study.params, study.held_out)
+    figures = {
+        "cascade": stages,
+        "random_target": curves,
+        "num_images": len(study.held_out),
+        "warnings": warnings,
+    }
     write_results(figures, run=run)
     return figures
 
@@ -142,14 +151,10 @@ def cascade(session: Session, method: Method, passes: Passes, *, density: float)
     ]
 
 
-def _load_method(target: Target, options: SanityCheck) -> Method:
-    """The generator that was trained for the target."""
-    generator, weights = gencnp.load_generator(options.trained, target)
-
-    def make(weights: Params) -> Explainer:
-        return gencnp.make_gencnp(target, generator, weights, density=options.density)
-
-    return Method(TRAINED, make, weights, options.seed)
+def _load_method(study: Study, options: SanityCheck) -> Method:
+    """The generator that was trained for the classifier."""
+    generator = load_generator(options.trained, study.target, params=study.params)
+    return generator.method(study.target, density=options.density, seed=options.seed)._replace(name=TRAINED)
 
 
 def _baseline(name: str, target: Target, options: SanityCheck) -> Method:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from jaxpath import devices, gencnp, targets, training
 from jaxpath.devices.mesh import POSITION
-from jaxpath.files import replacing
+from jaxpath.files import write_text
 from jaxpath.runs.generators import init_generator, make_generator, make_generator_step
 from jaxpath.runs.manifest import as_json
 from jaxpath.runs.options import GeneratorOptions
@@ -93,10 +93,8 @@ def measure_scaling(options: Scaling) -> list[StepCost]:
         costs.append(measure_step(name, options))
         say(costs[-1].as_row())
     if jax.process_index() == 0:
-        options.out.mkdir(parents=True, exist_ok=True)
         programs = {"programs": [cost._asdict() for cost in costs]}
-        with replacing(options.out / "results.json") as partial:
-            partial.write_text(as_json(programs), encoding="utf-8")
+        write_text(options.out / "results.json", as_json(programs))
     return costs
 
 

@@ -2,21 +2,13 @@
 
 from typing import Any, NamedTuple
 
-from jaxpath import data, targets
+from jaxpath import data
 from jaxpath.devices import check_batch_size, make_mesh
 from jaxpath.metrics import Session
-from jaxpath.runs.options import DataOptions
+from jaxpath.runs.nets import Net, small_size
+from jaxpath.runs.options import AUTO, DataOptions
+from jaxpath.runs.run import say
 from jaxpath.types import InputError, Params, Target
-
-_SMALL = 64
-"""Images of fewer pixels are taken at their own size."""
-
-
-class Net(NamedTuple):
-    """A classifier and its parameters."""
-
-    target: Target
-    params: Params
 
 
 class Study(NamedTuple):
@@ -27,12 +19,14 @@ class Study(NamedTuple):
         params: Its parameters.
         train: The images to learn from.
         held_out: The images to score, none of which was learned from.
+        origin: Who says which preprocessing the classifier has; see :class:`~jaxpath.runs.nets.Net`.
     """
 
     target: Target
     params: Params
     train: data.Source
     held_out: data.Source
+    origin: str = ""
 
 
 def open_data(options: DataOptions, *, seed: int) -> tuple[data.Source, data.Source]:
@@ -43,16 +37,20 @@ def open_data(options: DataOptions, *, seed: int) -> tuple[data.Source, data.Sou
         seed: Of the held-out share.
 
     Raises:
-        InputError: A data set or split cannot be opened, or ``eval_fraction`` is no share.
+        InputError: A data set or split cannot be opened, they are of different classes, or
+            ``eval_fraction`` is no share.
     """
-    if options.eval_split is not None:
+    scored = options.eval_split
+    if scored == AUTO:
+        scored = _scored_split(options)
+        share = f"{options.eval_fraction:g} of the images, drawn at random"
+        say(f"scored is {share if scored is None else f'the split {scored}'} (--eval-split {AUTO})")
+    if scored is not None:
+        held_out = open_part(options, options.data, scored)
         # By name: digits that are asked for no split are all digits, those to be scored among them.
-        train = data.open_source(
-            options.data, split=options.train_split or "train", data_dir=options.data_dir
-        )
-        held_out = data.open_source(options.data, split=options.eval_split, data_dir=options.data_dir)
+        train = open_part(options, options.data, options.train_split or "train")
     elif 0 < options.eval_fraction < 1:
-        everything = data.open_source(options.data, split=options.train_split, data_dir=options.data_dir)
+        everything = open_part(options, options.data, options.train_split)
         train, held_out = data.split(everything, options.eval_fraction, seed)
     else:
         raise InputError(
@@ -60,39 +58,64 @@ def open_data(options: DataOptions, *, seed: int) -> tuple[data.Source, data.Sou
             "to score with --eval-split"
         )
     if options.train_images is not None:
-        train = data.concatenate([train, data.open_source(options.train_images)])
-    return train, held_out
+        train = data.concatenate([train, open_part(options, options.train_images)])
+    return train, data.align(train, held_out)
 
 
-def load_net(model: str, weights: str, **shape: Any) -> Net:
-    """A trained classifier by its name and weights.
+def _scored_split(options: DataOptions) -> str | None:
+    """The split of the data that is there to be scored; None if there is none."""
+    try:
+        data.open_source(options.data, split="test", data_dir=options.data_dir)
+    except data.MissingSplit as missing:
+        return data.find_part(missing.names, "val")
+    return "test"
 
-    Args:
-        model: Name of the target.
-        weights: Its weights: .safetensors, .pth, or hf://owner/name.
-        **shape: Keywords of the target's maker; None keeps the maker's own.
+
+def open_part(options: DataOptions, spec: str, split: str | None = None) -> data.Source:
+    """The images ``spec`` names, or a split of them, read as ``options`` say.
 
     Raises:
-        InputError: The model or the weights cannot be opened, or do not fit each other.
+        InputError: They cannot be opened.
     """
-    target = targets.make_target(model, **{name: v for name, v in shape.items() if v is not None})
-    return Net(target, targets.load_weights(target, weights))
+    source = data.open_source(spec, split=split, data_dir=options.data_dir)
+    return data.ignore_exif(source) if options.ignore_exif else source
 
 
-def make_study(net: Net, train: data.Source, held_out: data.Source) -> Study:
+def make_study(net: Net, train: data.Source, held_out: data.Source, *, labels_needed: bool = True) -> Study:
     """A trained classifier with its images.
 
+    Args:
+        net: The classifier.
+        train: The images to learn from.
+        held_out: The images to score.
+        labels_needed: Whether every image must have a label.
+
     Raises:
-        InputError: A label is none of its classes.
+        InputError: A label is none of its classes, or the data have other classes.
     """
-    check_data(net.target, train, held_out)
-    return Study(*net, train, held_out)
+    train, held_out = (fit_data(net, source, labels_needed=labels_needed) for source in (train, held_out))
+    return Study(net.target, net.params, train, held_out, net.origin)
 
 
-def check_data(target: Target, *sources: data.Source) -> None:
+def fit_data(net: Net, source: data.Source, *, labels_needed: bool = True) -> data.Source:
+    """The images with the classifier's labels, by name where its weights carry the names of its classes.
+
+    Args:
+        net: The classifier.
+        source: Images.
+        labels_needed: Whether every image must have a label.
+
+    Raises:
+        InputError: A label is none of its classes, or the data have other classes.
+    """
+    known = data.Known(net.class_names, "the classifier")
+    return data.fit_classes(source, net.target.num_classes, known, needed=labels_needed)
+
+
+def check_data(target: Target, *sources: data.Source, labels_needed: bool = True) -> None:
     """Raises an error unless every label is one of the target's classes: before training, not after it."""
     for source in sources:
-        data.check_labels(source, target.num_classes)
+        data.check_labels(source, target.num_classes, needed=labels_needed)
 
 
 def target_options(source: data.Source, *, image_size: int | None = None) -> dict[str, Any]:
@@ -103,12 +126,12 @@ def target_options(source: data.Source, *, image_size: int | None = None) -> dic
         image_size: Side of the square images that the target takes; None keeps the maker's own, or that of
             small images.
     """
-    image = source[0]["image"]
+    image = data.first_stored(source)
     options: dict[str, Any] = {"num_classes": source.num_classes}
     if not isinstance(image, bytes):
         options["channels"] = image.shape[-1]
-        if image.shape[0] < _SMALL:
-            options["image_size"] = image.shape[:2]
+        if (small := small_size(source)) is not None:
+            options["image_size"] = small
     if image_size is not None:
         options["image_size"] = image_size
     return options

@@ -4,14 +4,16 @@ import dataclasses
 from pathlib import Path
 
 from jaxpath import data, targets
-from jaxpath.runs.classifiers import WEIGHTS, classifier_accuracy, train_classifier
+from jaxpath.runs.classifiers import WEIGHTS, classify, train_classifier
 from jaxpath.runs.evaluation import Evaluation
 from jaxpath.runs.generators import train_generator
-from jaxpath.runs.options import ClassifierOptions, DataOptions, GeneratorOptions
+from jaxpath.runs.nets import load_net, preprocessing_facts
+from jaxpath.runs.options import AUTO, ClassifierOptions, DataOptions, GeneratorOptions
 from jaxpath.runs.results import report_generator, write_results
 from jaxpath.runs.run import begin, say
 from jaxpath.runs.schedules import steps_of, with_epochs
-from jaxpath.runs.study import Study, check_data, load_net, make_study, open_data, target_options
+from jaxpath.runs.study import Study, check_data, make_study, open_data, target_options
+from jaxpath.runs.weights_options import WeightsOptions
 from jaxpath.start_up import Launch
 
 
@@ -23,8 +25,9 @@ class GeneratorRun(DataOptions, Launch):
         weights: The target's weights: .safetensors, .pth, or hf://owner/name.
         out: Folder of the run; the same command continues a run that was stopped.
         model: Name of the target.
-        num_classes: Classes of the target; None keeps the model's own.
-        image_size: Side of the square images that the target takes; None keeps its own.
+        num_classes: Classes of the target; None keeps those of the weights.
+        image_size: Side of the square images that the target takes; None keeps that of the weights, or
+            its own.
         epochs: Passes over the training images, in place of steps.
         seed: Of initialisation, order, draws and the held-out share.
     """
@@ -36,6 +39,7 @@ class GeneratorRun(DataOptions, Launch):
     image_size: int | None = None
     epochs: float | None = None
     seed: int = 0
+    loading: WeightsOptions = dataclasses.field(default_factory=WeightsOptions)
     generator: GeneratorOptions = dataclasses.field(default_factory=GeneratorOptions)
 
 
@@ -103,7 +107,7 @@ class TargetRun(DataOptions, Launch):
 
     model: str = "resnet20"
     out: Path = Path("runs/target")
-    eval_split: str | None = "test"
+    eval_split: str | None = AUTO
     eval_fraction: float = 0.1
     image_size: int | None = None
     epochs: float | None = None
@@ -120,14 +124,19 @@ def open_study(options: GeneratorRun) -> Study:
     train, held_out = open_data(options, seed=options.seed)
     channels = target_options(train).get("channels")
     shape = {"num_classes": options.num_classes, "image_size": options.image_size, "channels": channels}
-    net = load_net(options.model, options.weights, dtype=options.generator.precision, **shape)
-    return make_study(net, train, held_out)
+    precision = options.generator.precision
+    net = load_net(
+        options.model, options.weights, options=options.loading, like=train, dtype=precision, **shape
+    )
+    # A generator learns from what the classifier says; without labels there is no accuracy, and that is all.
+    return make_study(net, train, held_out, labels_needed=False)
 
 
 def run_generator(options: GeneratorRun) -> Evaluation:
     """Opens classifier and data, trains a generator, scores it on held-out images, writes everything."""
     run = begin(options, weights=targets.weights_hash(options.weights))
     study = open_study(options)
+    run = run.knowing(preprocessing=preprocessing_facts(study.target, study.origin))
     generator = with_epochs(options.generator, options.epochs, study.train)
     say(f"generator: pathways of the frozen {study.target.name}, {len(study.train)} training images")
     trained = train_generator(study.target, study.params, study.train, generator, run=run)
@@ -157,8 +166,9 @@ def run_target(options: TargetRun) -> float:
         steps = steps_of(options.epochs, train, classifier.train_batch_size)
         classifier = dataclasses.replace(classifier, train_steps=steps)
     params = train_classifier(target, train, classifier, run=run)
-    accuracy = classifier_accuracy(target, params, held_out)
+    accuracy, warnings = classify(target, params, held_out)
     say(f"accuracy on {len(held_out)} held-out images: {accuracy:.4f}")
-    write_results({"target_accuracy": accuracy, "num_images": len(held_out)}, run=run)
+    figures = {"target_accuracy": accuracy, "num_images": len(held_out), "warnings": warnings}
+    write_results(figures, run=run)
     say(f"weights: {run.out / WEIGHTS}")
     return accuracy

@@ -5,8 +5,8 @@ Every network is made by :func:`make_target`, or by the maker of its name, such 
 
 - ``num_classes``: K; 1000 for the ImageNet families, 10 for the CIFAR ResNets.
 - ``dtype``: the type it computes in, ``"float32"`` or ``"bfloat16"``.
-- ``image_size``: (H, W) or the side of a square, of images that are used without resizing; by
-  default 224 after a resize to 256, 32 for the CIFAR ResNets and 28 for ``lenet`` and ``digit_cnn``.
+- ``image_size``: (H, W) or the side of a square, as :func:`make_preprocessing` takes it; by default 224
+  after a resize to 256, 32 for the CIFAR ResNets and 28 for ``lenet`` and ``digit_cnn``.
 - ``channels``: of an image; 3, and 1 for these two.
 
 ResNets and VGGs also take ``pooling``, a :class:`~jaxpath.targets.pooling.Pooling`: how maps get smaller.
@@ -22,6 +22,7 @@ from collections.abc import Callable
 from jaxpath.targets import registry
 from jaxpath.targets.activation_detection import ACTIVATIONS
 from jaxpath.targets.adapters import adapt_function, adapt_linen, adapt_nnx, nnx_params
+from jaxpath.targets.digests import digest
 from jaxpath.targets.family import Family
 from jaxpath.targets.frozen import cast_frozen
 from jaxpath.targets.linen import compute_dtype, from_linen, make_preprocessing, normalize
@@ -35,6 +36,7 @@ from jaxpath.targets.lwta import (
     winner_mask,
 )
 from jaxpath.targets.pooling import Pooling
+from jaxpath.targets.preprocessing import describe_preprocessing, with_preprocessing
 from jaxpath.targets.recognition import WeightsDescription, describe_weights
 from jaxpath.targets.registry import make_target, names
 from jaxpath.targets.weights import load_weights, save_weights, weights_hash
@@ -52,7 +54,9 @@ __all__ = [
     "cast_frozen",
     "competing_name",
     "compute_dtype",
+    "describe_preprocessing",
     "describe_weights",
+    "digest",
     "from_linen",
     "load_weights",
     "lwta",
@@ -67,6 +71,7 @@ __all__ = [
     "weights_hash",
     "win_rate",
     "winner_mask",
+    "with_preprocessing",
 ]
 
 __all__ += names()

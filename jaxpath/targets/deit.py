@@ -164,7 +164,7 @@ _SIZES = {"deit_tiny": (192, 3), "deit_small": (384, 6)}
 
 
 def _recognise(shapes: Shapes) -> str | None:
-    width = shapes["cls_token"][-1] if "cls_token" in shapes else None
+    width = shapes["cls_token"][-1] if shapes.get("cls_token") else None
     return next((name for name, size in _SIZES.items() if size[0] == width), None)
 
 
@@ -173,4 +173,11 @@ DEIT = Family(
     _recognise,
     first="patch_embed.proj",
     last="head",
+    # ViTs of these sizes are the same function; their recipes have another mean and std.
+    published={
+        f"{kind}_{size}_patch16_{side}": f"deit_{size}"
+        for kind in ("deit", "vit")
+        for size in ("tiny", "small")
+        for side in (224, 384)
+    },
 )

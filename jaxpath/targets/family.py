@@ -24,6 +24,7 @@ class Family(NamedTuple):
         aliases: Another project's name of a layer -> the name here.
         flattened: The dense layer that reads a flattened grid, if one does. PyTorch flattens [C, H, W],
             Flax [H, W, C].
+        published: timm's name of a network that computes the same function -> the name here.
     """
 
     makers: Mapping[str, Callable[..., Target]]
@@ -32,6 +33,7 @@ class Family(NamedTuple):
     last: str
     aliases: Mapping[str, str] = {}
     flattened: str | None = None
+    published: Mapping[str, str] = {}
 
     def spellings(self, layer: str) -> tuple[str, ...]:
         """The names of a layer: the one here, then its aliases."""

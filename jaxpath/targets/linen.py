@@ -22,13 +22,20 @@ _RECORDS = "intermediates"
 IMAGENET = Preprocessing(resize=256, crop=(224, 224), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 """torchvision's and timm's preprocessing of their ResNets and VGGs."""
 
+_PHOTOGRAPHS = 112
+"""Side from which on a square input is a part of a photograph. Pictures of data sets that are used at their
+own size are smaller: CIFAR's 32, Tiny ImageNet's 64, STL-10's 96."""
+
 
 def make_preprocessing(image_size: int | tuple[int, int] | None = None, channels: int = 3) -> Preprocessing:
     """Makes the preprocessing for a target that takes images of another size or number of channels.
 
     Args:
-        image_size: (H, W), or the side of a square, of images that are used as they are; None for
-            ImageNet's photographs (shorter side to 256, central 224 x 224 crop).
+        image_size: (H, W), or the side of a square. Squares of 112 pixels and more are central crops of
+            photographs, in ImageNet's proportion: shorter side to 256 / 224 of it, so that 224 is the
+            default. Smaller ones, and what is no square, take pictures of that very size as they are, and
+            others resized until they just cover it. None for ImageNet's photographs (shorter side to 256,
+            central 224 x 224 crop).
         channels: Three get ImageNet's colour statistics, which the published CIFAR weights use as
             well; any other number gets their average over the colours.
 
@@ -37,6 +44,8 @@ def make_preprocessing(image_size: int | tuple[int, int] | None = None, channels
 
     >>> make_preprocessing(28, 1)
     Preprocessing(resize=None, crop=(28, 28), mean=(0.449,), std=(0.226,), interpolation='bilinear')
+    >>> make_preprocessing(160).resize, make_preprocessing(224) == make_preprocessing()
+    (183, True)
     """
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
     if channels < 1 or (size is not None and (len(size) != 2 or min(size) < 1)):
@@ -44,7 +53,12 @@ def make_preprocessing(image_size: int | tuple[int, int] | None = None, channels
             f"image_size={image_size} and channels={channels} were given; expected a positive side or "
             "(height, width) and at least one channel"
         )
-    preprocessing = IMAGENET if size is None else IMAGENET._replace(resize=None, crop=size)
+    preprocessing = IMAGENET
+    if size is not None:
+        height, width = size
+        is_photograph = height == width >= _PHOTOGRAPHS
+        resize = round(height * 256 / 224) if is_photograph else None
+        preprocessing = IMAGENET._replace(resize=resize, crop=(height, width))
     if channels != 3:
         preprocessing = preprocessing._replace(mean=(0.449,) * channels, std=(0.226,) * channels)
     return preprocessing

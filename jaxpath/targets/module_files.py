@@ -1,8 +1,10 @@
 """A trained Linen module beside a target as one file: its weights, and in the header how to build it."""
 
+import contextlib
 import dataclasses
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,17 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 from flax.traverse_util import flatten_dict, unflatten_dict
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
-from jaxpath.files import replacing
+from jaxpath.targets.digests import digest
+from jaxpath.targets.headers import parse_object
+from jaxpath.targets.preprocessing import as_facts, describe_preprocessing, from_facts
+from jaxpath.targets.safetensors_files import read_arrays, read_words, write_safetensors
+from jaxpath.targets.weights import check_values
 from jaxpath.types import InputError, Params, Target
+
+_CHECKSUM = "checksum"
+_OF_TARGET = ("target", "preprocessing", "target_params")
+"""What a header says about the classifier, besides sites and classes."""
 
 
 def module_options(module: nn.Module) -> dict[str, Any]:
@@ -23,45 +31,129 @@ def module_options(module: nn.Module) -> dict[str, Any]:
     return {name: getattr(module, name) for name in names}
 
 
-def save_module(path: str | Path, kind: str, header: Mapping[str, Any], params: Params) -> None:
+def save_module(
+    path: str | Path,
+    kind: str,
+    header: Mapping[str, Any],
+    params: Params,
+    *,
+    classifier: tuple[Target, Params],
+) -> None:
     """Writes a ``.safetensors`` file of ``params`` and ``header``, of JSON's types, in one move.
+
+    The header also says to which classifier the module belongs: its name, its image size and preprocessing,
+    and a digest of its parameters.
 
     Args:
         path: The file.
         kind: What it holds, such as ``"generator"``; the header is kept under ``"jaxpath.generator"``.
-        header: How to build the module, and for which target.
+        header: How to build the module, and for which sites and classes.
         params: Nested dicts of arrays.
+        classifier: The target that it was trained for, and that target's parameters.
     """
+    target, target_params = classifier
+    about = (target.name, as_facts(target.preprocessing), digest(target_params))
+    facts = {**header, **dict(zip(_OF_TARGET, about, strict=True))}
     arrays = {"/".join(key): np.asarray(value) for key, value in flatten_dict(params).items()}
-    with replacing(path) as partial:
-        save_file(arrays, partial, metadata={f"jaxpath.{kind}": json.dumps(header)})
+    text = json.dumps({**facts, _CHECKSUM: _checksum(facts, arrays)})
+    write_safetensors(path, arrays, key=f"jaxpath.{kind}", text=text)
 
 
 def read_module(path: str | Path, kind: str) -> tuple[dict[str, Any], Params]:
     """Returns header and parameters of a file that :func:`save_module` wrote.
 
     Raises:
-        InputError: There is no such file, or it holds nothing of this kind.
+        InputError: There is no such file, it holds nothing of this kind, or it is damaged.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if not path.is_file():
         raise InputError(f"there is no {kind} file {path}; give the {kind}.safetensors of a run")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            header = json.loads((file.metadata() or {}).get(f"jaxpath.{kind}", "null"))
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise InputError(f"{path} is no readable safetensors file ({error}); train it again") from error
-    if header is None:
+    words = read_words(path)
+    if f"jaxpath.{kind}" not in words:
         raise InputError(f"{path} holds no {kind}; give the {kind}.safetensors of a run")
-    return header, unflatten_dict(
-        {tuple(key.split("/")): jnp.asarray(value) for key, value in arrays.items()}
-    )
+    header = parse_object(words[f"jaxpath.{kind}"], f"the header of {path}")
+    arrays = read_arrays(path)
+    written = header.pop(_CHECKSUM, None)
+    if written not in (None, _checksum(header, arrays)):
+        raise InputError(f"{path} is not as it was written: it is damaged; copy or train the {kind} again")
+    check_values(arrays.items(), where=str(path))
+    params = unflatten_dict({tuple(key.split("/")): jnp.asarray(value) for key, value in arrays.items()})
+    return header, params
+
+
+def module_fields(header: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a header builds the module, ``sites`` and ``layout`` aside."""
+    apart = (*_OF_TARGET, "sites", "layout")
+    return {name: value for name, value in header.items() if name not in apart}
+
+
+@contextlib.contextmanager
+def named_damage(path: str | Path, kind: str) -> Iterator[None]:
+    """Within it, a field of a header that is missing or of another type is said in one sentence."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"the header of {path} builds no {kind} ({type(error).__name__}: {error}); train the {kind} again"
+        ) from error
+
+
+def names_parameters(path: str | Path, kind: str) -> bool:
+    """Whether a file says for which parameters its module was trained; those of older versions do not.
+
+    Raises:
+        InputError: As in :func:`read_module`.
+    """
+    path = Path(path).expanduser()
+    text = read_words(path).get(f"jaxpath.{kind}", "{}")
+    return "target_params" in parse_object(text, f"the header of {path}")
+
+
+def check_classifier(
+    header: Mapping[str, Any], target: Target, params: Params | None, path: str | Path, kind: str
+) -> None:
+    """Raises an error unless the module in ``path`` belongs to this classifier, by its ``header``.
+
+    Args:
+        header: Of the file.
+        target: The classifier.
+        params: Its parameters; None leaves them unchecked.
+        path: The file.
+        kind: What it holds.
+
+    Raises:
+        InputError: It was trained for a target of another name or number of classes, for pictures of another
+            size or preprocessing, or for other parameters.
+    """
+    if header.get("target") != target.name or header.get("num_classes") != target.num_classes:
+        raise wrong_target(header, target, path, kind)
+    if "preprocessing" in header:
+        trained = from_facts(header["preprocessing"], f"the header of {path}")
+        if trained != target.preprocessing:
+            raise InputError(
+                f"the {kind} in {path} was trained on pictures with {describe_preprocessing(trained)}, and "
+                f"{target.name} takes them with {describe_preprocessing(target.preprocessing)}; open the "
+                f"classifier as it was then, or train another {kind}"
+            )
+    if params is not None and header.get("target_params") not in (None, found := digest(params)):
+        raise InputError(
+            f"the {kind} in {path} was trained for other weights of {target.name} (digest "
+            f"{str(header['target_params'])[:12]}) than those that were given ({found[:12]}); give the "
+            f"weights that it was trained for, or train another {kind} for these"
+        )
 
 
 def wrong_target(header: Mapping[str, Any], target: Target, path: str | Path, kind: str) -> InputError:
     """The error that says what the module in ``path`` was trained for, by its ``header``."""
     return InputError(
-        f"the {kind} in {path} was trained for {header['target']} with {header['num_classes']} classes; "
+        f"the {kind} in {path} was trained for {header.get('target')} with {header.get('num_classes')} "
+        "classes; "
         f"expected one for {target.name} with {target.num_classes}: make that target, or train another {kind}"
     )
+
+
+def _checksum(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
+    text = json.dumps(header, sort_keys=True)
+    return hashlib.sha256(f"{text} {digest(dict(arrays))}".encode()).hexdigest()

@@ -37,6 +37,12 @@ def names() -> tuple[str, ...]:
     return tuple(makers())
 
 
+def published() -> dict[str, str]:
+    """The names of networks in timm, and our own -> ours."""
+    names = {name: name for name in makers()}
+    return names | {theirs: ours for family in FAMILIES for theirs, ours in family.published.items()}
+
+
 def families_of(name: str) -> tuple[Family, ...]:
     """The family of a target by its name; all of them, whose key names may help, if the name is in none."""
     base, _ = split_name(name)

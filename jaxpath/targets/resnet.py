@@ -259,6 +259,11 @@ IMAGENET_RESNET = Family(
     first="conv1",
     last="fc",
     aliases={"linear": "fc"},
+    published={
+        **{f"tv_resnet{depth}": f"resnet{depth}" for depth in (34, 50, 101, 152)},
+        **{f"gluon_resnet{depth}_v1b": f"resnet{depth}" for depth in (18, 34, 50, 101, 152)},
+        **{f"{recipe}_resnet{depth}": f"resnet{depth}" for recipe in ("ssl", "swsl") for depth in (18, 50)},
+    },
 )
 
 CIFAR_RESNET = Family(

@@ -98,18 +98,16 @@ def canonical(
 ) -> dict[str, np.ndarray]:
     """Renames the tensors of a state dict as the families do, as far as they know the other names.
 
-    Drops BatchNorm's step counters and the prefix of ``torch.nn.DataParallel``.
+    Drops BatchNorm's step counters.
 
     Args:
         tensors: The file's tensors by name.
         expected: The names that the target has.
         families: Those whose aliases are understood.
     """
-    wrapped = all(key.startswith("module.") for key in tensors)
     aliases = [alias for family in families for alias in family.aliases.items()]
     renamed = {}
-    for key, tensor in tensors.items():
-        name = key.removeprefix("module.") if wrapped else key
+    for name, tensor in tensors.items():
         if name.endswith("num_batches_tracked"):
             continue
         layer, _, leaf = name.rpartition(".")

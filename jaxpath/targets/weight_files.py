@@ -1,23 +1,33 @@
-"""Files that hold a state dict, as NumPy arrays by name: safetensors, PyTorch's own, the Hugging Face Hub."""
+"""Files that hold a network's weights: where they are, and which of the states in them is taken."""
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file
-
+from jaxpath.files import expand_home
+from jaxpath.targets import torch_files
+from jaxpath.targets.safetensors_files import read_words, stored_tensors
+from jaxpath.targets.state_dicts import Known, State, choose_state, find_states
 from jaxpath.types import InputError
 
 HUB = "hf://"
-TARGET = "jaxpath.target"
-"""Key in the header of a ``.safetensors`` file under which a target's name is kept."""
+SUFFIXES = (".safetensors", *torch_files.SUFFIXES)
 
-_TORCH_SUFFIXES = (".pth", ".pt", ".th", ".bin")
-_WRAPPERS = ("state_dict", "model")
-"""Keys under which training scripts keep the state dict, beside the epoch and so on."""
+
+class Contents(NamedTuple):
+    """A file of weights.
+
+    Attributes:
+        file: Where it lies on this machine.
+        state: The state that is taken.
+        states: All that it holds.
+        words: Of the header of a safetensors file; otherwise empty.
+    """
+
+    file: Path
+    state: State
+    states: tuple[State, ...]
+    words: Mapping[str, str]
 
 
 def local_file(path: str | Path) -> Path:
@@ -30,8 +40,10 @@ def local_file(path: str | Path) -> Path:
         InputError: There is no such file, or the ``hub`` extra is missing, or the download failed.
     """
     if str(path).startswith(HUB):
-        return _download(*parse_hub_path(str(path)))
-    file = Path(path).expanduser()
+        found = download(*parse_hub_path(str(path)))
+        assert found is not None
+        return found
+    file = Path(expand_home(str(path)))
     if not file.is_file():
         state = "is a folder" if file.is_dir() else "does not exist"
         raise InputError(
@@ -40,30 +52,33 @@ def local_file(path: str | Path) -> Path:
     return file
 
 
-def read_tensors(file: Path) -> dict[str, np.ndarray]:
-    """Returns the tensors of a ``.safetensors`` or PyTorch file by name, in the file's types.
+def read_contents(path: str | Path, known: Known, *, state: str | None = None) -> Contents:
+    """Looks into a file of weights; values are read when they are asked for.
+
+    Args:
+        path: As for :func:`local_file`.
+        known: Recognises a network by its shapes.
+        state: As for :func:`~jaxpath.targets.state_dicts.choose_state`.
 
     Raises:
-        InputError: The suffix is unknown, the file is damaged or holds no state dict, or the ``torch``
-            extra that a PyTorch file needs is missing.
+        InputError: The file is missing or damaged, its suffix is unknown, it holds no state dict or not the
+            one that was asked for; or PyTorch, which its own files need, is missing.
     """
+    file = local_file(path)
+    tree: Mapping[Any, Any]
     if file.suffix == ".safetensors":
-        try:
-            return load_file(file)
-        except SafetensorError as error:
-            raise InputError(f"{file} is no readable safetensors file ({error}); fetch it again") from error
-    if file.suffix in _TORCH_SUFFIXES:
-        return _read_torch(file)
-    suffixes = ", ".join((".safetensors", *_TORCH_SUFFIXES))
-    raise InputError(f"the weights file {file} has the suffix {file.suffix!r}; expected one of {suffixes}")
-
-
-def read_target_name(file: Path) -> str | None:
-    """The name of the target whose weights a readable file holds; None if the file does not say it."""
-    if file.suffix != ".safetensors":
-        return None
-    with safe_open(file, framework="numpy") as opened:
-        return (opened.metadata() or {}).get(TARGET)
+        words, tree = read_words(file), stored_tensors(file)
+    elif file.suffix in torch_files.SUFFIXES:
+        words, tree = {}, torch_files.read_tree(file)
+    else:
+        raise InputError(
+            f"the weights file {file} has the suffix {file.suffix!r}; expected one of {', '.join(SUFFIXES)}"
+        )
+    states = find_states(tree, known)
+    if not states:
+        keys = ", ".join(str(key) for key in list(tree)[:8]) or "nothing"
+        raise InputError(f"{file} holds {keys}; expected a state dict, alone or under a key")
+    return Contents(file, choose_state(states, state, str(path)), tuple(states), words)
 
 
 def parse_hub_path(path: str) -> tuple[str, str]:
@@ -79,10 +94,20 @@ def parse_hub_path(path: str) -> tuple[str, str]:
     return f"{owner}/{name}", file or "model.safetensors"
 
 
-def _download(repository: str, file: str) -> Path:
+def download(repository: str, file: str, *, optional: bool = False) -> Path | None:
+    """Downloads a file of a repository on the Hub, unless it is there already.
+
+    Args:
+        repository: ``owner/name``.
+        file: Its path there.
+        optional: Whether the repository may lack it; then None is returned.
+
+    Raises:
+        InputError: The ``hub`` extra is missing, or the download failed.
+    """
     try:
         from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import HfHubHTTPError
+        from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
     except ImportError as error:
         raise InputError(
             f"downloading {HUB}{repository} needs huggingface_hub; install it by: pip install jaxpath[hub]"
@@ -90,36 +115,9 @@ def _download(repository: str, file: str) -> Path:
     try:
         return Path(hf_hub_download(repository, file))
     # OSError covers a broken connection and a full disk, ValueError a malformed repository name.
-    except (HfHubHTTPError, OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except (HfHubHTTPError, EntryNotFoundError, OSError, ValueError) as error:
+        # Without a connection, the Hub's library cannot tell either: that error is one of files, too.
+        if optional and isinstance(error, EntryNotFoundError) and not isinstance(error, FileNotFoundError):
+            return None
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise InputError(f"{HUB}{repository}/{file} could not be downloaded: {reason}") from error
-
-
-def _read_torch(file: Path) -> dict[str, np.ndarray]:
-    try:
-        import torch
-    except ImportError as error:
-        raise InputError(
-            f"reading {file} needs PyTorch; install it by: pip install jaxpath[torch], or convert the file "
-            "to .safetensors"
-        ) from error
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise InputError(
-            f"{file} is damaged or holds more than tensors; fetch it again, or save model.state_dict() alone"
-        ) from error
-    for wrapper in _WRAPPERS:
-        if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
-            state = state[wrapper]
-    if not isinstance(state, Mapping) or not any(torch.is_tensor(value) for value in state.values()):
-        content = f"the keys {list(state)[:8]}" if isinstance(state, Mapping) else f"a {type(state).__name__}"
-        raise InputError(
-            f"{file} holds {content}; expected a state dict, alone or under 'state_dict' or 'model'"
-        )
-    return {str(key): _as_numpy(value) for key, value in state.items() if torch.is_tensor(value)}
-
-
-def _as_numpy(tensor: Any) -> np.ndarray:
-    # NumPy has no bfloat16, and float32 holds every half-precision number exactly.
-    return (tensor.float() if tensor.is_floating_point() else tensor).detach().numpy()

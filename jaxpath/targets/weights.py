@@ -1,68 +1,92 @@
 """Trained weights: from PyTorch's files into a target's parameters and back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
-from safetensors.numpy import save_file
 
-from jaxpath.files import replacing, sha256_of
+from jaxpath.files import sha256_of
+from jaxpath.targets.digests import digest
+from jaxpath.targets.headers import KEY, WeightsHeader, header_text, read_header
 from jaxpath.targets.lwta import split_name
-from jaxpath.targets.recognition import recognise
+from jaxpath.targets.preprocessing import describe_preprocessing
+from jaxpath.targets.recognition import is_known, recognise
 from jaxpath.targets.registry import families_of
+from jaxpath.targets.safetensors_files import write_safetensors
 from jaxpath.targets.torch_names import Slot, canonical, parameter_slots
-from jaxpath.targets.weight_files import TARGET, local_file, read_target_name, read_tensors
+from jaxpath.targets.weight_files import local_file, read_contents
 from jaxpath.types import InputError, Params, Target
 
 _MOST_LISTED = 8
 """Keys of one kind that an error lists before it only counts them."""
 
 
-def load_weights(target: Target, path: str | Path) -> Params:
+def load_weights(target: Target, path: str | Path, *, state: str | None = None) -> Params:
     """Loads trained weights into a target's parameters.
 
     Half-precision tensors become float32, exactly. torchvision's and timm's names are understood, and
-    those of the CIFAR ResNets of akamaster/pytorch_resnet_cifar10.
+    those of the CIFAR ResNets of akamaster/pytorch_resnet_cifar10. Keys and prefixes that wrap a state dict
+    are taken off, such as ``model_state_dict``, ``module.`` and ``_orig_mod.``.
 
     Args:
         target: The target the weights are for.
-        path: A ``.safetensors`` file; a ``.pth``, ``.pt``, ``.th`` or ``.bin`` file, which needs the
-            ``torch`` extra; or ``hf://owner/name`` or ``hf://owner/name/file`` on the Hugging Face Hub,
-            which needs the ``hub`` extra and the network.
+        path: A ``.safetensors`` file; a ``.pth``, ``.pt``, ``.th``, ``.bin``, ``.ckpt`` or ``.tar`` file of
+            ``torch.save``, which needs the ``torch`` extra; or ``hf://owner/name`` or
+            ``hf://owner/name/file`` on the Hugging Face Hub, which needs the ``hub`` extra and the network.
+        state: Which state of a checkpoint that holds several: ``"ema"``, the averaged one; ``"raw"``, the one
+            that was trained; or the key under which it lies. None takes the raw one, or the only one.
 
     Returns:
         Parameters of the same structure as ``target.init(key)``.
 
     Raises:
         InputError: The file is missing, damaged or of another kind, or its tensors are not this
-            target's; then missing, unexpected and misshaped keys are listed together. Or it says that it
-            was trained with another number of competing units.
+            target's; then missing, unexpected and misshaped keys are listed together. Or a value is no finite
+            number, or a variance is negative; then the tensor is named. Or the file's header says that it was
+            trained with another number of competing units, or with another preprocessing.
     """
     slots = parameter_slots(target)
-    file = local_file(path)
-    tensors = canonical(read_tensors(file), {slot.key for slot in slots}, families_of(target.name))
+    contents = read_contents(path, is_known, state=state)
+    stored = {name: tensor.read() for name, tensor in contents.state.tensors.items()}
+    tensors = canonical(stored, {slot.key for slot in slots}, families_of(target.name))
     _check_tensors(tensors, slots, target=target, path=path)
-    saved = read_target_name(file)
-    if saved is not None and split_name(saved)[1] != split_name(target.name)[1]:
+    header = read_header(contents.words, str(path))
+    if header is not None:
+        _check_header(header, target, path)
+    # float64 may hold what float32 cannot; it becomes infinite, which is refused.
+    with np.errstate(over="ignore"):
+        arrays = {slot.path: slot.from_torch(tensors[slot.key]) for slot in slots}
+    check_values(((slot.key, arrays[slot.path]) for slot in slots), where=str(path))
+    params = unflatten_dict({place: jnp.asarray(array) for place, array in arrays.items()})
+    if header is not None and header.digest not in (None, digest(params)):
         raise InputError(
-            f"the weights in {str(path)!r} are those of {saved}, whose units act differently than those of "
-            f"{target.name}; make the target {saved}"
+            f"the tensors in {str(path)!r} are not those that were written: the file is damaged or was "
+            "changed; fetch or train them again, or write changed ones with targets.save_weights"
         )
-    arrays = {slot.path: jnp.asarray(slot.from_torch(tensors[slot.key])) for slot in slots}
-    return unflatten_dict(arrays)
+    return params
 
 
-def save_weights(target: Target, params: Params, path: str | Path) -> None:
+def save_weights(
+    target: Target, params: Params, path: str | Path, *, class_names: Sequence[str] = ()
+) -> None:
     """Writes a target's parameters as a ``.safetensors`` file with torchvision's names and layouts.
 
-    The file's header holds the target's name.
+    The file's header holds what tensors do not tell: the target's name, its preprocessing and image size, the
+    number and the names of its classes, and a digest of the parameters.
 
     :func:`load_weights` gives the same parameters back, bit for bit.
 
+    Args:
+        target: The target.
+        params: Its parameters.
+        path: The file.
+        class_names: One name per class, or none.
+
     Raises:
-        InputError: The parameters are not this target's, or the suffix is another.
+        InputError: The parameters are not this target's, the suffix is another, or there is not one name for
+            each class.
     """
     path = Path(path)
     if path.suffix != ".safetensors":
@@ -75,8 +99,9 @@ def save_weights(target: Target, params: Params, path: str | Path) -> None:
             "give what its init, train_apply or load_weights returned"
         )
     tensors = {slot.key: slot.to_torch(np.asarray(arrays[slot.path])) for slot in slots}
-    with replacing(path) as partial:
-        save_file(tensors, partial, {TARGET: target.name})
+    written = unflatten_dict({slot.path: np.asarray(arrays[slot.path], np.float32) for slot in slots})
+    text = header_text(target, class_names=class_names, digest=digest(written))
+    write_safetensors(path, tensors, key=KEY, text=text)
 
 
 def weights_hash(path: str | Path) -> str:
@@ -86,6 +111,40 @@ def weights_hash(path: str | Path) -> str:
         InputError: There is no such file.
     """
     return sha256_of(local_file(path))
+
+
+def check_values(arrays: Iterable[tuple[str, np.ndarray]], *, where: str) -> None:
+    """Raises an error that names the first array with a NaN, an infinity, or a negative variance."""
+    for name, array in arrays:
+        if not np.isfinite(array).all():
+            nans, count = int(np.isnan(array).sum()), int((~np.isfinite(array)).sum())
+            raise InputError(
+                f"{name} in {where!r} holds {count} of {array.size} values that are no finite float32 "
+                "numbers "
+                f"({nans} NaN, {count - nans} infinite); nothing computed with it means anything: fetch the "
+                "file again, or save a state from before the training diverged"
+            )
+        if name.endswith("running_var") and array.size and array.min() < 0:
+            raise InputError(
+                f"{name} in {where!r} holds the variance {array.min():.3g}; expected none below 0: fetch the "
+                "file again"
+            )
+
+
+def _check_header(header: WeightsHeader, target: Target, path: str | Path) -> None:
+    if split_name(header.target)[1] != split_name(target.name)[1]:
+        raise InputError(
+            f"the weights in {str(path)!r} are those of {header.target}, whose units act differently than "
+            f"those of {target.name}; make the target {header.target}"
+        )
+    if header.preprocessing not in (None, target.preprocessing):
+        assert header.preprocessing is not None
+        raise InputError(
+            f"the weights in {str(path)!r} were trained on pictures with "
+            f"{describe_preprocessing(header.preprocessing)}, and {target.name} was made for "
+            f"{describe_preprocessing(target.preprocessing)}; make the target with that image_size and "
+            "targets.with_preprocessing, or open the file with runs.load_net"
+        )
 
 
 def _check_tensors(

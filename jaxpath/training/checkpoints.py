@@ -16,6 +16,8 @@ from etils import epath
 from jax.experimental import multihost_utils
 from orbax.checkpoint.checkpoint_managers import LatestN
 
+from jaxpath.files import prepare_folder, reason, refused
+from jaxpath.training.background import quieten
 from jaxpath.training.run_config import check_config, write_config
 from jaxpath.training.state import TrainState
 from jaxpath.types import InputError
@@ -69,6 +71,7 @@ class Checkpoints:
     ):
         self.directory = _absolute(directory)
         self._config, self._save_every = dict(config), save_every
+        quieten()
         self._claim()
         self._manager = ocp.CheckpointManager(
             self.directory,
@@ -163,11 +166,13 @@ class Checkpoints:
         """Says in one sentence what the disk refused, also in a write that began earlier."""
         try:
             yield
-        except OSError as error:
+        except Exception as error:
+            if not refused(error):
+                raise
             last = self._manager.latest_step()
             kept = "none was finished before" if last is None else f"the one of step {last} stays"
             raise InputError(
-                f"cannot write a checkpoint into {self.directory} ({error.strerror or error}); {kept}; "
+                f"cannot write a checkpoint into {self.directory} ({reason(error)}); {kept}; "
                 "make room and start the same command again"
             ) from error
 
@@ -178,13 +183,8 @@ class Checkpoints:
             raise InputError(f"cannot reach {self.directory}: {error}") from error
         _barrier("checked the configuration")
         if jax.process_index() == 0:
-            try:
-                write_config(self.directory, self._config)
-            except OSError as error:
-                raise InputError(
-                    f"cannot write to the folder {self.directory} ({error.strerror or error}); choose a "
-                    "folder that can be written to"
-                ) from error
+            prepare_folder(self.directory)
+            write_config(self.directory, self._config)
         _barrier("wrote the configuration")
 
     def _read(self, step: int, abstract_state: TrainState) -> Restored:

@@ -1,5 +1,6 @@
 """Where a run's numbers go: JSON lines, TensorBoard, and the terminal."""
 
+import contextlib
 import json
 import math
 import os
@@ -12,7 +13,7 @@ from typing import TextIO
 import jax
 from tqdm import tqdm
 
-from jaxpath.files import replacing
+from jaxpath.files import replacing, writing
 from jaxpath.training.events import EventWriter
 
 _SECONDS_BETWEEN_LINES = 10.0
@@ -40,24 +41,27 @@ class MetricLog:
         kept = _lines_up_to(step, self._path)
         # A run that is killed here loses no line.
         with replacing(self._path) as partial:
-            partial.write_text("".join(kept))
-        self._lines = self._path.open("a")
-        self._events = EventWriter(self._directory, first_step=step + 1)
+            partial.write_text("".join(kept), encoding="utf-8")
+        with writing(self._path):
+            self._lines = self._path.open("a", encoding="utf-8")
+            self._events = EventWriter(self._directory, first_step=step + 1)
 
     def write(self, step: int, metrics: Mapping[str, float]) -> None:
         """Logs ``metrics`` of ``step``; :meth:`start` comes first."""
         if self._lines is None or self._events is None:
             return
         finite = {name: float(value) if math.isfinite(value) else None for name, value in metrics.items()}
-        self._lines.write(json.dumps({"step": step, **finite}) + "\n")
-        self._lines.flush()
-        self._events.scalars(step, {name: float(value) for name, value in metrics.items()})
+        with writing(self._path):
+            self._lines.write(json.dumps({"step": step, **finite}) + "\n")
+            self._lines.flush()
+            self._events.scalars(step, {name: float(value) for name, value in metrics.items()})
 
     def close(self) -> None:
-        """Closes the files."""
+        """Closes the files; what could not be written has been said by then."""
         for file in (self._lines, self._events):
             if file is not None:
-                file.close()
+                with contextlib.suppress(OSError):
+                    file.close()
         self._lines = self._events = None
 
 
@@ -116,6 +120,14 @@ class Progress:
 def _lines_up_to(step: int, path: Path) -> list[str]:
     if not path.exists():
         return []
-    lines = path.read_text().splitlines(keepends=True)
-    # Without its line break, the last line was cut off when an earlier run was killed.
-    return [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+    # What is no line of ours was cut off when an earlier run was killed, or is damaged.
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+    return [line for line in lines if line.endswith("\n") and _step_of(line) <= step]
+
+
+def _step_of(line: str) -> float:
+    """The step that a logged line is about; infinity for what is no such line."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return math.inf

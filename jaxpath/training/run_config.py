@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxpath.files import replacing
+from jaxpath.files import read_json, replacing
 from jaxpath.types import InputError
 
 FILE = "config.json"
@@ -21,12 +21,12 @@ def check_config(directory: Path, config: Mapping[str, Any]) -> None:
             compared by their text).
 
     Raises:
-        InputError: Names every field that differs, with both values.
+        InputError: Names every field that differs, with both values; or the file is damaged.
     """
     file = directory / FILE
     if not file.exists():
         return
-    stored, asked = _flat(json.loads(file.read_text())), _flat(_as_json(config))
+    stored, asked = _flat(_read(file)), _flat(_as_json(config))
     differing = [
         f"{name} is {stored.get(name, _MISSING)} there and {asked.get(name, _MISSING)} here"
         for name in sorted(stored.keys() | asked.keys())
@@ -43,6 +43,15 @@ def write_config(directory: Path, config: Mapping[str, Any]) -> None:
     """Makes ``directory`` the folder of the run with ``config``."""
     with replacing(directory / FILE) as partial:
         partial.write_text(json.dumps(_as_json(config), indent=2) + "\n")
+
+
+def _read(file: Path) -> Mapping[str, Any]:
+    remedy = "take another folder, or remove that file if the options are those of the run"
+    expected = f"the configuration of the run in its folder: {remedy}"
+    stored = read_json(file, expected)
+    if not isinstance(stored, Mapping):
+        raise InputError(f"{file} holds no configuration; expected {expected}")
+    return stored
 
 
 def _as_json(config: Mapping[str, Any]) -> dict[str, Any]:

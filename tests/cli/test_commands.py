@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 from figure_files import channel_share
+from safetensors.numpy import load_file, save_file
 
 from jaxpath import data, explainers, gencnp, targets
 from jaxpath.findings import load_class_pathways
@@ -15,7 +16,7 @@ from jaxpath.pathways import flatten
 
 @pytest.fixture
 def common(weights):
-    return ["--weights", weights, "--image-size", 8]
+    return ["--weights", weights]
 
 
 def test_explain_leaves_a_report_figures_pathways_and_a_manifest(
@@ -117,9 +118,67 @@ def test_a_generator_trained_on_the_way_explains(run, common, pictures, many, tm
     # Explained by the file that was left: its pathway is that of the library.
     target = targets.resnet8(image_size=8, channels=1)
     params = targets.load_weights(target, common[1])
-    generator = gencnp.load_generator(out / "generator" / "generator.safetensors", target)
+    generator = gencnp.load_generator(out / "generator" / "generator.safetensors", target, params=params)
     image = data.digits("test").images[1:2]
     explain = jax.jit(gencnp.make_gencnp(target, *generator))
     pathway = explain(params, image, np.zeros(1, int), key=jax.random.key(0))
     with np.load(out / "pathway.npz") as arrays:
         np.testing.assert_array_equal(arrays["masks"], np.asarray(flatten(pathway.masks, target.sites)) > 0)
+
+
+def test_the_size_of_the_weights_is_taken_and_another_is_refused(run, weights, pictures, tmp_path):
+    command = ("explain", pictures / "b.png", "--weights", weights, "--out", tmp_path)
+    status, output, error = run(*command)
+    assert status == 0, error
+    assert "8 x 8, mean 0.449, std 0.226; by the weights" in output
+    assert json.loads((tmp_path / "manifest.json").read_text())["preprocessing"]["crop"] == [8, 8]
+    status, _, error = run(*command, "--image-size", 32)
+    assert status == 2 and "trained on images of 8 x 8 pixels, and 32 x 32 were asked for" in error
+
+
+@pytest.mark.parametrize("command", ["explain", "dataset-report", "class-pathway", "dissect"])
+def test_an_assumed_preprocessing_is_printed_and_stands_in_page_and_manifest(
+    run, command, weights, pictures, many, tmp_path
+):
+    foreign = tmp_path / "foreign.safetensors"
+    save_file(load_file(weights), foreign)
+    what = (pictures / "b.png",) if command == "explain" else ("--data", many)
+    flags = ("--image-size", 8, "--mean", 0.25, "--std", 0.5, "--resize", 9, "--interpolation", "bicubic")
+    out = tmp_path / "out"
+    names = tmp_path / "names.json"
+    names.write_text(json.dumps([f"<b>{number}</b>" for number in range(10)]))
+    asked = ("--weights", foreign, *flags, "--out", out, "--class-names", names)
+    few = ("--top-k", 4) if command == "dissect" else ()
+    status, output, error = run(command, *what, *asked, *few)
+    assert status == 0, error
+    said = "shorter side to 9 (bicubic), crop 8 x 8, mean 0.25, std 0.5; model and preprocessing are assumed"
+    assert output.count(said) == 1
+    facts = json.loads((out / "manifest.json").read_text())["preprocessing"]
+    assert {name: facts[name] for name in facts if name != "origin"} == {
+        "resize": 9,
+        "crop": [8, 8],
+        "mean": [0.25],
+        "std": [0.5],
+        "interpolation": "bicubic",
+    }
+    assert facts["origin"].startswith("model and preprocessing are assumed")
+    for page in out.glob("*.html"):
+        assert said in page.read_text()
+
+
+def test_a_generator_for_another_classifier_is_refused(run, common, pictures, many, weights, tmp_path):
+    target = targets.resnet8(image_size=8, channels=1)
+    other = tmp_path / "other.safetensors"
+    targets.save_weights(target, target.init(jax.random.key(9)), other)
+    generator = gencnp.Generator(target.sites, target.num_classes, width=8, grid=1)
+    params = targets.load_weights(target, weights)
+    clean = target.apply(params, np.zeros((1, 8, 8, 1), np.uint8))
+    path = tmp_path / "generator.safetensors"
+    made = jax.jit(generator.init)(jax.random.key(1), clean)
+    gencnp.save_generator(generator, made, target, path, target_params=params)
+    asked = ("explain", pictures / "b.png", "--generator", path, "--out", tmp_path / "out")
+    status, _, error = run(*asked, "--weights", other)
+    assert status == 2 and "was trained for other weights of resnet8" in error
+    assert len(error.splitlines()) == 1
+    status, _, error = run(*asked, *common)
+    assert status == 0, error

@@ -4,7 +4,9 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from jaxpath import data
 from jaxpath.cli.main import COMMANDS, Group
 
 
@@ -73,7 +75,7 @@ def test_a_mistyped_command_line_is_told_with_status_2(run, words, part):
         ({"--seed": -1}, ["--seed is -1"]),
         ({"--class-names": "names.json"}, ["names.json", "10 names"]),
         ({"--class-names": "broken.png"}, ["broken.png", "cannot be read"]),
-        ({"--class-pathways": "broken.png"}, ["holds no class pathways"]),
+        ({"--class-pathways": "broken.png"}, ["broken.png cannot be read", "class_pathways.npz"]),
         ({"--words": "names.json"}, ["names.json holds no words"]),
         ({"--out": "broken.png"}, ["broken.png cannot be made"]),
     ],
@@ -115,3 +117,93 @@ def test_a_wrong_option_of_class_pathway_is_one_sentence(run, tmp_path, many, we
     assert status == 2 and len(lines) == 1, error
     for part in parts:
         assert part in lines[0], lines[0]
+
+
+COMMANDS_ON_PICTURES = {
+    "explain": ["{folder}"],
+    "class-pathway": ["--data", "{folder}"],
+    "dataset-report": ["--data", "{folder}"],
+    "dissect": ["--data", "{folder}", "--sites", "000.relu", "--top-k", "2"],
+}
+
+
+@pytest.fixture
+def mostly_broken(tmp_path, pictures):
+    """Class folders with three broken files first, in all, and then as many pictures as ``good``."""
+
+    def make(good):
+        folder = tmp_path / "data"
+        for label in range(10):
+            (folder / f"c{label}").mkdir(parents=True)
+        for number in range(3):
+            (folder / "c0" / f"a{number}.png").write_bytes(b"no picture")
+        for number in range(good):
+            content = (pictures / f"{'bcd'[number % 3]}.png").read_bytes()
+            (folder / f"c{number % 10}" / f"z{number}.png").write_bytes(content)
+        for label in range(10):
+            path = folder / f"c{label}"
+            # An empty folder is a class of which there is no picture.
+            if not any(path.iterdir()):
+                (path / "a.png").write_bytes(b"no picture")
+        return folder
+
+    return make
+
+
+@pytest.mark.parametrize("command", COMMANDS_ON_PICTURES)
+def test_broken_files_are_passed_over_as_long_as_any_can_be_read(
+    run, tmp_path, weights, command, mostly_broken, monkeypatch
+):
+    monkeypatch.setattr("jaxpath.cli.explain._BLOCK", 2)
+    folder = mostly_broken(12)
+    arguments = [word.format(folder=folder) for word in COMMANDS_ON_PICTURES[command]]
+    arguments += ["--weights", weights, "--image-size", 8, "--out", tmp_path / "out", "--skip-unreadable"]
+    status, _, error = run(command, *arguments)
+    assert status == 0, error
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest.get("images", len(manifest.get("pictures", []))) == 12
+
+
+@pytest.mark.parametrize("command", COMMANDS_ON_PICTURES)
+def test_where_nothing_can_be_read_every_command_says_the_same(
+    run, tmp_path, weights, command, mostly_broken
+):
+    folder = mostly_broken(0)
+    arguments = [word.format(folder=folder) for word in COMMANDS_ON_PICTURES[command]]
+    arguments += ["--weights", weights, "--image-size", 8, "--out", tmp_path / "out", "--skip-unreadable"]
+    status, _, error = run(command, *arguments)
+    told = error.strip().splitlines()[-1]
+    assert status == 2 and "Traceback" not in error
+    assert told == (
+        f"error: none of the 12 images can be read ({folder}/c0/a0.png: its format is unknown); "
+        "check that the data are images"
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS_ON_PICTURES)
+@pytest.mark.parametrize("ignore", [False, True])
+def test_every_command_turns_pictures_unless_it_is_told_not_to(
+    run, tmp_path, weights, command, pictures, ignore, monkeypatch
+):
+    seen = []
+    real = data.center_crop
+
+    def watched(picture, preprocessing):
+        seen.append(real(picture, preprocessing))
+        return seen[-1]
+
+    monkeypatch.setattr("jaxpath.data.transforms.center_crop", watched)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = np.asarray(Image.open(pictures / "b.png"))
+    for label in range(10):
+        folder = tmp_path / "data" / f"c{label}"
+        folder.mkdir(parents=True)
+        Image.fromarray(stored).save(folder / "x.png", exif=exif)
+    arguments = [word.format(folder=tmp_path / "data") for word in COMMANDS_ON_PICTURES[command]]
+    arguments += ["--weights", weights, "--image-size", 8, "--out", tmp_path / "out"]
+    status, _, error = run(command, *arguments, *(["--ignore-exif"] if ignore else []))
+    assert status == 0, error
+    assert len(seen) >= 10
+    for view in seen:
+        np.testing.assert_array_equal(view[..., 0], stored if ignore else np.rot90(stored, -1))

@@ -53,7 +53,7 @@ def test_the_seed_decides():
 
 
 def test_canvases_that_cannot_be_are_refused():
-    for clutter in (CLUTTER._replace(size=5), CLUTTER._replace(piece=7)):
+    for clutter in (CLUTTER._replace(size=5), CLUTTER._replace(piece=6), CLUTTER._replace(piece=7)):
         with pytest.raises(InputError, match="no larger than the canvas"):
             data.cluttered(pictures(), 2, clutter=clutter, seed=0)
     empty = data.ArraySource(np.zeros((2, 6, 6), np.uint8), np.arange(2))

@@ -155,6 +155,21 @@ def test_a_kept_index_is_made_anew_when_a_class_folder_changes(tmp_path, small_c
     np.testing.assert_array_equal(folder(images).labels, [0, 0, 1, 1, 2, 2])
 
 
+@pytest.mark.parametrize("kind", ["folder", "tar"])
+@pytest.mark.parametrize("left", [0, 50, 400])
+def test_a_kept_index_that_is_cut_short_is_made_anew(tmp_path, kind, left, small_cache, capsys):
+    images = write_images(tmp_path / "images")
+    place = images if kind == "folder" else write_tar(images, tmp_path / "images.tar")
+    open_source(f"{kind}:{place}")
+    (path,) = (tmp_path / "cache" / "jaxpath" / "indices").iterdir()
+    path.write_bytes(path.read_bytes()[:left])
+    source = open_source(f"{kind}:{place}")
+    assert [int(decode(source[i]["image"])[0, 0, 0]) for i in range(5)] == [0, 1, 2, 3, 4]
+    assert f"{path} cannot be read" in capsys.readouterr().err
+    assert isinstance(open_source(f"{kind}:{place}").index.names, np.memmap)
+    assert capsys.readouterr().err == ""
+
+
 def test_a_cache_folder_that_cannot_be_made_changes_nothing(tmp_path, monkeypatch, small_cache):
     (tmp_path / "cache").write_text("a file where the folder should be")
     assert len(folder(write_images(tmp_path / "images"))) == 5

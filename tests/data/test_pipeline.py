@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxpath.data import ArraySource, Reading, Shard, eval_batches, folder, train_batches
+from jaxpath.data import (
+    ArraySource,
+    NothingReadable,
+    Reading,
+    Shard,
+    Subset,
+    UnreadableImage,
+    eval_batches,
+    first_stored,
+    folder,
+    train_batches,
+)
 from jaxpath.types import InputError, Preprocessing
 
 SIZE = 8
@@ -282,3 +293,54 @@ def test_real_photographs_come_in_batches(shared_data):
     assert batch["image"].shape == (16, 224, 224, 3)
     np.testing.assert_array_equal(batch["label"], 2 * batch["index"])
     assert (batch["image"].std(axis=(1, 2, 3)) > 5).all()
+
+
+@pytest.fixture
+def hopeless(tmp_path):
+    """Two files that are no images."""
+    (tmp_path / "hopeless" / "a").mkdir(parents=True)
+    for number in range(2):
+        (tmp_path / "hopeless" / "a" / f"{number}.jpg").write_bytes(b"no picture")
+    return folder(tmp_path / "hopeless")
+
+
+def third_of_a_pass(source, process):
+    """What one of three processes reads of ``source``, without what is no image."""
+    return eval_batches(
+        source,
+        batch_size=3,
+        preprocessing=COLOUR,
+        reading=Reading(skip_unreadable=True),
+        shard=Shard(process, 3),
+    )
+
+
+@pytest.mark.parametrize("process", [0, 1, 2])
+def test_a_pass_without_one_readable_image_says_so_on_every_process(hopeless, process):
+    batches = third_of_a_pass(hopeless, process)
+    expected = r"none of the 2 images can be read \(.*a/0.jpg: its format is unknown\); check"
+    with pytest.raises(NothingReadable, match=expected):
+        list(batches)
+
+
+@pytest.mark.parametrize("process", [0, 1, 2])
+def test_a_process_that_reads_nothing_goes_on_if_others_read_something(damaged, process):
+    # Of six examples numbers 2 and 3 are damaged: process 2 of 3 has 2 and 5, process 0 has 0 and 3.
+    part = Subset(damaged, [0, 1, 2])
+    batches = third_of_a_pass(part, process)
+    (batch,) = batches
+    assert batch["weight"].sum() == (process != 2)
+
+
+def test_the_first_image_that_is_there_says_what_a_data_set_holds(damaged, hopeless):
+    class Absent(Subset):
+        def __getitem__(self, index):
+            if index < 2:
+                raise UnreadableImage("it cannot be read: Permission denied")
+            return super().__getitem__(index)
+
+    assert first_stored(Absent(damaged, range(6))) == b"no picture"
+    with pytest.raises(
+        NothingReadable, match=r"none of the 2 .*a/0.jpg: it cannot be read: Permission denied"
+    ):
+        first_stored(Absent(hopeless, range(2)))

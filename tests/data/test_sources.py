@@ -90,9 +90,17 @@ def test_npz_with_other_arrays_is_refused_by_name(tmp_path, arrays, message):
         npz(path)
 
 
+@pytest.mark.parametrize("white", [1, 16])
+def test_an_npz_whose_white_is_not_255_is_refused(tmp_path, white):
+    images = np.full((3, 2, 2), white, np.uint8)
+    np.savez(tmp_path / "set.npz", images=images, labels=np.arange(3))
+    with pytest.raises(InputError, match=rf"no value above {white}, .* multiply them by {255 / white:g}"):
+        npz(tmp_path / "set.npz")
+
+
 def test_a_file_that_is_no_npz_is_refused(tmp_path):
     (tmp_path / "set.npz").write_bytes(b"not a zip file")
-    with pytest.raises(InputError, match=r"is not an .npz file"):
+    with pytest.raises(InputError, match=r"it is no .npz file, or cut short"):
         npz(tmp_path / "set.npz")
     with pytest.raises(InputError, match="there is no file"):
         npz(tmp_path / "other.npz")

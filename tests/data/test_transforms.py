@@ -15,6 +15,7 @@ from jaxpath.data.transforms import (
     random_box,
     shorter_side_size,
 )
+from jaxpath.targets import make_preprocessing
 from jaxpath.types import InputError, Preprocessing
 
 RGB = ((0.5,) * 3, (0.5,) * 3)
@@ -90,12 +91,77 @@ def test_reducing_by_two_is_the_triangle_filter_of_antialiased_bilinear():
     np.testing.assert_array_equal(view[2, :, 0], [0, 160 * 3 / 8, 160 / 8, 0])
 
 
-def test_without_a_resize_another_size_is_stretched_to_the_crop():
+def test_without_a_resize_the_crops_own_size_is_used_as_it_is():
     preprocessing = Preprocessing(None, (8, 8), *RGB)
     image = noise(8, 8)
     np.testing.assert_array_equal(center_crop(image, preprocessing), image)
-    stretched = center_crop(np.full((5, 16, 1), 7, np.uint8), preprocessing)
-    np.testing.assert_array_equal(stretched, np.full((8, 8, 3), 7))
+    np.testing.assert_array_equal(
+        center_crop(open_picture(encoded(Image.fromarray(image))), preprocessing), image
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "crop", "whole"),
+    # (width, height) of the picture, (height, width) of the crop, (width, height) that just covers it.
+    [
+        ((40, 30), (8, 8), (10, 8)),
+        ((30, 40), (8, 8), (8, 10)),
+        ((5, 16), (8, 8), (8, 25)),
+        ((40, 40), (6, 12), (12, 12)),
+        ((64, 32), (6, 12), (12, 6)),
+        ((100, 32), (6, 12), (18, 6)),
+    ],
+)
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic", "lanczos"])
+def test_without_a_resize_another_size_covers_the_crop_and_is_not_stretched(size, crop, whole, interpolation):
+    image = Image.fromarray(noise(*size[::-1]))
+    resized = np.asarray(image.resize(whole, Image.Resampling[interpolation.upper()]))
+    top, left = (round((length - side) / 2) for length, side in zip(whole[::-1], crop, strict=True))
+    expected = resized[top : top + crop[0], left : left + crop[1]]
+    view = center_crop(np.asarray(image), Preprocessing(None, crop, *RGB, interpolation))
+    np.testing.assert_array_equal(view, expected)
+
+
+def test_a_disc_stays_a_disc_at_every_image_size():
+    y, x = np.mgrid[:300, :500]
+    disc = (((x - 250) ** 2 + (y - 150) ** 2 < 80**2) * 255).astype(np.uint8)[..., None]
+    for image_size in (None, 32, 96, (60, 90), 112, 224, 300):
+        preprocessing = make_preprocessing(image_size, 1)
+        view = center_crop(disc, preprocessing)[..., 0] > 127
+        height, width = view.any(axis=1).sum(), view.any(axis=0).sum()
+        assert abs(height - width) <= 1, image_size
+
+
+def test_the_image_size_of_the_default_is_the_default():
+    photograph = noise(375, 500)
+    view = center_crop(photograph, make_preprocessing(224))
+    np.testing.assert_array_equal(view, center_crop(photograph, make_preprocessing()))
+
+
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic", "lanczos"])
+def test_views_are_resampled_as_the_target_says(interpolation):
+    image = Image.fromarray(noise(50, 75))
+    preprocessing = Preprocessing(20, (16, 16), *RGB, interpolation)
+    resized = np.asarray(image.resize((30, 20), Image.Resampling[interpolation.upper()]))
+    np.testing.assert_array_equal(center_crop(np.asarray(image), preprocessing), resized[2:18, 7:23])
+    # The whole picture, by the only box that is allowed.
+    view = random_resized_crop(
+        np.asarray(image),
+        np.random.default_rng(0),
+        (20, 30),
+        scale=(1, 1),
+        ratio=(1.5, 1.5),
+        interpolation=interpolation,
+    )
+    np.testing.assert_array_equal(view, resized)
+    augmented = AUGMENTATIONS["crop_flip"](np.asarray(image), np.random.default_rng(1), preprocessing)
+    expected = flip(
+        random_resized_crop(
+            np.asarray(image), rng := np.random.default_rng(1), (16, 16), interpolation=interpolation
+        ),
+        rng,
+    )
+    np.testing.assert_array_equal(augmented, expected)
 
 
 def test_the_evaluation_view_equals_the_crops_that_pytorch_made(shared_data):

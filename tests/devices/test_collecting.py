@@ -3,6 +3,8 @@ import numpy as np
 import pytest
 
 from jaxpath.devices import collect, make_eval_step, make_mesh
+from jaxpath.finite import flags
+from jaxpath.types import InputError
 
 
 def padded(values, size):
@@ -44,3 +46,38 @@ def test_results_keep_their_shape_and_the_order_of_the_data(eight_devices):
 def test_no_batches_give_no_results(one_device):
     step = make_eval_step(lambda params, frozen, batch: {"x": batch["x"]}, one_device)
     assert collect(step, [], {}, {}, mesh=one_device) == {}
+
+
+def spoilt(bad, at):
+    """Two batches of four, whose numbers are fine but one; the second is padded with NaN."""
+    batches = [padded(np.arange(4), 4), padded(np.arange(3), 4)]
+    batches[1]["x"][3] = np.nan
+    batches[1]["index"] = np.arange(4, 8)
+    batches[at // 4]["x"][at % 4] = bad
+    return batches
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize(("at", "name", "called"), [(2, None, "image 2"), (5, "{}.png".format, "5.png")])
+def test_what_is_not_finite_is_refused_with_the_image_even_if_only_a_class_is_returned(
+    eight_devices, bad, at, name, called
+):
+    import jax
+
+    mesh = make_mesh(jax.devices()[:4])
+    for results in (
+        lambda x: {"some_figure": x[:, 0]},
+        lambda x: {"predicted": x.argmax(axis=1), **flags(some_figure=x)},
+    ):
+        step = make_eval_step(lambda params, frozen, batch, r=results: r(batch["x"][:, None]), mesh)
+        with pytest.raises(InputError, match=f"^some figure of {called} not finite"):
+            collect(step, spoilt(bad, at), {}, {}, mesh=mesh, name=name)
+
+
+def test_padding_may_hold_anything_and_a_figure_that_not_every_image_has_stays_nan(one_device):
+    step = make_eval_step(lambda params, frozen, batch: {"x": batch["x"], **flags(x=batch["x"])}, one_device)
+    result = collect(step, spoilt(7, 2), {}, {}, mesh=one_device)
+    np.testing.assert_array_equal(result["x"], [0, 1, 7, 3, 0, 1, 2])
+    step = make_eval_step(lambda params, frozen, batch: {"x": batch["x"]}, one_device)
+    result = collect(step, spoilt(np.nan, 2), {}, {}, mesh=one_device, undefined=("x",))
+    np.testing.assert_array_equal(result["x"], [0, 1, np.nan, 3, 0, 1, 2])

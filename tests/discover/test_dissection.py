@@ -8,7 +8,7 @@ from tiny_competing import make_tiny
 
 from jaxpath import data, devices, discover, findings, metrics, targets
 from jaxpath.targets.deit import DeiT
-from jaxpath.types import InputError
+from jaxpath.types import InputError, Site
 
 MESH_BATCH = 8
 
@@ -131,6 +131,32 @@ def test_purity_is_the_share_of_a_units_images_that_show_its_class():
     acts = np.array([[3.0, 0.0], [2.0, 1.0], [1.0, 2.0], [0.0, 3.0]])
     result = discover.class_purity(np.array([0, 0]), acts, np.array([0, 1, 0, 0]), top=2)
     assert result.tolist() == [0.5, 1.0]
+
+
+def test_purity_does_not_depend_on_the_order_of_images_that_excite_a_unit_equally():
+    """One image of its class excites it; of the five others, two of class 0, one takes the second place."""
+    acts, labels = np.array([[0.0]] * 5 + [[1.0]]), np.array([0, 0, 1, 1, 1, 0])
+    for order in (np.arange(6), np.arange(6)[::-1]):
+        result = discover.class_purity(np.array([0]), acts[order], labels[order], top=2)
+        assert result.tolist() == [pytest.approx((1 + 2 / 5) / 2)]
+
+
+def test_words_of_classes_that_occur_say_which_do_not(tmp_path):
+    names = {"000.a": discover.UnitNames(np.array([0, 1]), np.ones(2), np.ones(2, bool), ("x", "y"))}
+    discover.save_words(names, tmp_path / "words.json", left_out=("z", "w"))
+    sites = (Site("000.a", 2, None),)
+    assert findings.load_words(tmp_path / "words.json", sites) == {"000.a": {0: "x", 1: "y"}}
+    assert findings.load_left_out(tmp_path / "words.json") == ("z", "w")
+    discover.save_words(names, tmp_path / "words.json")
+    assert findings.load_left_out(tmp_path / "words.json") == ()
+    (tmp_path / "words.json").write_text('{"left_out": "z"}')
+    with pytest.raises(InputError, match="expected a list"):
+        findings.load_left_out(tmp_path / "words.json")
+
+
+def test_images_that_were_not_read_bring_no_class():
+    activity = discover.Activity(np.array([1, 3]), np.array([4, 2]), {}, {})
+    assert activity.labels_by_place(5).tolist() == [4, 4, 4, 2, 4]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Concepts and embeddings from files, and what is wrong with them."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -28,6 +29,35 @@ def test_labels_are_embeddings_of_their_own():
         discover.concept_matrix(result.images, result.texts), [[0, 1], [1, 0], [0, 1]]
     )
     assert result.concepts == ("cat", "dog")
+
+
+def test_classes_without_images_are_no_concepts_and_are_told():
+    labels = np.array([4, 1, 1, 4, 2])
+    result = discover.label_embeddings(labels, tuple("abcde"))
+    assert result.concepts == ("b", "c", "e") and result.left_out == ("a", "d")
+    cosines = discover.concept_matrix(result.images, result.texts)
+    np.testing.assert_array_equal(cosines.argmax(axis=1), [2, 0, 0, 2, 1])
+    np.testing.assert_array_equal(cosines.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("similarity", discover.SIMILARITIES)
+def test_no_unit_is_named_after_a_class_without_images(similarity):
+    """Units that answer to one of three classes each, among ten of which seven have no image."""
+    rng = np.random.default_rng(0)
+    present = np.array([2, 5, 8])
+    labels, own = present[np.arange(90) % 3], present[np.arange(12) % 3]
+    acts = rng.random((90, 12)) + 2 * (labels[:, None] == own)
+    activity = discover.Activity(np.arange(90), labels, {"000.a": acts.astype(np.float32)}, {})
+    embeddings = discover.label_embeddings(labels, tuple("abcdefghij"))
+    if similarity == "rank_reorder":  # takes the root of a mean cosine
+        embeddings = embeddings._replace(images=embeddings.images + 0.2)
+    top_k = 20 if "wpmi" in similarity else None
+    bound = discover.bind(similarity, key=jax.random.key(0), top_k=top_k)
+    names = discover.dissect(activity, embeddings, similarity=bound)["000.a"]
+    if similarity == "rank_reorder":
+        assert set(names.words) <= set("cfi") | {""}
+    else:
+        assert names.words == tuple("abcdefghij"[label] for label in own)
 
 
 def test_blank_lines_are_no_concepts(tmp_path):

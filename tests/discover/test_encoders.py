@@ -1,9 +1,12 @@
 """Embeddings of a tiny CLIP with random weights, offline; the cache, by an encoder that counts its calls."""
 
+import io
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from jaxpath import data, discover
 from jaxpath.types import InputError
@@ -81,7 +84,7 @@ def test_what_was_embedded_is_found_by_its_content(tmp_path):
 
     first = run(encoder, pixels)
     np.testing.assert_allclose(first.images, pixels.mean(axis=(1, 2)), rtol=1e-5)
-    assert calls == [256, 256, 88, ["fur", "sky"]]
+    assert calls == [["fur", "sky"], 256, 256, 88]
     np.testing.assert_array_equal(run(encoder, pixels).images, first.images)
     assert len(calls) == 4
     changed = pixels.copy()
@@ -92,7 +95,22 @@ def test_what_was_embedded_is_found_by_its_content(tmp_path):
     other, others_calls = counting("another")
     run(other, pixels)
     assert len(others_calls) == 4
-    assert not list(tmp_path.glob("*.partial"))
+    assert {path.suffix for path in tmp_path.iterdir()} == {".npz"}
+
+
+@pytest.mark.parametrize("left", [0, 100])
+def test_kept_embeddings_that_are_cut_short_are_computed_anew(tmp_path, capsys, left):
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 3), dtype=np.uint8)
+    source = data.ArraySource(pixels, np.zeros(5, int))
+    encoder, calls = counting()
+    first = discover.embed(encoder, source, ("fur",), folder=tmp_path)
+    for path in tmp_path.iterdir():
+        path.write_bytes(path.read_bytes()[:left])
+    again = discover.embed(encoder, source, ("fur",), folder=tmp_path)
+    assert calls == [["fur"], 5, ["fur"], 5] and capsys.readouterr().err.count("made anew") == 2
+    np.testing.assert_array_equal(first.images, again.images)
+    discover.embed(encoder, source, ("fur",), folder=tmp_path)
+    assert len(calls) == 4
 
 
 class WithHole(data.ArraySource):
@@ -111,6 +129,57 @@ def test_pictures_that_cannot_be_read_keep_their_place(tmp_path):
         discover.embed(encoder, source, ("a",), folder=tmp_path)
     result = discover.embed(encoder, source, ("a",), folder=tmp_path, skip_unreadable=True)
     np.testing.assert_array_equal(result.images[:, 0], [7, 7, 0, 7])
+
+
+def test_what_could_not_be_read_is_an_error_again_where_it_is_not_to_be_skipped(tmp_path):
+    source = WithHole(np.full((4, 2, 2, 3), 7, np.uint8), np.zeros(4, int))
+    encoder, calls = counting()
+    discover.embed(encoder, source, ("a",), folder=tmp_path, skip_unreadable=True)
+    count = len(calls)
+    with pytest.raises(data.UnreadableImage, match="example 2 of the arrays is not a readable image"):
+        discover.embed(encoder, source, ("a",), folder=tmp_path)
+    assert len(calls) == count
+    nothing = WithHole(np.full((3, 2, 2, 3), 7, np.uint8), np.zeros(3, int))
+    with pytest.raises(data.NothingReadable, match="none of the 1 images"):
+        discover.embed(encoder, data.Subset(nothing, [2]), ("a",), folder=tmp_path, skip_unreadable=True)
+
+
+def test_an_encoder_that_gives_no_numbers_is_refused(tmp_path):
+    encoder = counting()[0]._replace(images=lambda pictures: np.full((len(pictures), 3), np.nan, np.float32))
+    source = data.ArraySource(np.zeros((2, 2, 2, 3), np.uint8), np.zeros(2, int))
+    with pytest.raises(InputError, match=r"embedding of example 0 .* is not finite"):
+        discover.embed(encoder, source, ("a",), folder=tmp_path)
+    assert len(list(tmp_path.iterdir())) == 1  # that of the texts
+
+
+def test_memory_does_not_grow_with_the_number_of_photographs(tmp_path):
+    side = 1500
+    picture = np.random.default_rng(0).integers(0, 4, (side, side, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG", compress_level=1)
+
+    class Photographs(data.ArraySource):
+        """One photograph many times, as a file."""
+
+        def __getitem__(self, index):
+            return {"image": buffer.getvalue() + bytes([index]), "label": np.int32(0)}
+
+    held = []
+    encoder, _ = counting()
+    source = Photographs(np.zeros((60, 1, 1, 3), np.uint8), np.zeros(60, int))
+
+    def images(pictures):
+        held.append(sum(map(np.size, pictures)))
+        return encoder.images(pictures)
+
+    tracemalloc.start()
+    result = discover.embed(encoder._replace(images=images), source, ("a",), folder=tmp_path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_allclose(result.images, np.tile(picture.mean(axis=(0, 1)), (60, 1)), rtol=1e-5)
+    assert sum(held) == 60 * picture.size and max(held) < 2**24 + picture.size
+    # 60 photographs are 405 MB.
+    assert peak < 80e6, peak
 
 
 def test_a_missing_extra_says_what_to_install(monkeypatch):

@@ -17,6 +17,24 @@ def test_a_unit_is_named_after_its_best_concept_unless_it_is_dead():
     np.testing.assert_array_equal(names.score, [3, 2, 1, np.nan])
 
 
+def test_a_unit_that_two_concepts_describe_equally_well_has_no_name():
+    acts = np.random.default_rng(0).random((5, 4))
+    scores = np.array([[-2.0, -2.0, -3.0], [-2.0, -2.000001, -3.0], [-2.0, -2.1, -2.1], [-3.0, -2.5, -2.5]])
+    names = discover.name_units(scores, acts, ["cat", "dog", "fox"])
+    assert names.words == ("", "", "cat", "") and names.num_tied == 3
+    assert names.score.tolist() == [-2.0, -2.0, -2.0, -2.5]
+    again = discover.name_units(scores, acts, ["cat", "cat", "cat"])
+    assert again.words == ("cat",) * 4 and again.num_tied == 0
+
+
+def test_rounding_does_not_bring_a_dead_unit_to_life():
+    acts = np.full((6, 3), 0.3, np.float32)
+    acts[2, 0] = np.nextafter(np.float32(0.3), np.float32(1))
+    acts[2, 1] = 0.301
+    names = discover.name_units(np.array([[1.0, 0.0]] * 3), acts, ["cat", "dog"])
+    assert names.words == ("", "cat", "")
+
+
 @pytest.fixture(scope="module")
 def competing():
     """Units in blocks of 4 that respond to one of 12 concepts each, more than to noise."""

@@ -37,7 +37,7 @@ def softmax(x, axis):
 
 
 def slow_information(P, acts, weights, a, lam, won=None):
-    """One unit, one concept and one image after the other, in float64."""
+    """One unit, one concept and one image after the other, in float64; a smaller set is scaled up."""
     P, acts = P.astype(np.float64), acts.astype(np.float64)
     shares = softmax(a * P, 1)
     logs = np.zeros((acts.shape[1], P.shape[1]))
@@ -46,7 +46,7 @@ def slow_information(P, acts, weights, a, lam, won=None):
         if won is not None:
             order = [n for n in order if won[n, k]]
         for w, n in zip(weights, order, strict=False):
-            logs[k] += np.log(1 + w * (shares[n] - 1) + 1e-7)
+            logs[k] += np.log(1 + w * (shares[n] - 1) + 1e-7) * max(1, len(weights) / len(order))
     return logs - lam * (np.log(np.exp(logs - logs.max(0)).sum(0)) + logs.max(0) - np.log(len(logs)))
 
 
@@ -160,6 +160,61 @@ def test_images_in_which_a_unit_lost_are_left_out_of_its_set(drawn):
     result = discover.soft_wpmi(cosines, np.where(won, acts, 0), top_k=30, won=won)
     weights = 0.998 - np.arange(30) / 30 * 0.028
     np.testing.assert_allclose(result, slow_information(cosines, acts, weights, 10, 1, won), atol=1e-4)
+
+
+def rare(rng, seldom):
+    """300 images of six concepts in their order, and units of which some answer to ``seldom`` images only.
+
+    As after a rectifier, a unit is 0 on all images of other concepts than its own.
+    """
+    shown = np.sort(np.arange(300) % 6)
+    own = np.arange(18) % 6
+    acts = np.where(shown[:, None] == own, 1 + rng.random((300, 18)), 0)
+    for unit in range(6, 18):
+        silenced = rng.permutation(np.flatnonzero(acts[:, unit]))[seldom:]
+        acts[silenced, unit] = 0
+    return np.eye(6, dtype=np.float32)[shown], acts.astype(np.float32), own
+
+
+@pytest.mark.parametrize(
+    ("name", "seldom"),
+    [(name, seldom) for name in ("soft_wpmi", "wpmi", "rank_reorder") for seldom in (1, 3, 20)],
+)
+def test_a_unit_that_few_images_excite_is_named_after_these_whatever_the_order_of_the_others(name, seldom):
+    P, acts, own = rare(np.random.default_rng(4), seldom)
+    options = {"key": KEY, "top_fraction": 0.15} if name == "rank_reorder" else {"top_k": 45, "a": 10.0}
+    P = P + 0.1  # rank_reorder takes a root
+    for order in (np.arange(300), np.arange(300)[::-1]):
+        scores = discover.SIMILARITIES[name](P[order], acts[order], **options)
+        names = discover.name_units(scores, acts[order], list("abcdef"))
+        if (name, seldom) == ("rank_reorder", 1):  # one image has one order
+            assert names.words == (*"abcdef", *[""] * 12) and names.num_tied == 12
+        else:
+            assert names.words == tuple("abcdef"[concept] for concept in own)
+
+
+@pytest.mark.parametrize("name", ["soft_wpmi", "wpmi", "rank_reorder"])
+def test_a_unit_whose_strongest_images_are_all_equal_has_no_score_and_changes_no_others(name):
+    P, acts, _ = rare(np.random.default_rng(4), 30)
+    options = {"key": KEY, "top_fraction": 0.15} if name == "rank_reorder" else {"top_k": 45}
+    whole = np.asarray(discover.SIMILARITIES[name](P + 0.1, acts, **options))
+    dead = np.concatenate([acts, np.full((300, 1), 0.25), (acts[:, :1] > 0) * 2.0], axis=1)
+    with_dead = np.asarray(discover.SIMILARITIES[name](P + 0.1, dead, **options))
+    assert np.isnan(with_dead[18:]).all()
+    if name != "rank_reorder":  # its random orders belong to the number of units
+        np.testing.assert_allclose(with_dead[:18], whole, atol=1e-4)
+    assert discover.name_units(with_dead, dead, list("abcdef")).words[18:] == ("", "")
+
+
+def test_a_concept_matrix_that_is_not_finite_is_refused():
+    for bad in (np.nan, np.inf):
+        spoilt = P.copy()
+        spoilt[5, 2] = bad
+        with pytest.raises(InputError, match=r"1 of the .* numbers of the concept matrix are not finite"):
+            discover.cosine(spoilt, ACTS)
+    spoilt[0] = np.nan
+    with pytest.raises(InputError, match="not finite"):
+        discover.soft_wpmi(spoilt, ACTS, top_k=2)
 
 
 def planted(rng):

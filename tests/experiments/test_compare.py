@@ -23,7 +23,8 @@ def files(tmp_path_factory):
     generator = runs.make_generator(target, runs.GeneratorOptions(width=8))
     for seed in (0, 1):
         weights = runs.init_generator(generator, target, params, seed=seed)
-        gencnp.save_generator(generator, weights, target, folder / f"{seed}.safetensors")
+        path = folder / f"{seed}.safetensors"
+        gencnp.save_generator(generator, weights, target, path, target_params=params)
     return folder
 
 
@@ -153,7 +154,8 @@ def test_the_progress_bar_expects_the_batches_that_are_taken(options, generators
         densities=(0.2, 0.5),
     )
     source = comparison.open_images(asked)
-    target, params = comparison.open_classifier(asked, source)
+    target, params, *_ = comparison.open_classifier(asked, source)
+    entries = comparison.make_entries(target, params, asked)
     # An untrained network predicts one class, and nothing leaks into another, unless its biases are balanced.
     images = data.digits("test").images[:20]
     params["params"]["linear"]["bias"] -= target.apply(params, images).logits.mean(axis=0)
@@ -166,7 +168,7 @@ def test_the_progress_bar_expects_the_batches_that_are_taken(options, generators
 
     session = runs.open_session(target, params, batch_size=jax.device_count())
     sets = comparison.make_image_sets(session._replace(watch=count), source, asked)
-    for entry in comparison.make_entries(target, asked):
+    for entry in entries:
         taken.clear()
         comparison.score(entry, sets, asked)
         assert len(taken) == sets.num_batches(entry, num_densities=2), entry.name
@@ -175,8 +177,8 @@ def test_the_progress_bar_expects_the_batches_that_are_taken(options, generators
 
 def test_a_search_starts_from_the_first_generator_of_each_name(options, generators):
     asked = options(explainers=("random", "dgr"), generators=generators)
-    target, _ = comparison.open_classifier(asked, comparison.open_images(asked))
-    entries = comparison.make_entries(target, asked)
+    target, params, *_ = comparison.open_classifier(asked, comparison.open_images(asked))
+    entries = comparison.make_entries(target, params, asked)
     assert [entry.name for entry in entries] == ["random", "dgr", "gen", "gen", "gen, refined"]
     assert [entry.slow for entry in entries] == [False, True, False, False, True]
     assert [entry.natural is not None for entry in entries] == [False, False, True, True, False]
@@ -193,7 +195,7 @@ def test_a_search_starts_from_the_first_generator_of_each_name(options, generato
 )
 def test_what_cannot_be_compared_is_one_sentence(options, generators, changes, words):
     asked = options(**{"explainers": (), "generators": generators, **changes})
-    target, _ = comparison.open_classifier(asked, comparison.open_images(asked))
+    target, params, *_ = comparison.open_classifier(asked, comparison.open_images(asked))
     with pytest.raises(InputError) as error:
-        comparison.make_entries(target, asked)
+        comparison.make_entries(target, params, asked)
     assert all(word in str(error.value) for word in words)

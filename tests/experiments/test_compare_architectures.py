@@ -59,8 +59,8 @@ def test_two_models_are_trained_compared_and_used_again_by_a_second_start(start,
     # Each model's files load as any other run's.
     target = digits_target("small")
     for name in results["models"]:
-        targets.load_weights(target, tmp_path / name / "target" / "weights.safetensors")
-        gencnp.load_generator(tmp_path / name / "generator.safetensors", target)
+        params = targets.load_weights(target, tmp_path / name / "target" / "weights.safetensors")
+        gencnp.load_generator(tmp_path / name / "generator.safetensors", target, params=params)
 
     kept = {path: path.read_bytes() for path in tmp_path.rglob("*.safetensors")}
     assert len(kept) == 4

@@ -37,7 +37,7 @@ def test_both_networks_are_scored_and_figures_repeat_those_of_each(pair, digits,
     figures = evaluation.figures
     images = np.stack([digits[i]["image"] for i in range(len(digits))])
     labels = np.array([digits[i]["label"] for i in range(len(digits))])
-    for (target, params), name in zip(pair, ("competing", "rectified"), strict=True):
+    for (target, params, *_), name in zip(pair, ("competing", "rectified"), strict=True):
         logits = jax.jit(target.apply)(params, images).logits
         by_draws = getattr(evaluation, name).figures["accuracy_by_draws"]
         assert by_draws[0] == pytest.approx(np.mean(np.asarray(logits).argmax(axis=1) == labels))
@@ -174,3 +174,35 @@ def test_the_larger_networks_run_and_take_embeddings(start, tmp_path, name, opti
     assert set(KEYS) <= results.keys() and results["active_share"] == pytest.approx(0.25, abs=1e-6)
     words = json.loads((tmp_path / "out" / "words.json").read_text())
     assert {word for site in words.values() for word in site.values()} <= set("abcd")
+
+
+def test_results_of_networks_that_are_at_chance_warn_and_name_both(reported):
+    _, out = reported
+    first, second = json.loads((out / "results.json").read_text())["warnings"]
+    assert first.startswith("digit_cnn_lwta4 is no better than guessing")
+    assert second.startswith("digit_cnn is no better than guessing")
+
+
+def test_units_of_a_part_of_the_classes_are_named_after_these_and_scored_on_these(pair, tmp_path):
+    digits = data.digits("test")
+    present = (1, 4, 6)
+    part = data.Subset(digits, np.flatnonzero(np.isin(digits.labels, present))[:60])
+    evaluation = runs.discover.report_pair(pair, part, run=runs.Run(tmp_path))
+    absent = [name for label, name in enumerate(digits.class_names) if label not in present]
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["left_out_classes"] == absent
+    names = evaluation.competing.names[discover.OUTPUTS]
+    assert names.concepts == tuple(digits.class_names[label] for label in present)
+    right = [names.valid[label] and names.words[label] == digits.class_names[label] for label in present]
+    assert results["outputs_top1"] == pytest.approx(np.mean(right))
+    assert findings.load_left_out(tmp_path / "words.json") == tuple(absent)
+
+
+@pytest.mark.slow
+def test_the_plain_command_gives_a_result_worth_reading(start, tmp_path):
+    status, error = start("discover_digits", "--out", tmp_path)
+    assert status == 0, error
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["warnings"] == [] and results["num_images"] == 359
+    assert results["accuracy"] > 0.93 < results["relu_accuracy"]
+    assert results["outputs_top1"] == 1

@@ -64,7 +64,7 @@ def test_every_explanation_of_both_nets_is_scored_and_nothing_is_written(
 ):
     monkeypatch.chdir(tmp_path)
     figures = runs.lap.evaluate_lap(*nets, canvases, GRADCAM)
-    for name, (target, params) in zip(("plain_accuracy", "accuracy"), nets, strict=True):
+    for name, (target, params, *_) in zip(("plain_accuracy", "accuracy"), nets, strict=True):
         predicted = jax.jit(target.apply)(params, canvases.images).logits.argmax(axis=1)
         assert figures[name] == np.mean(np.asarray(predicted) == canvases.labels)
     rows = figures["explanations"]

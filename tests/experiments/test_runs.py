@@ -47,7 +47,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "resnet8.safetensors"
-    target = targets.resnet8()
+    target = targets.resnet8(image_size=16)
     targets.save_weights(target, target.init(jax.random.key(0)), path)
     return path
 
@@ -81,7 +81,8 @@ def test_the_demo_leaves_results_figures_and_a_generator_and_a_second_start_chan
     # The figures are those of the files: the saved generator, on the images as they are read anew.
     target = targets.resnet8(image_size=8, channels=1)
     params = targets.load_weights(target, out / "target" / "weights.safetensors")
-    explain = gencnp.make_gencnp(target, *gencnp.load_generator(out / "generator.safetensors", target))
+    generator = gencnp.load_generator(out / "generator.safetensors", target, params=params)
+    explain = gencnp.make_gencnp(target, *generator)
     test = data.digits("test")
     pathway = jax.jit(explain)(params, test.images, test.labels, key=jax.random.key(0))
     masked = jax.jit(target.apply)(params, test.images, pathway.masks).logits.argmax(axis=1)
@@ -93,7 +94,7 @@ def test_the_demo_leaves_results_figures_and_a_generator_and_a_second_start_chan
 def test_a_folder_of_photographs_is_divided_by_the_seed_and_broken_files_are_counted(
     run, tmp_path, folder, weights
 ):
-    arguments = ["--model", "resnet8", "--image-size", 16, "--weights", weights, "--data", f"folder:{folder}"]
+    arguments = ["--model", "resnet8", "--weights", weights, "--data", f"folder:{folder}"]
     arguments += [
         "--eval-fraction",
         0.25,

@@ -100,7 +100,7 @@ def test_words_are_read_from_lists_from_numbers_and_from_arrays(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "no words"),
+        ("{", "no JSON"),
         ("[1, 2]", "no words"),
         ('{"nowhere": ["a"]}', "names the site 'nowhere'"),
         ('{"000.a": {"5": "a"}}', "channels 5 to 5 of 000.a"),

@@ -49,8 +49,8 @@ def test_a_wrong_file_is_one_clear_error(records, tmp_path):
         load_class_pathways(tmp_path / "c.npz", tiny_target())
     (tmp_path / "bad.npz").write_bytes(b"garbage")
     np.savez(tmp_path / "other.npz", a=np.ones(3))
-    for name in ("bad.npz", "other.npz"):
-        with pytest.raises(InputError, match="holds no class pathways"):
+    for name, told in {"bad.npz": "it is no .npz file", "other.npz": "holds no class pathways"}.items():
+        with pytest.raises(InputError, match=told):
             load_class_pathways(tmp_path / name, tiny_target())
     save_class_pathways(learn_class_pathways(records, 3), tiny_target(), tmp_path / "c.npz")
     with pytest.raises(InputError, match="those of tiny with 3 classes; expected resnet8 with 10"):

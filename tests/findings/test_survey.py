@@ -79,3 +79,28 @@ def test_a_kept_survey_is_not_made_again_unless_pictures_weights_or_method_chang
     kept_survey(session, watched, pictures.take([0, 1]), identity="a")
     kept_survey(session, watched._replace(name="other"), pictures, identity="a")
     assert len(list((tmp_path / "jaxpath" / "surveys").glob("*.npz"))) == 4
+
+
+@pytest.mark.parametrize("damage", ["cut short", "empty", "another survey", "older version"])
+def test_a_kept_survey_that_is_damaged_or_another_one_is_made_anew(
+    session, method, pictures, tmp_path, monkeypatch, capsys, damage
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    first = kept_survey(session, method, pictures, identity="a")
+    (path,) = (tmp_path / "jaxpath" / "surveys").iterdir()
+    if damage == "another survey":
+        kept_survey(session, method, pictures.take([0, 1]), identity="a")
+        (other,) = set(path.parent.iterdir()) - {path}
+        path.write_bytes(other.read_bytes())
+    elif damage == "older version":
+        with np.load(path) as arrays:
+            older = {name: arrays[name] for name in arrays.files if name != "peaks"}
+        np.savez(path, **older)
+    else:
+        path.write_bytes(path.read_bytes()[: 1000 if damage == "cut short" else 0])
+    capsys.readouterr()
+    again = kept_survey(session, method, pictures, identity="a")
+    told = [line for line in capsys.readouterr().err.splitlines() if "cache file" in line]
+    assert len(told) == 1 and str(path) in told[0] and "made anew" in told[0]
+    for one, other in zip([*first.records, *first[1:]], [*again.records, *again[1:]], strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -19,18 +19,21 @@ def both():
 
 
 def test_an_interpreter_comes_back_with_its_options_and_every_bit(tmp_path):
-    _, made = params()
-    flint.save_interpreter(INTERPRETER, made, TARGET, tmp_path / "i.safetensors")
-    result, found_params = flint.load_interpreter(tmp_path / "i.safetensors", TARGET)
+    own, made = params()
+    flint.save_interpreter(INTERPRETER, made, TARGET, tmp_path / "i.safetensors", target_params=own)
+    result, found_params = flint.load_interpreter(tmp_path / "i.safetensors", TARGET, params=own)
     assert result == INTERPRETER
     jax.tree.map(np.testing.assert_array_equal, found_params, made)
 
 
 def test_an_interpreter_of_another_target_and_other_files_are_refused(tmp_path):
-    _, made = params()
-    flint.save_interpreter(INTERPRETER, made, TARGET, tmp_path / "i.safetensors")
+    own, made = params()
+    flint.save_interpreter(INTERPRETER, made, TARGET, tmp_path / "i.safetensors", target_params=own)
     with pytest.raises(InputError, match="trained for lenet with 4 classes; expected one for lenet with 10"):
         flint.load_interpreter(tmp_path / "i.safetensors", targets.lenet())
+    other = jax.tree.map(lambda array: array + 1, own)
+    with pytest.raises(InputError, match=r"the interpreter in .* was trained for other weights of lenet"):
+        flint.load_interpreter(tmp_path / "i.safetensors", TARGET, params=other)
     with pytest.raises(InputError, match="there is no interpreter file"):
         flint.load_interpreter(tmp_path / "none.safetensors", TARGET)
     save_file({"a": np.zeros(2, np.float32)}, tmp_path / "weights.safetensors")

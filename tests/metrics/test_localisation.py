@@ -19,6 +19,21 @@ def test_the_largest_value_lies_in_the_region_or_not():
     np.testing.assert_allclose(metrics.pointing_game(np.zeros_like(MAP), MASK), [0.5])
 
 
+def test_the_pointing_game_does_not_depend_on_rounding():
+    """A plateau that rounding has roughened, and the same map in other units."""
+    rng = np.random.default_rng(0)
+    mask = (np.arange(64).reshape(1, 8, 8) < 16).astype(np.float32)
+    flat = np.full((1, 8, 8), 0.3, np.float32)
+    rough = np.where(rng.random((1, 8, 8)) < 0.5, np.nextafter(flat, np.float32(1)), flat)
+    assert metrics.pointing_game(rough, mask).tolist() == [0.25]
+    for scale in (1e-12, 0.1, 3.0, 7e5):
+        assert metrics.pointing_game(rough * np.float32(scale), mask).tolist() == [0.25]
+    higher = rough.copy()
+    higher[0, 7, 7] *= 1.00001
+    assert metrics.pointing_game(higher, mask).tolist() == [0]
+    assert metrics.pointing_game(-np.abs(rough), mask).tolist() == [0.25]
+
+
 def test_the_energy_counts_what_is_above_0():
     np.testing.assert_allclose(metrics.energy_in_mask(MAP, MASK), [0.7 / 2.0], rtol=1e-6)
     assert metrics.energy_in_mask(-np.abs(MAP), MASK).tolist() == [0]

@@ -5,7 +5,7 @@ import pytest
 from made_up import data_set, finding
 
 from jaxpath.findings import Confidence, Leakage
-from jaxpath.report import Names, caveats
+from jaxpath.report import Names, caveats, left_out_caveats, left_out_sentence, warning_caveats
 from jaxpath.report.sentences import data_set_caveats, data_set_facts
 
 NAMES = Names(("dog", "cat"))
@@ -108,3 +108,18 @@ def test_a_data_set_that_leaks_and_collapses_is_told_so_and_a_good_one_is_not():
     poor = {**fine, "fidelity": 0.5, "leakage": float("nan")}
     (caveat,) = data_set_caveats(pathways._replace(metrics=poor))
     assert caveat.title == "50 % of the pathways do not carry their decision"
+
+
+def test_a_warning_becomes_the_first_caveat_in_two_parts():
+    (caveat,) = warning_caveats(["the classifier is no better than guessing: 7 of 400 images"])
+    assert caveat == ("bad", "The classifier is no better than guessing", "7 of 400 images.")
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(1, "1 class of which"), (10, "10 classes of which"), (12, "c8, c9 and 2 more")],
+)
+def test_classes_without_pictures_are_counted_and_named_up_to_ten(count, words):
+    names = [f"c{i}" for i in range(count)]
+    assert words in left_out_sentence(names) and left_out_caveats(names)[0].level == "note"
+    assert left_out_caveats([]) == []

@@ -28,6 +28,9 @@ def test_a_size_of_ones_own_replaces_the_resize_and_the_crop():
     assert targets.vgg11(image_size=(20, 30)).preprocessing.crop == (20, 30)
     assert targets.resnet20().preprocessing == targets.make_preprocessing(32)
     assert targets.make_preprocessing(32).resize is None
+    assert targets.make_preprocessing(224) == photographs
+    sizes = {96: None, 112: 128, 160: 183, (160, 160): 183, 299: 342, (224, 160): None}
+    assert {size: targets.make_preprocessing(size).resize for size in sizes} == sizes
 
 
 @pytest.mark.parametrize("options", [{"image_size": 0}, {"image_size": (8, -1)}, {"channels": 0}])

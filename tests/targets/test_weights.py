@@ -2,6 +2,9 @@
 
 import hashlib
 import importlib.util
+import json
+import os
+import stat
 from functools import cache
 
 import jax
@@ -14,7 +17,7 @@ from jaxpath import targets
 from jaxpath.targets.recognition import recognise
 from jaxpath.targets.torch_names import parameter_slots
 from jaxpath.targets.weight_files import parse_hub_path
-from jaxpath.types import InputError
+from jaxpath.types import InputError, Preprocessing
 
 RESNET = targets.resnet8(num_classes=3)
 VGG = targets.vgg11(num_classes=3, hidden=4, pool_size=2)
@@ -24,9 +27,6 @@ COMPETING = targets.resnet8(num_classes=3, competitors=4)
 @cache
 def make_params(target):
     return target.init(jax.random.key(0))
-
-
-needs_torch = pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="PyTorch is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +61,12 @@ def test_weights_trained_in_competition_are_not_taken_for_rectified_ones(tmp_pat
     assert targets.describe_weights(path).name == "resnet8_lwta4"
     with pytest.raises(InputError, match=r"those of resnet8_lwta4.*make the target resnet8_lwta4"):
         targets.load_weights(RESNET, path)
+
+
+def test_the_same_parameters_make_the_same_bytes(resnet_file, tmp_path):
+    for _ in range(8):
+        targets.save_weights(RESNET, make_params(RESNET), tmp_path / "again.safetensors")
+        assert (tmp_path / "again.safetensors").read_bytes() == resnet_file.read_bytes()
 
 
 def test_layouts_are_pytorchs(resnet_file):
@@ -139,6 +145,126 @@ def test_weights_for_other_classes_name_their_number(resnet_file):
         targets.load_weights(targets.resnet8(num_classes=10), resnet_file)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("layer1.0.conv1.weight", np.nan, r"1 of 2304 values .* \(1 NaN, 0 infinite\)"),
+        ("linear.bias", -np.inf, r"1 of 3 values .* \(0 NaN, 1 infinite\)"),
+        ("layer2.0.bn1.running_var", np.inf, r"1 of 32 values .* \(0 NaN, 1 infinite\)"),
+        ("bn1.running_var", -1e-3, "the variance -0.001; expected none below 0"),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_a_value_that_is_no_number_is_named_by_its_tensor(key, value, words, dtype, resnet_file, tmp_path):
+    tensors = {name: tensor.astype(dtype) for name, tensor in load_file(resnet_file).items()}
+    tensors[key].reshape(-1)[1] = value
+    with pytest.raises(InputError, match=rf"{key} in .*changed.safetensors' holds {words}"):
+        load_tensors(RESNET, tensors, tmp_path)
+
+
+def test_what_float32_cannot_hold_is_named_too(resnet_file, tmp_path):
+    tensors = {name: tensor.astype(np.float64) for name, tensor in load_file(resnet_file).items()}
+    tensors["linear.weight"][0, 0] = 1e300
+    with pytest.raises(InputError, match=r"linear\.weight .*\(0 NaN, 1 infinite"):
+        load_tensors(RESNET, tensors, tmp_path)
+
+
+def test_a_variance_of_zero_is_one(resnet_file, tmp_path):
+    tensors = load_file(resnet_file)
+    tensors["bn1.running_var"][:] = 0
+    assert not load_tensors(RESNET, tensors, tmp_path)["batch_stats"]["bn1"]["var"].any()
+
+
+def write_raw(path, kind, size):
+    """A safetensors file of one tensor [2] of a type that NumPy has not."""
+    header = json.dumps({"conv1.weight": {"dtype": kind, "shape": [2], "data_offsets": [0, size]}}).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(size))
+
+
+@pytest.mark.parametrize(("kind", "size"), [("F8_E4M3", 2), ("F8_E5M2", 2), ("F8_E8M0", 2), ("C64", 16)])
+def test_tensors_of_other_types_are_named(kind, size, tmp_path):
+    write_raw(tmp_path / "odd.safetensors", kind, size)
+    with pytest.raises(InputError, match=f"the tensor conv1.weight in .* is of type {kind}; expected plain"):
+        targets.load_weights(RESNET, tmp_path / "odd.safetensors")
+
+
+def test_the_header_says_what_tensors_do_not(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    preprocessing = Preprocessing(9, (8, 8), (0.1, 0.2, 0.3), (0.5, 0.6, 0.7), "bicubic")
+    target = targets.with_preprocessing(targets.resnet8(num_classes=3, image_size=8), preprocessing)
+    params = make_params(RESNET)
+    targets.save_weights(target, params, path, class_names=["ant", "bee", "cat"])
+    described = targets.describe_weights(path)
+    assert described[:3] == ("resnet8", 3, 3)
+    assert described.preprocessing == preprocessing
+    assert described.class_names == ("ant", "bee", "cat")
+    assert described.is_ours
+    assert_same(targets.load_weights(target, path), params)
+
+
+def test_weights_for_another_size_or_preprocessing_are_refused(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    target = targets.resnet8(num_classes=3, image_size=8)
+    targets.save_weights(target, make_params(RESNET), path)
+    with pytest.raises(InputError, match=r"trained on pictures with .* 8 x 8, mean 0.485 .* 32 x 32"):
+        targets.load_weights(RESNET, path)
+    shifted = target.preprocessing._replace(mean=(0.5, 0.5, 0.5))
+    with pytest.raises(InputError, match=r"mean 0.485 0.456 0.406.* was made for .*mean 0.5 0.5 0.5"):
+        targets.load_weights(targets.with_preprocessing(target, shifted), path)
+
+
+def test_class_names_that_are_not_one_for_each_class_are_refused(tmp_path):
+    with pytest.raises(InputError, match="2 class names were given for the 3 classes of resnet8"):
+        targets.save_weights(RESNET, make_params(RESNET), tmp_path / "w.safetensors", class_names=["a", "b"])
+    assert not (tmp_path / "w.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{", "[]", "3", "{}"),
+        '{"target": "resnet8", "num_classes": "x"}',
+        '{"target": "resnet8", "num_classes": 3, "preprocessing": {"mean": 1}}',
+    ],
+)
+def test_a_damaged_header_is_one_sentence(text, resnet_file, tmp_path):
+    path = tmp_path / "w.safetensors"
+    save_file(load_file(resnet_file), path, metadata={"jaxpath.classifier": text})
+    for read in (targets.describe_weights, lambda path: targets.load_weights(RESNET, path)):
+        with pytest.raises(InputError, match=r"the header of .*w\.safetensors") as error:
+            read(path)
+        assert "\n" not in str(error.value)
+
+
+def test_a_bit_that_was_flipped_is_found(resnet_file, tmp_path):
+    content = bytearray(resnet_file.read_bytes())
+    content[-5] ^= 1
+    (tmp_path / "flipped.safetensors").write_bytes(content)
+    with pytest.raises(InputError, match="not those that were written"):
+        targets.load_weights(RESNET, tmp_path / "flipped.safetensors")
+
+
+def test_a_header_of_an_older_version_tells_the_name_alone(resnet_file, tmp_path):
+    path = tmp_path / "old.safetensors"
+    save_file(load_file(resnet_file), path, metadata={"jaxpath.target": "resnet8"})
+    described = targets.describe_weights(path)
+    assert (described.name, described.preprocessing, described.is_ours) == ("resnet8", None, True)
+    assert_same(targets.load_weights(RESNET, path), make_params(RESNET))
+
+
+def test_averaged_weights_in_one_file_with_raw_ones_are_taken_if_asked_for(resnet_file, tmp_path):
+    raw = load_file(resnet_file)
+    tensors = {f"model.{key}": value for key, value in raw.items()}
+    tensors |= {f"model_ema.module.{key}": value / 2 for key, value in raw.items()}
+    save_file(tensors, tmp_path / "both.safetensors")
+    described = targets.describe_weights(tmp_path / "both.safetensors")
+    assert (described.state, described.other_states) == ("model", ("model_ema.module (averaged)",))
+    kernel = raw["conv1.weight"].transpose(2, 3, 1, 0)
+    for state, factor in ((None, 1), ("raw", 1), ("ema", 0.5), ("model_ema", 0.5)):
+        params = targets.load_weights(RESNET, tmp_path / "both.safetensors", state=state)
+        np.testing.assert_array_equal(params["params"]["conv1"]["kernel"], kernel * np.float32(factor))
+
+
 @pytest.mark.parametrize("name", targets.names())
 def test_every_architecture_is_recognised_by_its_own_keys(name):
     slots = parameter_slots(targets.make_target(name))
@@ -193,32 +319,10 @@ def test_without_the_hub_extra_the_error_names_it():
         targets.load_weights(RESNET, "hf://timm/resnet18.tv_in1k")
 
 
-@pytest.mark.skipif(bool(importlib.util.find_spec("torch")), reason="PyTorch is installed")
-def test_without_the_torch_extra_the_error_names_it(tmp_path):
-    (tmp_path / "weights.pth").write_bytes(b"")
-    with pytest.raises(InputError, match=r"pip install jaxpath\[torch\]"):
-        targets.load_weights(RESNET, tmp_path / "weights.pth")
-
-
-@needs_torch
-@pytest.mark.parametrize("wrapper", [None, "state_dict", "model"])
-def test_pytorch_files_load_like_safetensors(wrapper, resnet_file, tmp_path):
-    import torch
-
-    state = {"module." + key: torch.from_numpy(value) for key, value in load_file(resnet_file).items()}
-    torch.save({wrapper: state, "epoch": 3} if wrapper else state, tmp_path / "weights.th")
-    assert_same(
-        targets.load_weights(RESNET, tmp_path / "weights.th"), targets.load_weights(RESNET, resnet_file)
-    )
-
-
-@needs_torch
-def test_pytorch_files_that_hold_no_state_dict_are_refused(tmp_path):
-    import torch
-
-    torch.save(torch.nn.Linear(1, 1), tmp_path / "module.pth")
-    torch.save({"weights_of_run": {}, "epoch": 3}, tmp_path / "other.pth")
-    (tmp_path / "text.pth").write_text("no pickle")
-    for file, words in (("module", "more than tensors"), ("other", "weights_of_run"), ("text", "damaged")):
-        with pytest.raises(InputError, match=words):
-            targets.load_weights(RESNET, tmp_path / f"{file}.pth")
+def test_colleagues_may_read_a_file_as_the_umask_says(tmp_path):
+    before = os.umask(0o027)
+    try:
+        targets.save_weights(RESNET, make_params(RESNET), tmp_path / "weights.safetensors")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "weights.safetensors").stat().st_mode) == 0o640

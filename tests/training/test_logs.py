@@ -1,5 +1,6 @@
 import json
 import math
+import resource
 import struct
 
 import pytest
@@ -7,6 +8,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from jaxpath.training.events import EventWriter, crc32c
 from jaxpath.training.logs import MetricLog, Progress
+from jaxpath.types import InputError
 
 
 def lines(folder):
@@ -33,6 +35,33 @@ def test_resuming_drops_later_lines_and_a_torn_last_one(tmp_path):
     log.write(3, {"loss": 30.0})
     log.close()
     assert [(line["step"], line["loss"]) for line in lines(tmp_path)] == [(1, 1.0), (2, 2.0), (3, 30.0)]
+
+
+def test_lines_of_a_damaged_log_are_dropped_and_the_others_stay(tmp_path):
+    log = MetricLog(tmp_path)
+    log.start(0)
+    log.write(1, {"loss": 1.0})
+    log.close()
+    with (tmp_path / "metrics.jsonl").open("ab") as file:
+        file.write(b'garbage\n[1]\n{"loss": 1}\n{"step": null}\n\xff\xfe\0\n')
+    log.start(1)
+    log.write(2, {"loss": 2.0})
+    log.close()
+    assert [(line["step"], line["loss"]) for line in lines(tmp_path)] == [(1, 1.0), (2, 2.0)]
+
+
+def test_a_full_disk_is_one_sentence(tmp_path):
+    log = MetricLog(tmp_path)
+    log.start(0)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        with pytest.raises(InputError, match=r"cannot write .*metrics.jsonl \(File too large\)"):
+            for step in range(100):
+                log.write(step, {"loss": 1.0})
+        log.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 FIELD = descriptor_pb2.FieldDescriptorProto

@@ -11,9 +11,10 @@ from jaxpath.runs.architectures.options import ArchitectureComparison
 from jaxpath.runs.architectures.profiles import profile_model
 from jaxpath.runs.architectures.showing import draw_architectures, print_table
 from jaxpath.runs.evaluation import first_batch
+from jaxpath.runs.nets import Net
 from jaxpath.runs.results import write_results
 from jaxpath.runs.run import begin
-from jaxpath.runs.study import Study, check_data, open_data, open_session
+from jaxpath.runs.study import Study, fit_data, open_data, open_session
 
 
 def compare_architectures(options: ArchitectureComparison) -> dict[str, Any]:
@@ -31,7 +32,10 @@ def compare_architectures(options: ArchitectureComparison) -> dict[str, Any]:
     run = begin(options)
     train, held_out = _open_images(options)
     models = make_models(options, train)
-    check_data(models[0].target, train, held_out)
+    names = next((model.class_names for model in models if model.class_names), ())
+    train, held_out = (
+        fit_data(Net(models[0].target, models[0].params, names), source) for source in (train, held_out)
+    )
     # Of both, before a generator is trained: a file that is missing is said at once.
     studies = [Study(model.target, make_params(model, train, options), train, held_out) for model in models]
     profiles = [profile_model(*pair, options) for pair in zip(models, studies, strict=True)]
@@ -44,13 +48,14 @@ def compare_architectures(options: ArchitectureComparison) -> dict[str, Any]:
             profiles,
             examples["image"],
             correlation=comparison["iou_correlation"],
-            class_names=held_out.class_names,
+            class_names=data.names_of_classes(held_out, models[0].target.num_classes),
         )
     print_table(profiles, comparison)
     figures = {
         "models": {profile.name: profile.figures for profile in profiles},
         "comparison": comparison,
         "num_images": len(profiles[0].records.labels),
+        "warnings": [warning for profile in profiles for warning in profile.figures["warnings"]],
     }
     write_results(figures, run=run)
     return figures

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from jaxpath import explainers, metrics
+from jaxpath.finite import flags
 from jaxpath.metrics import Method, Passes, Records, Session
 from jaxpath.runs.architectures.models import Model, make_method
 from jaxpath.runs.architectures.options import ArchitectureComparison
@@ -57,9 +58,11 @@ def profile_model(model: Model, study: Study, options: ArchitectureComparison) -
         "density_over_depth": _describe(densities),
         "iou_matrix": iou.tolist(),
         "blank_saliency": float((saliency["pathway"] == 0).all(axis=(1, 2)).mean()),
+        "warnings": metrics.chance_warnings(
+            predicted, evaluation.records.labels, study.target.num_classes, who=model.name
+        ),
     }
     if jax.process_index() == 0:
-        model.out.mkdir(parents=True, exist_ok=True)
         write_pathways(model.out, study.target, evaluation)
     return Profile(model.name, figures, evaluation.records, densities, iou, saliency)
 
@@ -84,6 +87,7 @@ def saliency_maps(session: Session, method: Method, passes: Passes) -> dict[str,
         return {
             "pathway": explainers.pathway_saliency(*classified, pathway.masks),
             "gradient": explainers.pathway_saliency(*classified, None),
+            **flags(logits=clean.logits),
         }
 
     maps = metrics.per_image(evaluate, (session.params, method.params), passes, mesh=session.mesh)

@@ -9,6 +9,7 @@ import jax
 from tqdm import tqdm
 
 from jaxpath import data, metrics, report, targets
+from jaxpath.files import write_text
 from jaxpath.metrics import Session, Watch
 from jaxpath.runs.comparison.averaging import merge
 from jaxpath.runs.comparison.entries import Entry, make_entries
@@ -17,10 +18,10 @@ from jaxpath.runs.comparison.options import Comparison
 from jaxpath.runs.comparison.scoring import Row, score
 from jaxpath.runs.comparison.tables import markdown, print_curves, write_csv
 from jaxpath.runs.comparison.timing import measure_times
+from jaxpath.runs.nets import Net, load_net, preprocessing_facts
 from jaxpath.runs.results import write_results
 from jaxpath.runs.run import Run, begin, say
-from jaxpath.runs.study import Net, check_data, load_net, open_session, target_options
-from jaxpath.types import Params, Target
+from jaxpath.runs.study import fit_data, open_session, target_options
 
 
 def run_comparison(options: Comparison) -> dict[str, Row]:
@@ -34,8 +35,7 @@ def run_comparison(options: Comparison) -> dict[str, Row]:
     """
     run = begin(options, weights=targets.weights_hash(options.weights))
     source = open_images(options)
-    target, params = open_classifier(options, source)
-    return compare_explainers(target, params, source, options, run=run)
+    return compare_explainers(open_classifier(options, source), source, options, run=run)
 
 
 def open_classifier(options: Comparison, source: data.Source) -> Net:
@@ -44,23 +44,20 @@ def open_classifier(options: Comparison, source: data.Source) -> Net:
     Raises:
         InputError: The model or the weights cannot be opened, or do not fit each other.
     """
-    shape = target_options(source, image_size=options.image_size)
+    shape = {**target_options(source), "image_size": options.image_size}
     if options.num_classes is not None:
         shape["num_classes"] = options.num_classes
-    return load_net(options.model, options.weights, **shape)
+    return load_net(options.model, options.weights, options=options.loading, like=source, **shape)
 
 
-def compare_explainers(
-    target: Target, params: Params, source: data.Source, options: Comparison, *, run: Run
-) -> dict[str, Row]:
+def compare_explainers(net: Net, source: data.Source, options: Comparison, *, run: Run) -> dict[str, Row]:
     """Scores and times the explainers of ``options`` and writes everything into the run's folder.
 
     Left are ``results.json``, ``curves.csv``, ``table.md``, ``curves.png`` and, if times were measured,
     ``times.png``.
 
     Args:
-        target: The classifier.
-        params: Its parameters.
+        net: The classifier.
         source: The images to score.
         options: Which explainers, at which densities.
         run: The run.
@@ -71,8 +68,10 @@ def compare_explainers(
     Raises:
         InputError: An explainer cannot be opened, or a label is no class of the target.
     """
-    entries = make_entries(target, options)
-    check_data(target, source)
+    target, params = net.target, net.params
+    run = run.knowing(preprocessing=preprocessing_facts(target, net.origin))
+    entries = make_entries(target, params, options)
+    source = fit_data(net, source, labels_needed=False)
     batch_size = metrics.fitting_batch_size(target, budget=options.memory) * jax.device_count()
     session = open_session(target, params, batch_size=batch_size)
     say(f"{len(source)} images, {batch_size} at a time, {len(entries)} explainers")
@@ -84,7 +83,9 @@ def compare_explainers(
         ]
     rows = merge(zip((entry.name for entry in entries), scores, strict=True))
     print_curves(rows)
-    write_results({"explainers": rows, "num_images": len(source)}, run=run)
+    # Of the explainer with the most images, which is said once for all.
+    warnings = max(rows.values(), key=lambda row: row["num_images"])["warnings"]
+    write_results({"explainers": rows, "num_images": len(source), "warnings": warnings}, run=run)
     if jax.process_index() == 0:
         write_tables(run.out, rows)
     return rows
@@ -93,7 +94,7 @@ def compare_explainers(
 def write_tables(out: Path, rows: dict[str, Row]) -> None:
     """Writes ``curves.csv``, ``table.md``, ``curves.png``, and ``times.png`` if times were measured."""
     write_csv(out / "curves.csv", rows)
-    (out / "table.md").write_text(markdown(rows))
+    write_text(out / "table.md", markdown(rows))
     figure = report.plot_curves({name: row["curve"] for name, row in rows.items()})
     report.save_figure(figure, out / "curves.png")
     timed = "milliseconds_per_image"

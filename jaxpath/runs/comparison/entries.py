@@ -6,6 +6,7 @@ from typing import NamedTuple
 from jaxpath import explainers, gencnp
 from jaxpath.metrics import Method
 from jaxpath.runs.comparison.options import Comparison
+from jaxpath.runs.generators import load_generator
 from jaxpath.types import Explainer, InputError, Params, Target
 
 REFINED = ", refined"
@@ -31,14 +32,14 @@ class Entry(NamedTuple):
         return self.method.name
 
 
-def make_entries(target: Target, options: Comparison) -> list[Entry]:
+def make_entries(target: Target, params: Params, options: Comparison) -> list[Entry]:
     """The baselines, then the trained generators, then the search that starts from the first of each name.
 
     Raises:
         InputError: A baseline is unknown, or a generator cannot be read, is one for another target, or makes
             gates of another granularity.
     """
-    generators = list(_generators(target, options))
+    generators = list(_generators(target, params, options))
     return [*_baselines(target, options), *generators, *_refined(target, generators, options)]
 
 
@@ -50,10 +51,10 @@ def _baselines(target: Target, options: Comparison) -> Iterator[Entry]:
         yield Entry(Method.of(name, explain, seed=options.seed), slow=explainers.BASELINES[name].slow)
 
 
-def _generators(target: Target, options: Comparison) -> Iterator[Entry]:
+def _generators(target: Target, params: Params, options: Comparison) -> Iterator[Entry]:
     for text in options.generators:
         name, path = _name_and_path(text)
-        generator, weights = gencnp.load_generator(path, target)
+        generator, weights, *_ = load_generator(path, target, params=params)
         if generator.granularity != options.granularity:
             raise InputError(
                 f"the generator {name!r} makes {generator.granularity} gates, but the comparison is of "

@@ -63,6 +63,7 @@ def open_images(options: Comparison) -> data.Source:
         InputError: The data set or its split cannot be opened.
     """
     source = data.open_source(options.data, split=options.eval_split, data_dir=options.data_dir)
+    source = data.ignore_exif(source) if options.ignore_exif else source
     if options.eval_fraction is not None:
         _, source = data.split(source, options.eval_fraction, options.seed)
     if options.images is not None:

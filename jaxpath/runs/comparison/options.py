@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from jaxpath import explainers, metrics
+from jaxpath.runs.weights_options import WeightsOptions
 from jaxpath.start_up import Launch
 
 
@@ -18,11 +19,14 @@ class Comparison(Launch):
         out: Folder of the results.
         model: Name of the target.
         num_classes: Classes of the target; None takes those of the data.
-        image_size: Side of the square images that the target takes; None keeps its own.
+        image_size: Side of the square images that the target takes; None keeps that of the weights, or
+            its own.
         data_dir: Where TFDS data sets are prepared.
         eval_split: Split that is scored; None takes everything.
         eval_fraction: Scores only the share that a training with the same seed holds out; None takes all.
         images: Scores the first so many images; None takes all.
+        ignore_exif: Takes pictures as they are stored, as torchvision's readers do, and not turned as their
+            cameras were held.
         search_images: Of these, how many the slow explainers take.
         explainers: Names of the baselines.
         generators: Trained generators as NAME:FILE; files of one name are runs with different seeds.
@@ -46,6 +50,7 @@ class Comparison(Launch):
     eval_split: str | None = None
     eval_fraction: float | None = None
     images: int | None = None
+    ignore_exif: bool = False
     search_images: int = 100
     explainers: tuple[str, ...] = explainers.names()
     generators: tuple[str, ...] = ()
@@ -56,3 +61,4 @@ class Comparison(Launch):
     timed_batches: tuple[int, ...] = (1, 64)
     memory: int = 2**30
     seed: int = 0
+    loading: WeightsOptions = dataclasses.field(default_factory=WeightsOptions)

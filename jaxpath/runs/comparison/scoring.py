@@ -21,8 +21,9 @@ def score(entry: Entry, sets: ImageSets, options: Comparison) -> Row:
         options: Densities, and how many images slow explainers take.
 
     Returns:
-        ``num_images``; ``curve``, one row per density; the areas ``insertion`` and ``deletion``; and
-        ``natural``, the metrics of a generator's masks at densities of its own.
+        ``num_images``; ``curve``, one row per density; the areas ``insertion`` and ``deletion``;
+        ``warnings``, where the classifier is at chance on these images; and ``natural``, the metrics of a
+        generator's masks at densities of its own.
     """
     images = sets.of(entry)
     records, areas = _explain(entry, sets, options)
@@ -34,6 +35,9 @@ def score(entry: Entry, sets: ImageSets, options: Comparison) -> Row:
         ],
         "insertion": float(areas.insertion_area.mean()),
         "deletion": float(areas.deletion_area.mean()),
+        "warnings": metrics.chance_warnings(
+            records[0].predicted, records[0].labels, images.session.target.num_classes
+        ),
     }
     if entry.natural:
         row["natural"] = _score_natural(entry.natural, images)
@@ -72,4 +76,5 @@ def _score_cut(records: Records, images: Images, options: Comparison) -> Row:
 def _score_natural(method: Method, images: Images) -> Row:
     records = metrics.explain_all(images.session, method, images.passes)
     figures = metrics.evaluate_records(images.session, records, images.passes, seed=method.seed)
-    return {name: figures[name] for name in (*(metric.name for metric in METRICS), "collapsed_sites")}
+    names = (*(metric.name for metric in METRICS), "collapsed_sites")
+    return {name: figures[name] for name in names if name in figures}

@@ -1,10 +1,12 @@
 """The comparison as text: CSV, Markdown, and what is printed."""
 
 import csv
+import io
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from jaxpath.files import write_text
 from jaxpath.metrics import METRICS, Metric
 from jaxpath.runs.comparison.scoring import Row
 from jaxpath.runs.run import say
@@ -31,13 +33,14 @@ def write_csv(path: Path, rows: Mapping[str, Row]) -> None:
         rows: From :func:`~jaxpath.runs.comparison.merge`.
     """
     names = list(dict.fromkeys(name for row in rows.values() for point in row["curve"] for name in point))
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, ["explainer", "runs", "num_images", *names])
-        writer.writeheader()
-        for name, row in rows.items():
-            for point in row["curve"]:
-                first = {"explainer": name, "runs": row["runs"], "num_images": row["num_images"]}
-                writer.writerow({**first, **point})
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, ["explainer", "runs", "num_images", *names])
+    writer.writeheader()
+    for name, row in rows.items():
+        for point in row["curve"]:
+            first = {"explainer": name, "runs": row["runs"], "num_images": row["num_images"]}
+            writer.writerow({**first, **point})
+    write_text(path, text.getvalue())
 
 
 def print_curves(rows: Mapping[str, Row]) -> None:
@@ -51,7 +54,11 @@ def print_curves(rows: Mapping[str, Row]) -> None:
     for name, row in rows.items():
         if "natural" in row:
             natural = row["natural"]
-            figures = (f"{metric.label} {natural[metric.name]:.3f}" for metric in _HEADLINES)
+            figures = (
+                f"{metric.label} {natural[metric.name]:.3f}"
+                for metric in _HEADLINES
+                if metric.name in natural
+            )
             spread = f"over the images, density's standard deviation {natural['density_std']:.3f}"
             say(f"{name} at its own densities: {', '.join(figures)}; {spread}")
 

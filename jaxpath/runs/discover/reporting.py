@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 
 from jaxpath import data, discover
+from jaxpath.files import write_text
 from jaxpath.runs.discover.planted import planted_top1
 from jaxpath.runs.discover.training import Pair, PairOptions, train_pair
 from jaxpath.runs.discover.units import UnitEvaluation, evaluate_units
@@ -81,6 +82,7 @@ def compare_pair(
         image_size: Side of the square images that the networks take; None keeps their own.
     """
     embeddings = None if options.embeddings is None else discover.load_embeddings(options.embeddings)
+    held_out = data.align(train, held_out)
     for source in (train, held_out):
         data.check_labels(source, train.num_classes)
     pair = train_pair(train, options, classifier, run=run, image_size=image_size)
@@ -116,6 +118,7 @@ def evaluate_pair(
         "relu_accuracy": rectified.figures["accuracy_by_draws"][0],
         "planted_top1": planted_top1(seed),
         "num_images": len(held_out),
+        "warnings": [*competing.figures["warnings"], *rectified.figures["warnings"]],
     }
     return PairEvaluation(figures, competing, rectified)
 
@@ -147,10 +150,9 @@ def report_pair(
         shares = ", ".join(f"{count}: {share:.4f}" for count, share in by_draws.items())
         say(f"{net.target.name}: accuracy by draws: {shares}")
     if jax.process_index() == 0:
-        run.make_folder()
-        discover.save_words(evaluation.competing.names, run.out / "words.json")
-        descriptions = as_json(evaluation.competing.descriptions)
-        (run.out / "descriptions.json").write_text(descriptions, encoding="utf-8")
+        left_out = () if embeddings is not None else evaluation.figures["left_out_classes"]
+        discover.save_words(evaluation.competing.names, run.out / "words.json", left_out=left_out)
+        write_text(run.out / "descriptions.json", as_json(evaluation.competing.descriptions))
     write_results(evaluation.figures, run=run)
     for name in _PRINTED:
         say(f"  {name:>16} {evaluation.figures[name]:.4f}")

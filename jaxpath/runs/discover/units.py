@@ -54,21 +54,26 @@ def evaluate_units(
         seed: Of draws.
     """
     target = net.target
-    session = open_session(*net, batch_size=_AT_ONCE * jax.device_count())
+    session = open_session(target, net.params, batch_size=_AT_ONCE * jax.device_count())
     passes = metrics.source_passes(session, held_out, reading=data.Reading(num_workers))
     drawn = discover.evaluate_draws(session, passes, seed=seed)
     key = None if target.sample_apply is None else jax.random.key(seed)
     activity = discover.record_activity(session, passes, key=key)
-    top_k = max(1, min(_TOP_K, len(activity.labels) // target.num_classes))
+    occurring = np.unique(activity.labels)
+    top_k = max(1, min(_TOP_K, len(activity.labels) // len(occurring)))
     similarity = discover.bind("soft_wpmi", key=jax.random.key(seed), top_k=top_k)
     labels = activity.labels_by_place(len(held_out))
-    classes = discover.label_embeddings(labels, held_out.class_names)
+    classes = discover.label_embeddings(labels, data.names_of_classes(held_out, target.num_classes))
     by_class = discover.dissect(activity, classes, similarity=similarity)
     figures = {
         "accuracy_by_draws": drawn.accuracy,
         "active_share": drawn.active_share,
         "active_share_by_site": drawn.active_by_site,
         **_named_by_class(target, activity, by_class, top_k),
+        "left_out_classes": list(classes.left_out),
+        "warnings": metrics.chance_warnings(
+            drawn.predicted[max(drawn.predicted)], drawn.labels, target.num_classes, who=target.name
+        ),
     }
     names = by_class if embeddings is None else discover.dissect(activity, embeddings, similarity=similarity)
     site = target.sites[-1]
@@ -84,14 +89,21 @@ def evaluate_units(
 def _named_by_class(
     target: Target, activity: discover.Activity, names: Mapping[str, discover.UnitNames], top_k: int
 ) -> dict[str, Any]:
-    """Outputs that are named after their class, purity of the last site's units, and dead ones."""
-    last = target.sites[-1].name
-    outputs = names[discover.OUTPUTS].index == np.arange(target.num_classes)
-    purity = discover.class_purity(names[last].index, activity.channels[last], activity.labels, top=top_k)
+    """Outputs that are named after their class, purity of the last site's units, and units without a name.
+
+    Classes without images are left out: no output can be named after them.
+    """
+    last, classes = target.sites[-1].name, np.unique(activity.labels)
+    outputs = names[discover.OUTPUTS]
+    right = (classes[outputs.index] == np.arange(target.num_classes)) & outputs.valid
+    purity = discover.class_purity(
+        classes[names[last].index], activity.channels[last], activity.labels, top=top_k
+    )
     return {
-        "outputs_top1": float(outputs.mean()),
+        "outputs_top1": float(right[classes].mean()),
         "purity": float(purity.mean()),
-        "dead_units": int((~names[last].valid).sum()),
+        "dead_units": int((~names[last].valid).sum()) - names[last].num_tied,
+        "tied_units": names[last].num_tied,
     }
 
 

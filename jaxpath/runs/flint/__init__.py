@@ -13,6 +13,7 @@ from jaxpath.runs.flint.recipes import (
     make_optimizer,
     post_hoc_recipe,
     recipe_steps,
+    stretched,
 )
 from jaxpath.runs.flint.reporting import INTERPRETER, JointRun, report_interpreter, run_joint
 from jaxpath.runs.flint.sample import TrainingSample, draw_sample, interpret_source
@@ -46,6 +47,7 @@ __all__ = [
     "recipe_steps",
     "report_interpreter",
     "run_joint",
+    "stretched",
     "strongest_pairs",
     "train_joint",
     "train_post_hoc",

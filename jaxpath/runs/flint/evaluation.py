@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxpath import flint
+from jaxpath import flint, metrics
 from jaxpath.runs.flint.attribute_pathways import AttributePathways, attribute_pathways
 from jaxpath.runs.flint.options import FlintOptions
 from jaxpath.runs.flint.sample import TrainingSample, draw_sample, interpret_source
@@ -50,7 +50,23 @@ def evaluate_interpreter(
         "dead_attributes": len(flint.dead_attributes(sample.relevance)),
         "num_attributes": kernel.shape[0],
         "num_images": len(held_out.labels),
+        "warnings": chance_warnings(held_out, study.target.num_classes),
         "pathway_keeps": pathways.keeps,
         "random_channels_keep": pathways.random_keeps,
     }
     return InterpreterEvaluation(figures, held_out, kernel, sample, pathways)
+
+
+def chance_warnings(held_out: flint.Interpretations, num_classes: int) -> list[str]:
+    """That the classifier or its interpreter is at chance, or nothing.
+
+    Args:
+        held_out: What both say of labelled images.
+        num_classes: K.
+    """
+    labels = held_out.labels
+    causes = "its attributes are dead, or it is hardly trained: more --epochs, or a higher --learning-rate"
+    return [
+        *metrics.chance_warnings(held_out.predicted, labels, num_classes),
+        *metrics.chance_warnings(held_out.guessed, labels, num_classes, who="the interpreter", causes=causes),
+    ]

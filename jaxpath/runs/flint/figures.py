@@ -27,7 +27,7 @@ def plot_interpreter(
     Returns:
         File name -> figure; ``attribute_pathways.png`` is missing if all attributes are dead.
     """
-    names = study.held_out.class_names
+    names = data.names_of_classes(study.held_out, study.target.num_classes)
     curve = {tau: evaluation.figures[f"cns_{tau:g}"] for tau in flint.TAUS}
     relevance = evaluation.sample.relevance
     predicted = np.flatnonzero(np.isfinite(relevance).all(axis=1))
@@ -66,7 +66,7 @@ def plot_decisions(study: Study, evaluation: InterpreterEvaluation) -> Figure:
         labels=interpretations.labels[rows],
         predicted=interpretations.predicted[rows],
         guessed=guessed,
-        class_names=study.held_out.class_names,
+        class_names=data.names_of_classes(study.held_out, study.target.num_classes),
     )
 
 

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from jaxpath import flint, report, targets
+from jaxpath import data, flint, report, targets
 from jaxpath.report.figures import Figure
 from jaxpath.runs.flint.evaluation import InterpreterEvaluation
 from jaxpath.runs.flint.sample import TrainingSample
@@ -58,7 +58,7 @@ def plot_maximised(
     )
     pictures = as_pictures(np.asarray(raised), study.target.preprocessing)
     views = _views(pairs, sample, places, pictures)
-    return report.plot_attributes(views, study.held_out.class_names)
+    return report.plot_attributes(views, data.names_of_classes(study.held_out, study.target.num_classes))
 
 
 def _views(

@@ -11,7 +11,8 @@ class FlintOptions:
     """How an interpreter is trained; None takes the value of the recipe.
 
     Attributes:
-        epochs: Passes over the training images.
+        epochs: Passes over the training images; None takes those of the recipe, and more of a data set that
+            is far smaller than the published one.
         batch_size: Images per step, over all devices.
         learning_rate: Adam's.
         schedule: Constant as published, or a warm-up over the first twentieth and a cosine to 0.

@@ -25,6 +25,9 @@ class Published(NamedTuple):
     maximisation: flint.Maximisation
 
 
+LEAST_IMAGES = 6000
+"""Images that a recipe's epoch shows at least; the published data sets have 50,000 and more."""
+
 MNIST = Published(targets.lenet, flint.MNIST, flint.MNIST_MAXIMISATION)
 """MNIST and FashionMNIST."""
 
@@ -55,6 +58,26 @@ def post_hoc_recipe(target: Target, sites: tuple[str, ...] = ()) -> flint.Recipe
         "decoder_widths": widths,
     }
     return flint.CIFAR10._replace(sites=sites, interpreter=interpreter, restart=None)
+
+
+def stretched(recipe: flint.Recipe, source: data.Source) -> flint.Recipe:
+    """The recipe for a data set that may be far smaller than the one for which it was published.
+
+    With few images an epoch is over before a stage has had an effect, and attributes die as soon as the
+    sparsity sets in. So each epoch counts as many passes as make :data:`LEAST_IMAGES`: our choice.
+
+    >>> from jaxpath import data
+    >>> recipe = stretched(flint.MNIST, data.digits("train"))
+    >>> recipe.epochs, list(recipe.stages)
+    (60, [1, 6, 11, 21])
+    """
+    passes = -(-LEAST_IMAGES // len(source))
+    restart = recipe.restart
+    return recipe._replace(
+        epochs=recipe.epochs * passes,
+        stages={(epoch - 1) * passes + 1: weights for epoch, weights in recipe.stages.items()},
+        restart=None if restart is None else ((restart[0] - 1) * passes + 1, restart[1]),
+    )
 
 
 def recipe_steps(recipe: flint.Recipe, source: data.Source) -> int:

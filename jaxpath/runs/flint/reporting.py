@@ -4,11 +4,11 @@ import dataclasses
 from pathlib import Path
 
 import jax
-import numpy as np
 
 from jaxpath import data, flint, targets
+from jaxpath.files import write_arrays
 from jaxpath.report.figures import Figure
-from jaxpath.runs.classifiers import WEIGHTS
+from jaxpath.runs.classifiers import WEIGHTS, names_for
 from jaxpath.runs.flint.evaluation import InterpreterEvaluation, evaluate_interpreter
 from jaxpath.runs.flint.figures import plot_interpreter
 from jaxpath.runs.flint.maximised import plot_maximised
@@ -60,7 +60,8 @@ def run_joint(
     check_data(target, train, held_out)
     trained = train_joint(target, train, published.recipe, options, run=run)
     if jax.process_index() == 0:
-        targets.save_weights(target, trained.target_params, run.out / WEIGHTS)
+        names = names_for(target, train)
+        targets.save_weights(target, trained.target_params, run.out / WEIGHTS, class_names=names)
     study = Study(target, trained.target_params, train, held_out)
     return report_interpreter(study, trained, options, run=run, maximisation=published.maximisation)
 
@@ -88,8 +89,13 @@ def report_interpreter(
     say(f"evaluation: {len(study.held_out)} held-out images")
     evaluation = evaluate_interpreter(study, trained, options, seed=run.seed)
     if jax.process_index() == 0:
-        run.make_folder()
-        flint.save_interpreter(trained.interpreter, trained.params, study.target, run.out / INTERPRETER)
+        flint.save_interpreter(
+            trained.interpreter,
+            trained.params,
+            study.target,
+            run.out / INTERPRETER,
+            target_params=trained.target_params,
+        )
         _write_attributes(run.out / "attributes.npz", evaluation)
     pictures: dict[str, Figure | None] = {**plot_interpreter(study, trained, evaluation)}
     if options.maximised_pairs:
@@ -108,9 +114,9 @@ def report_interpreter(
 
 def _write_attributes(path: Path, evaluation: InterpreterEvaluation) -> None:
     """Every held-out image's interpretation, with the linear layer and the global relevance."""
-    np.savez_compressed(
-        path,
+    arrays = {
         **evaluation.held_out._asdict(),
-        head_kernel=evaluation.kernel,
-        global_relevance=evaluation.sample.relevance,
-    )
+        "head_kernel": evaluation.kernel,
+        "global_relevance": evaluation.sample.relevance,
+    }
+    write_arrays(path, arrays)

@@ -8,7 +8,7 @@ import jax
 from jaxpath import data, flint, training
 from jaxpath.devices import check_batch_size, make_mesh
 from jaxpath.runs.flint.options import FlintOptions, apply_options
-from jaxpath.runs.flint.recipes import make_optimizer, recipe_steps
+from jaxpath.runs.flint.recipes import make_optimizer, recipe_steps, stretched
 from jaxpath.runs.run import Run, names_of, say
 from jaxpath.targets.frozen import cast_frozen
 from jaxpath.targets.objective import ScheduleState, init_schedule
@@ -53,7 +53,8 @@ def train_joint(
     Args:
         target: The classifier.
         source: The training images.
-        recipe: What is followed, such as :data:`jaxpath.flint.MNIST`.
+        recipe: What is followed, such as :data:`jaxpath.flint.MNIST`; :func:`stretched` over few images,
+            unless the options name epochs.
         options: What is changed of it.
         run: Its folder, seed and configuration.
 
@@ -61,7 +62,7 @@ def train_joint(
         InputError: The recipe does not fit the classifier, the batch does not divide over the devices, or the
             folder holds another run.
     """
-    recipe = apply_options(recipe, options)
+    recipe = apply_options(stretched(recipe, source) if options.epochs is None else recipe, options)
     run = run.decided_by(options, recipe=recipe, **names_of(target, source))
     variables = dict(target.init(jax.random.key(run.seed)))
     interpreter = flint.make_interpreter(target, recipe.sites, **recipe.interpreter)

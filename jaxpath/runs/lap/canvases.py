@@ -42,7 +42,10 @@ def run_on_canvases(
     knowledge, known = lap.no_knowledge(), 0
     if options.knowledge_share:
         size = (train.images.shape[1], train.images.shape[2])
-        knowledge = lap.boxes_knowledge(train.boxes, size, options.knowledge_share, seed=run.seed)
+        boxes = data.boxes_in_view(train.boxes, size, target.preprocessing)
+        knowledge = lap.boxes_knowledge(
+            boxes, target.preprocessing.crop, options.knowledge_share, seed=run.seed
+        )
         known = len(knowledge.masks)
         say(f"knowledge: boxes of {known} canvases")
     say("LAP net")

@@ -31,13 +31,15 @@ def plot_explanations(plain: Net, trained: Net, source: data.Source, *, seed: in
     for name in _COMPARED:
         run = jax.jit(attributions.make_attribution(name, plain.target))
         maps[f"plain: {name}"] = run(plain.params, images, classes, key=jax.random.key(seed))
-    names = source.class_names
+    names = data.names_of_classes(source, plain.target.num_classes)
     captions = [
         names[c] if c == label else f"{names[c]}, is {names[label]}"
         for c, label in zip(np.asarray(classes), batch["label"], strict=True)
     ]
     boxes = getattr(source, "boxes", None)
-    boxes = None if boxes is None else boxes[part.indices]
+    if boxes is not None:
+        size = np.shape(part[0]["image"])[:2]
+        boxes = data.boxes_in_view(boxes[part.indices], size, trained.target.preprocessing)
     return report.plot_maps(images, maps, boxes=boxes, captions=captions)
 
 

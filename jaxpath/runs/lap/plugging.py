@@ -9,9 +9,11 @@ from jaxpath import lap, targets
 from jaxpath.runs.lap.options import PlugInOptions, ScoreOptions
 from jaxpath.runs.lap.reporting import report_lap
 from jaxpath.runs.lap.training import plug_in
+from jaxpath.runs.nets import Net, load_net, preprocessing_facts
 from jaxpath.runs.options import DataOptions
 from jaxpath.runs.run import begin
-from jaxpath.runs.study import Net, load_net, make_study, open_data
+from jaxpath.runs.study import make_study, open_data
+from jaxpath.runs.weights_options import WeightsOptions
 from jaxpath.start_up import Launch
 from jaxpath.types import InputError, Target
 
@@ -24,8 +26,8 @@ class PlugInRun(DataOptions, Launch):
         weights: The classifier's weights: .safetensors, .pth, or hf://owner/name.
         out: Folder of the run; the same command continues a run that was stopped.
         model: Name of the classifier.
-        num_classes: Its classes; None keeps the model's own.
-        image_size: Side of the square images that it takes; None keeps its own.
+        num_classes: Its classes; None keeps those of the weights.
+        image_size: Side of the square images that it takes; None keeps that of the weights, or its own.
         seed: Of initialisation, order, draws and the held-out share.
     """
 
@@ -35,6 +37,7 @@ class PlugInRun(DataOptions, Launch):
     num_classes: int | None = None
     image_size: int | None = None
     seed: int = 0
+    loading: WeightsOptions = dataclasses.field(default_factory=WeightsOptions)
     lap: PlugInOptions = dataclasses.field(default_factory=PlugInOptions)
     score: ScoreOptions = dataclasses.field(default_factory=ScoreOptions)
 
@@ -49,11 +52,23 @@ def run_plug_in(options: PlugInRun) -> dict[str, Any]:
     run = begin(options, weights=targets.weights_hash(options.weights))
     train, held_out = open_data(options, seed=options.seed)
     shape = {"num_classes": options.num_classes, "image_size": options.image_size}
-    shape = {name: value for name, value in shape.items() if value is not None}
-    study = make_study(load_net(options.model, options.weights, **shape), train, held_out)
-    target = extend_model(options.model, options.lap.sites, **shape)
+    net = load_net(options.model, options.weights, options=options.loading, like=train, **shape)
+    run = run.knowing(preprocessing=preprocessing_facts(net.target, net.origin))
+    study = make_study(net, train, held_out)
+    target = extend_target(study.target, options.model, options.lap.sites)
     trained = plug_in(target, study.params, train, options.lap, run=run)
     return report_lap(Net(study.target, study.params), trained, held_out, options.score, run=run)
+
+
+def extend_target(target: Target, model: str, sites: tuple[str, ...] = ()) -> Target:
+    """:func:`extend_model` for a network that there is, with its classes, images and preprocessing."""
+    preprocessing = target.preprocessing
+    shape = {
+        "num_classes": target.num_classes,
+        "image_size": preprocessing.crop,
+        "channels": len(preprocessing.mean),
+    }
+    return targets.with_preprocessing(extend_model(model, sites, **shape), preprocessing)
 
 
 def extend_model(model: str, sites: tuple[str, ...] = (), **shape: Any) -> Target:

@@ -9,7 +9,8 @@ import numpy as np
 from jax import Array, lax
 
 from jaxpath import attributions, data, metrics
-from jaxpath.runs.classifiers import classifier_accuracy
+from jaxpath.finite import flags
+from jaxpath.runs.classifiers import classify
 from jaxpath.runs.lap.explanations import Explained, explanations
 from jaxpath.runs.lap.options import ScoreOptions
 from jaxpath.runs.run import say
@@ -38,14 +39,15 @@ def evaluate_lap(
         and the energy of attention and of the best white-box explainer.
     """
     size = options.score_batch_size * jax.device_count()
-    plain_accuracy, accuracy = (
-        classifier_accuracy(net.target, net.params, held_out, batch_size=size) for net in (plain, trained)
+    (plain_accuracy, plain_warnings), (accuracy, warnings) = (
+        classify(net.target, net.params, held_out, batch_size=size) for net in (plain, trained)
     )
     figures: dict[str, Any] = {
         "num_images": len(held_out),
         "plain_accuracy": plain_accuracy,
         "accuracy": accuracy,
         "accuracy_difference": accuracy - plain_accuracy,
+        "warnings": [*plain_warnings, *warnings],
         "explanations": {},
     }
     rows = figures["explanations"]
@@ -74,6 +76,9 @@ def score_explanation(
     scores: dict[str, float] = {}
     boxes = getattr(source, "boxes", None)
     if boxes is not None:
+        # Only canvases have boxes, and they are all of one size.
+        size = np.shape(source[0]["image"])[:2]
+        boxes = data.boxes_in_view(boxes, size, explained.net.target.preprocessing)
         scores |= _pass(explained, source, options, _localise, boxes, seed)
     if options.curve_images:
         part = data.draw(source, options.curve_images, seed=seed)
@@ -103,7 +108,7 @@ def _pass(
     seed: int,
 ) -> dict[str, float]:
     """The means of ``judge`` over one pass; the explained class is the predicted one."""
-    (target, target_params), attribute = explained
+    (target, target_params, *_), attribute = explained
 
     def run(params: Any, batch: Batch) -> dict[str, Array]:
         params, boxes = params
@@ -112,18 +117,24 @@ def _pass(
             return target.apply(params, pixels).logits
 
         pixels = attributions.as_pixels(target, batch["image"])
-        classes = predict(pixels).argmax(axis=-1)
-        # The pointing game compares every value with the largest one. XLA could compute the maps twice, once
-        # for each side, and round differently, so that no value equals the maximum; the barrier prevents it.
+        logits = predict(pixels)
+        classes = logits.argmax(axis=-1)
+        # Several scores read the maps: XLA could compute them once for each, and round differently.
         maps = lax.optimization_barrier(attribute(params, pixels, classes, key=jax.random.key(seed)))
-        return judge(
-            _Case(predict, pixels, maps, classes, boxes[jnp.clip(batch["index"], 0, len(boxes) - 1)])
-        )
+        places = jnp.clip(batch["index"], 0, len(boxes) - 1)
+        scores = judge(_Case(predict, pixels, maps, classes, boxes[places]))
+        return {**scores, **flags(logits=logits, values_of_the_map=maps)}
 
     size = options.score_batch_size * jax.device_count()
     session = open_session(target, target_params, batch_size=size)
     passes = metrics.source_passes(session, source)
-    scores = metrics.per_image(run, (target_params, jnp.asarray(boxes)), passes, mesh=session.mesh)
+    scores = metrics.per_image(
+        run,
+        (target_params, jnp.asarray(boxes)),
+        passes,
+        mesh=session.mesh,
+        undefined=("average_precision",),
+    )
     return {name: float(np.mean(v)) for name, v in scores.items() if name not in ("indices", "labels")}
 
 

@@ -8,12 +8,12 @@ import optax
 
 from jaxpath import data, lap, targets, training
 from jaxpath.devices import check_batch_size, make_mesh
-from jaxpath.runs.classifiers import train_classifier
+from jaxpath.runs.classifiers import names_for, train_classifier
 from jaxpath.runs.lap.options import LapOptions, PlugInOptions
+from jaxpath.runs.nets import Net
 from jaxpath.runs.options import ClassifierOptions
-from jaxpath.runs.run import Run, digest, names_of, say
+from jaxpath.runs.run import Run, names_of, say
 from jaxpath.runs.schedules import steps_of, warmup_cosine
-from jaxpath.runs.study import Net
 from jaxpath.targets.objective import ScheduleState
 from jaxpath.types import Objective, Params, Target
 
@@ -75,7 +75,7 @@ def train_from_scratch(
     fresh = target.init(jax.random.key(run.seed))
     knowledge = lap.no_knowledge() if knowledge is None else knowledge
     # The fresh parameters tell sharpness and gates, which are initial values of some of them.
-    more = {**names_of(target, source, fresh), "knowledge": digest(knowledge)}
+    more = {**names_of(target, source, fresh), "knowledge": targets.digest(knowledge)}
     run = run.decided_by(options, **more)
     num_steps = steps_of(options.epochs, source, options.batch_size)
     params, progress = lap.init_training(target, fresh, key=jax.random.key(run.seed + 1))
@@ -88,7 +88,7 @@ def train_from_scratch(
         lap.make_optimizer(schedule, target, params, "all", theta_rate=1.0),
         knowledge,
     )
-    return _save(target, *_fit(stage, target, source, options, run), run)
+    return _save(target, *_fit(stage, target, source, options, run), source, run)
 
 
 def plug_in(target: Target, params: Params, source: data.Source, options: PlugInOptions, *, run: Run) -> Net:
@@ -131,7 +131,7 @@ def plug_in(target: Target, params: Params, source: data.Source, options: PlugIn
         )
         part = run.within(f"stage{number + 1}", seed=run.seed + number)
         start = _fit(stage, target, source, options, part)
-    return _save(target, *start, run)
+    return _save(target, *start, source, run)
 
 
 def _fit(
@@ -166,9 +166,9 @@ def _fit(
     return result.state.params, result.state.extra
 
 
-def _save(target: Target, params: Any, progress: ScheduleState, run: Run) -> Net:
+def _save(target: Target, params: Any, progress: ScheduleState, source: data.Source, run: Run) -> Net:
     """The trained net, whose weights are written."""
     trained = lap.trained_params(params, progress)
     if jax.process_index() == 0:
-        targets.save_weights(target, trained, run.out / LAP_WEIGHTS)
+        targets.save_weights(target, trained, run.out / LAP_WEIGHTS, class_names=names_for(target, source))
     return Net(target, trained)

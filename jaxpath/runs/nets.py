@@ -1,0 +1,150 @@
+"""Classifiers opened by their weights: which network, which state, which preprocessing, and who says so."""
+
+from typing import Any, NamedTuple
+
+from jaxpath import data, targets
+from jaxpath.runs.run import say
+from jaxpath.runs.weights_options import PreprocessingOptions, WeightsOptions
+from jaxpath.targets import WeightsDescription, describe_preprocessing
+from jaxpath.targets.preprocessing import as_facts
+from jaxpath.types import InputError, Params, Preprocessing, Target
+
+_SMALL = 64
+"""Images of fewer pixels are taken at their own size."""
+
+
+class Net(NamedTuple):
+    """A classifier and its parameters.
+
+    Attributes:
+        target: The classifier.
+        params: Its parameters.
+        class_names: One name per class, by its weights; empty if they do not say it.
+        origin: Who says which preprocessing it has; empty if no file was opened for it.
+    """
+
+    target: Target
+    params: Params
+    class_names: tuple[str, ...] = ()
+    origin: str = ""
+
+
+def load_net(
+    model: str | None,
+    weights: str,
+    *,
+    options: WeightsOptions | None = None,
+    like: data.Source | None = None,
+    **shape: Any,
+) -> Net:
+    """A trained classifier by its weights, with the preprocessing that it was trained with.
+
+    The preprocessing is that of the file's header, which jaxpath writes; else that of timm's ``config.json``
+    beside the file or on the Hub, changed as ``options`` say; else the model's usual one, changed likewise,
+    which is assumed. Model and preprocessing are printed, and who says so.
+
+    Args:
+        model: Name of the target; None takes the one that the weights tell.
+        weights: Its weights: .safetensors, .pth, or hf://owner/name.
+        options: Which state of the file is taken, and how pictures become inputs.
+        like: Images that it will see: small ones are taken at their own size where nothing else says it.
+        **shape: Keywords of the target's maker, such as ``image_size``; None keeps what the weights tell, or
+            else the maker's own.
+
+    Raises:
+        InputError: The model or the weights cannot be opened, or do not fit each other; or the options
+            contradict what the file's header says; or jaxpath wrote the file without an image size, and none
+            is given.
+    """
+    options = options or WeightsOptions()
+    described = targets.describe_weights(weights, state=options.state)
+    name = model or described.name
+    if name is None:
+        raise InputError(
+            f"the weights in {weights!r} do not tell their model; name it with --model: one of "
+            f"{', '.join(targets.names())}"
+        )
+    told: dict[str, Any] = {"num_classes": described.num_classes, "channels": described.channels}
+    told |= {key: value for key, value in shape.items() if value is not None}
+    asked = options.preprocessing.side(told.pop("image_size", None))
+    told["image_size"] = _size(described, asked, weights, like)
+    target = targets.make_target(name, **{key: value for key, value in told.items() if value is not None})
+    preprocessing = _preprocessing(described, target, options.preprocessing, weights)
+    target = targets.with_preprocessing(target, preprocessing)
+    names = described.class_names if len(described.class_names) == target.num_classes else ()
+    origin = _origin(described, options.preprocessing, is_named=model is not None)
+    net = Net(target, targets.load_weights(target, weights, state=options.state), names, origin)
+    _tell(net, described)
+    return net
+
+
+def small_size(source: data.Source) -> tuple[int, int] | None:
+    """(H, W) of small images in memory, at which they are taken; None for others."""
+    image = data.first_stored(source)
+    return None if isinstance(image, bytes) or image.shape[0] >= _SMALL else image.shape[:2]
+
+
+def preprocessing_facts(target: Target, origin: str) -> dict[str, Any]:
+    """What a manifest and a run's configuration say about a classifier's preprocessing."""
+    return {**as_facts(target.preprocessing), "origin": origin}
+
+
+def _size(
+    described: WeightsDescription,
+    asked: tuple[int, int] | None,
+    weights: str,
+    like: data.Source | None,
+) -> tuple[int, int] | None:
+    """The input size; None leaves it to the target's maker."""
+    trained = None if described.preprocessing is None else described.preprocessing.crop
+    if described.is_ours and trained is None and asked is None:
+        raise InputError(
+            f"the weights in {weights!r} do not say for which image size they were trained, as a version of "
+            "jaxpath wrote them that did not keep it; give --image-size (image_size= in Python)"
+        )
+    if described.is_ours and trained is not None and asked not in (None, trained):
+        assert asked is not None
+        raise InputError(
+            f"the weights in {weights!r} were trained on images of {trained[0]} x {trained[1]} pixels, and "
+            f"{asked[0]} x {asked[1]} were asked for; leave --image-size and --crop out"
+        )
+    if asked is None and trained is None and like is not None:
+        return small_size(like)
+    return asked or trained
+
+
+def _preprocessing(
+    described: WeightsDescription, target: Target, options: PreprocessingOptions, weights: str
+) -> Preprocessing:
+    told = described.preprocessing
+    if described.config is not None:
+        told = described.config.preprocessing(target.preprocessing.crop)
+    result = options.changed(told or target.preprocessing)
+    if described.is_ours and told not in (None, result):
+        raise InputError(
+            f"the weights in {weights!r} were trained on pictures with {describe_preprocessing(told)}, and "
+            f"{', '.join(options.given())} ask for {describe_preprocessing(result)}; leave them out"
+        )
+    return result
+
+
+def _origin(described: WeightsDescription, options: PreprocessingOptions, *, is_named: bool) -> str:
+    given = options.given()
+    also = f"; {', '.join(given)} as given" if given and not described.is_ours else ""
+    if described.preprocessing is not None:
+        return f"by {described.source}{also}"
+    flags = "--mean, --std, --resize, --crop, --interpolation"
+    if is_named or described.source or described.is_ours:
+        return f"assumed, as the weights do not say it: {flags} change it{also}"
+    both = "model and preprocessing are assumed, as the weights do not say them"
+    return f"{both}: --model, {flags} change them{also}"
+
+
+def _tell(net: Net, described: WeightsDescription) -> None:
+    say(f"classifier: {net.target.name} with {net.target.num_classes} classes")
+    say(f"preprocessing: {describe_preprocessing(net.target.preprocessing)}; {net.origin}")
+    if described.other_states:
+        say(
+            f"weights: of the states in the file, {described.state} is taken; --state chooses among it and "
+            f"{', '.join(described.other_states)}"
+        )
