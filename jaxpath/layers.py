@@ -177,7 +177,7 @@ def adaptive_average_pool(x: Array, size: tuple[int, int]) -> Array:
     if x.shape[1:3] == size:
         return x
     if compiling.platform() == "tpu":
-        return _bins_by_product(x, size)
+        return _bins_on_tpu(x, size)
     divides = x.shape[1] % size[0] == 0 and x.shape[2] % size[1] == 0
     # On a CPU, sums of slices take a third of the time of a mean over blocks.
     if divides and not compiling.for_cpu():
@@ -186,20 +186,33 @@ def adaptive_average_pool(x: Array, size: tuple[int, int]) -> Array:
     return _average_bins(x, size)
 
 
-def _bins_by_product(x: Array, size: tuple[int, int]) -> Array:
-    """The same as a product with a matrix of places, 1 where a pixel is in a bin.
-
-    A TPU computes it twelve times as fast as a mean in float32, for which XLA writes a float32 copy of the
-    map.
-    """
+def _bins_on_tpu(x: Array, size: tuple[int, int]) -> Array:
+    """The same without a mean in float32 over blocks, for which XLA writes a float32 copy of the map."""
     rows, columns = (_bins(x.shape[axis], size[axis - 1]) for axis in (1, 2))
     inside = rows[:, None, :, None] & columns[None, :, None, :]  # [H, W, h, w]
+    each = size[0] * size[1] <= _FEW_BINS and x.shape[1] * x.shape[2] >= _MANY_PIXELS
+    sums = _masked_sums(x, inside) if each else _product_with_bins(x, inside)
+    return (sums / inside.sum(axis=(0, 1))[None, ..., None].astype(np.float32)).astype(x.dtype)
+
+
+_FEW_BINS, _MANY_PIXELS = 16, 20**2
+"""With at most so many bins, and at least so many pixels, each bin is a sum of its own."""
+
+
+def _masked_sums(x: Array, inside: np.ndarray) -> Array:
+    # XLA adds most of these sums to the convolution that computes x, which is not read once more then. Where
+    # there are few pixels, it joins sums of several maps instead, in kernels that take longer than a product.
+    bins = inside.reshape(*inside.shape[:2], -1)
+    sums = [jnp.where(bins[..., i, None], x, 0).sum((1, 2), dtype=jnp.float32) for i in range(bins.shape[2])]
+    return jnp.stack(sums, axis=1).reshape(x.shape[0], *inside.shape[2:], x.shape[3])
+
+
+def _product_with_bins(x: Array, inside: np.ndarray) -> Array:
     # Sums of a few thousand float32 numbers are rounded as those of a mean only if products are exact.
     precision = lax.Precision.HIGHEST if x.dtype == jnp.float32 else None
-    sums = jnp.einsum(
+    return jnp.einsum(
         "bhwc,hwij->bijc", x, inside.astype(x.dtype), precision=precision, preferred_element_type=jnp.float32
     )
-    return (sums / inside.sum(axis=(0, 1))[None, ..., None].astype(np.float32)).astype(x.dtype)
 
 
 def _bins(length: int, parts: int) -> np.ndarray:

@@ -184,7 +184,7 @@ def test_uniform_initial_values_have_a_third_of_the_variance_of_lecun():
         np.testing.assert_allclose(values.var(), 1 / (3 * 48), rtol=0.05)
 
 
-@pytest.mark.parametrize("size", [(2, 2), (3, 2), (1, 1)])
+@pytest.mark.parametrize("size", [(2, 2), (3, 2), (1, 1), (5, 4)])
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 def test_a_tpus_form_of_the_adaptive_pool_has_the_same_values(size, dtype):
     x = jax.random.normal(jax.random.key(0), (2, 7, 8, 5)).astype(dtype)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxpath.files import replacing
+from jaxpath.files import write_text
 from jaxpath.runs.compile_for.costs import Costs, read_costs
 from jaxpath.runs.compile_for.fitting import largest_batch
 from jaxpath.runs.compile_for.listing import read_listing
@@ -111,7 +111,7 @@ def _compile(lower: Callable[[], jax.stages.Lowered], part: Slice, file: Path | 
     memory += plan.temp_size_in_bytes + plan.generated_code_size_in_bytes
     text = compiled.as_text() or ""
     if file is not None:
-        file.write_text(text, encoding="utf-8")
+        write_text(file, text)
     program = read_program(compiled)
     costs = read_costs(read_listing(text), part.chip, program.flops)
     collectives = [
@@ -170,8 +170,7 @@ def _float32_maps(work: Work, batch_size: int, costs: Costs) -> list[dict[str, A
 
 
 def _write(programs: list[dict[str, Any]], options: CompileFor) -> None:
-    with replacing(options.out / "results.json") as partial:
-        partial.write_text(as_json({"programs": programs}), encoding="utf-8")
+    write_text(options.out / "results.json", as_json({"programs": programs}))
 
 
 def _as_row(program: dict[str, Any]) -> str:
