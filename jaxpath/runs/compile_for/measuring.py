@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxpath.files import write_text
+from jaxpath.files import prepare_folder, write_text
 from jaxpath.runs.compile_for.costs import Costs, read_costs
 from jaxpath.runs.compile_for.fitting import largest_batch
 from jaxpath.runs.compile_for.listing import read_listing
@@ -50,7 +50,7 @@ def compile_for(options: CompileFor) -> list[dict[str, Any]]:
     # Programs for devices that are not here cannot be read back, and the time to compile is a figure.
     jax.config.update("jax_enable_compilation_cache", False)
     slices = [read_slice(name) for name in options.chips]
-    options.out.mkdir(parents=True, exist_ok=True)
+    prepare_folder(options.out)
     programs: list[dict[str, Any]] = []
     floors: dict[tuple[Any, ...], Compiled] = {}
     say(HEADER)
