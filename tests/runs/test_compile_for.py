@@ -2,11 +2,13 @@
 
 import dataclasses
 import importlib.util
+from importlib.metadata import PackageNotFoundError
 from typing import NamedTuple
 
 import pytest
 
 from jaxpath.devices.chips import CHIPS, Chip, chip_of
+from jaxpath.runs.compile_for import slices
 from jaxpath.runs.compile_for.costs import read_costs
 from jaxpath.runs.compile_for.fitting import largest_batch
 from jaxpath.runs.compile_for.listing import executed, read_listing
@@ -164,3 +166,13 @@ def test_the_chips_of_devices_are_known_by_their_kind():
     peaks = {"TPU v5": 459e12, "TPU v5p": 459e12, "TPU v5 lite": 197e12, "NVIDIA H100 80GB HBM3": 989e12}
     assert {kind: chip_of(kind).flops for kind in peaks} == peaks
     assert chip_of("cpu") is None
+
+
+def test_the_compilers_that_are_installed_are_named_with_their_versions(monkeypatch):
+    def version(package):
+        if package in ("jax", "libtpu"):
+            return "1.2"
+        raise PackageNotFoundError(package)
+
+    monkeypatch.setattr(slices, "version", version)
+    assert slices.compiler_versions() == {"jax": "1.2", "libtpu": "1.2"}

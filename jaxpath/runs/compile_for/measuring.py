@@ -14,7 +14,13 @@ from jaxpath.runs.compile_for.fitting import largest_batch
 from jaxpath.runs.compile_for.listing import read_listing
 from jaxpath.runs.compile_for.options import CompileFor, System
 from jaxpath.runs.compile_for.programs import Work, lower_floor, lower_step, make_work
-from jaxpath.runs.compile_for.slices import Slice, read_slice, slice_mesh, without_devices
+from jaxpath.runs.compile_for.slices import (
+    Slice,
+    compiler_versions,
+    read_slice,
+    slice_mesh,
+    without_devices,
+)
 from jaxpath.runs.manifest import as_json
 from jaxpath.runs.run import say
 from jaxpath.training import read_program
@@ -53,6 +59,7 @@ def compile_for(options: CompileFor) -> list[dict[str, Any]]:
     prepare_folder(options.out)
     programs: list[dict[str, Any]] = []
     floors: dict[tuple[Any, ...], Compiled] = {}
+    say("compiled by " + ", ".join(map(" ".join, compiler_versions().items())))
     say(HEADER)
     for part in slices:
         for model in options.models:
@@ -170,7 +177,8 @@ def _float32_maps(work: Work, batch_size: int, costs: Costs) -> list[dict[str, A
 
 
 def _write(programs: list[dict[str, Any]], options: CompileFor) -> None:
-    write_text(options.out / "results.json", as_json({"programs": programs}))
+    results = {"programs": programs, "versions": compiler_versions()}
+    write_text(options.out / "results.json", as_json(results))
 
 
 def _as_row(program: dict[str, Any]) -> str:

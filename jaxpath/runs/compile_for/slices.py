@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +34,8 @@ _SPECS = {"a100": "a100_sxm_80", "h100": "h100_sxm", "h200": "h200"}
 """Chip -> name of XLA's description."""
 
 SPECS_ADDRESS = "https://github.com/openxla/xla/tree/main/xla/backends/gpu/target_config/specs"
+
+_COMPILERS = ("jax", "jaxlib", "libtpu", "jax-cuda12-plugin", "jax-cuda13-plugin")
 
 _WITHOUT_TPU = {
     "TPU_SKIP_MDS_QUERY": "1",
@@ -105,6 +108,22 @@ def without_devices() -> None:
     """Keeps JAX from waiting for accelerators; to be called before it looks for any."""
     jax.config.update("jax_platforms", "cpu")
     os.environ.update(_WITHOUT_TPU)
+
+
+def compiler_versions() -> dict[str, str]:
+    """Versions by package of JAX and of those compilers for accelerators that are installed.
+
+    The same step may cost a tenth more or less with another version.
+    """
+    installed = {name: _version(name) for name in _COMPILERS}
+    return {name: number for name, number in installed.items() if number is not None}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _shapes(chip: Chip) -> dict[int, str]:
