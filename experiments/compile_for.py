@@ -9,7 +9,7 @@ kernels, and the same of the step's floor. ``--fit`` looks for the largest batch
 such figures are, and are not.
 """
 
-from jaxpath.runs.compile_for import CompileFor, compile_for
+from jaxpath.runs.compile_for import CompileFor, compile_for, without_devices
 from jaxpath.start_up import Command, start
 
 
@@ -19,4 +19,6 @@ def run(options: CompileFor) -> None:
 
 
 if __name__ == "__main__":
+    # First of all: CUDA's plugin would give up on a machine without a driver.
+    without_devices()
     start(Command(CompileFor, run, __doc__ or ""))

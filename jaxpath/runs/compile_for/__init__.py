@@ -2,6 +2,6 @@
 
 from jaxpath.runs.compile_for.measuring import compile_for
 from jaxpath.runs.compile_for.options import CompileFor
-from jaxpath.runs.compile_for.slices import read_slice, slice_mesh
+from jaxpath.runs.compile_for.slices import read_slice, slice_mesh, without_devices
 
-__all__ = ["CompileFor", "compile_for", "read_slice", "slice_mesh"]
+__all__ = ["CompileFor", "compile_for", "read_slice", "slice_mesh", "without_devices"]

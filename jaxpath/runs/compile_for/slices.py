@@ -37,14 +37,16 @@ SPECS_ADDRESS = "https://github.com/openxla/xla/tree/main/xla/backends/gpu/targe
 
 _COMPILERS = ("jax", "jaxlib", "libtpu", "jax-cuda12-plugin", "jax-cuda13-plugin")
 
-_WITHOUT_TPU = {
+_WITHOUT_DEVICES = {
     "TPU_SKIP_MDS_QUERY": "1",
     "TPU_WORKER_HOSTNAMES": "localhost",
     "TPU_WORKER_ID": "0",
     # Nothing is run: a second process may compile as well.
     "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+    # CUDA's plugin gives up where a library finds no driver.
+    "JAX_SKIP_CUDA_CONSTRAINTS_CHECK": "1",
 }
-"""What libtpu asks the machine otherwise, which takes minutes where there is no TPU."""
+"""What compilers ask the machine otherwise; libtpu takes minutes to find no TPU."""
 
 
 class Slice(NamedTuple):
@@ -107,7 +109,7 @@ def slice_mesh(part: Slice, gpu_specs: Path | None = None) -> Mesh:
 def without_devices() -> None:
     """Keeps JAX from waiting for accelerators; to be called before it looks for any."""
     jax.config.update("jax_platforms", "cpu")
-    os.environ.update(_WITHOUT_TPU)
+    os.environ.update(_WITHOUT_DEVICES)
 
 
 def compiler_versions() -> dict[str, str]:
