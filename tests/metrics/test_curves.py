@@ -4,6 +4,7 @@ import pytest
 import tiny_target as tiny
 
 from jaxpath import metrics
+from jaxpath.fills import Fill
 from jaxpath.types import InputError
 
 COUNT = 19
@@ -100,7 +101,7 @@ def test_one_explanation_gives_what_two_give():
 
 def test_insertion_under_mean_ablation_starts_from_the_means():
     fills = metrics.site_means(tiny.tiny_session(), data())
-    result = metrics.insertion_deletion(*arguments(fills=fills), fractions=(0.0, 0.5, 1.0))
+    result = metrics.insertion_deletion(*arguments(fill=Fill(fills)), fractions=(0.0, 0.5, 1.0))
     slow_fills = [fills[site.name] for site in tiny.SITES]
     inserted, deleted = slow_curves(tiny.by_activation, (0.0, 0.5, 1.0), slow_fills)
     np.testing.assert_allclose(result.insertion, inserted, rtol=1e-4)
