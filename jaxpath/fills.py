@@ -134,7 +134,7 @@ def blend(
     return {name: at_site(name, activation) for name, activation in other.items()}
 
 
-def take(features: Mapping[str, Array], rows: Array) -> dict[str, Array]:
+def take(features: Mapping[str, Array | np.ndarray], rows: Array) -> dict[str, Array]:
     """The activations of the pictures at ``rows`` [B], by site."""
     return {name: jnp.asarray(activation)[rows] for name, activation in features.items()}
 

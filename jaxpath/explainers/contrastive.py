@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import Array, lax
 
@@ -20,6 +21,11 @@ _State = tuple[Array, optax.OptState]
 """Scores, and state of the optimizer."""
 
 _LEARNING_RATE = 0.1
+"""At the start; it falls to 0 along a cosine, so that the last steps weigh all fills and pictures alike."""
+
+_SPREAD = 0.1
+"""Standard deviation of the first scores."""
+
 _FALLING = 0.5
 """Share of the steps in which the density falls to the one that is asked for."""
 
@@ -63,12 +69,12 @@ def make_contrastive(
 
         -log p(x; m, f)_c - refusal log(1 - p(x'; m, f)_c)
 
-    is lowered by Adam on one score per neuron. The mask opens the best-scored neurons, at a density that
-    falls geometrically from 1 to ``density`` in the first half of the steps; gradients go straight through
-    to the sigmoid of the score's distance from the cut. Fills f follow each other in turn, an interchange
-    with strengths spread evenly over [0, 1]. The other picture x' is one of another class, in every fourth
-    round of fills a blank one. It is our choice throughout: the sparsest such mask of one picture is the
-    bound of a generator that has to find it at once.
+    is lowered by Adam on one score per neuron, from the signed Taylor score. The mask opens the best-scored
+    neurons, at a density that falls geometrically from 1 to ``density`` in the first half of the steps;
+    gradients go straight through to the sigmoid of the score's distance from the cut. Fills f follow each
+    other in turn, an interchange with strengths spread evenly over [0, 1]. The other picture x' is one of
+    another class, in every fourth round of fills a blank one. It is our choice throughout: the sparsest such
+    mask of one picture is the bound of a generator that has to find it at once.
 
     Args:
         target: The classifier.
@@ -94,8 +100,9 @@ def make_contrastive(
         del key
         gated = Gated(target, params, as_floats(images, target.preprocessing), granularity)
         search = _Search(gated, labels, references, refusal)
-        trials = schedule(steps, density, fills)
-        return search.run(jnp.zeros_like(gated.open()), trials)
+        start = gated.gradient(gated.open(), labels)
+        spread = jnp.std(start, axis=1, keepdims=True) + np.finfo(np.float32).tiny
+        return search.run(_SPREAD * start / spread, schedule(steps, density, fills))
 
     return make_cut(target, scores, density=density, granularity=granularity)
 
@@ -136,7 +143,7 @@ class _Search:
 
     def run(self, scores: Array, trials: Trial) -> Array:
         """The scores [B, N] after all trials."""
-        optimizer = optax.adam(_LEARNING_RATE)
+        optimizer = optax.adam(optax.cosine_decay_schedule(_LEARNING_RATE, len(trials.step)))
 
         def step(carry: _State, trial: Trial) -> tuple[_State, None]:
             scores, moments = carry

