@@ -32,6 +32,10 @@ def read_boxes(path: Path, source: data.Source, preprocessing: Preprocessing) ->
         with open(path, encoding="utf-8", newline="") as file:
             rows = [[row[name] for name in _COLUMNS] for row in csv.DictReader(file)]
         numbers = np.array([row[1:] for row in rows], np.float64).reshape(-1, 6)
+        # What a short line lacks is NaN.
+        if not np.isfinite(numbers).all():
+            line = int(np.flatnonzero(~np.isfinite(numbers).all(axis=1))[0]) + 2
+            raise ValueError(f"line {line} lacks a number")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path} cannot be read as boxes ({type(error).__name__}: {error}); expected a .csv with the "

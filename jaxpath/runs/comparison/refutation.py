@@ -18,11 +18,8 @@ def refutation_table(rows: Mapping[str, Mapping[str, Any]]) -> str:
             these.
     """
     points = list(_points(rows))
-    columns = [
-        metric
-        for metric in METRICS
-        if metric.ablated and any(metric.name in figures for *_, figures in points)
-    ]
+    headlines = (metric for metric in METRICS if metric.ablated and metric.headline)
+    columns = [metric for metric in headlines if any(metric.name in figures for *_, figures in points)]
     lines = [_line(["explainer", "density", "closed neurons", *(metric.label for metric in columns)])]
     lines.append("|---" * (len(columns) + 3) + "|")
     for name, density, ablation, figures in points:
