@@ -30,6 +30,7 @@ _FALLING = 0.5
 """Share of the steps in which the density falls to the one that is asked for."""
 
 _BLANK_EVERY = 4
+"""Rounds of fills, of which the last one has blank pictures."""
 
 _GOLDEN = 0.6180339887498949
 """Multiples of it, without their whole part, fill [0, 1] evenly: strengths of interchanges, step by step."""

@@ -40,9 +40,10 @@ class Trials(NamedTuple):
             :func:`jaxpath.blanks.blank_pictures`.
         connected: bool, whether any pixel of the image moves the logit of its class under its pathway, by
             the gradient.
-        object_share: Of the image's classes' logit under its pathway, |change| where the object is painted in
-            the mean colour, divided by the sum of that and of |change| where all else is; NaN where no
-            object is marked, or everything, or neither changes it. None if the data set marks no objects.
+        object_share: How much more the object moves the logit of the class than the background does: |change|
+            by painting the object in the mean colour, divided by the sum of that and of |change| by painting
+            all else; NaN where no object is marked, or everything, or neither changes it. None if the data
+            set marks no objects.
     """
 
     own_predicted: np.ndarray

@@ -74,17 +74,18 @@ def _explain(entry: Entry, sets: ImageSets, options: Comparison) -> tuple[list[R
 def _score_cut(records: Records, images: Images, sets: ImageSets, options: Comparison) -> Row:
     """The metrics at one density, an interval of fidelity over images, and the drop on the few images."""
     evidence = dict(_under_all(records, images, sets, seed=options.seed))
-    first = evidence[options.ablations[0]]
-    interval = metrics.intervals_of(first, seed=options.seed)["fidelity"]
+    figures = metrics.figures_of(evidence[options.ablations[0]])
+    under_all = _by_ablation(evidence, seed=options.seed)
+    first = under_all["ablations"][options.ablations[0]]
     searched = records.indices < options.search_images
     return {
-        **metrics.at_densities(metrics.figures_of(first)),
-        "fidelity_low": interval.low,
-        "fidelity_high": interval.high,
+        **metrics.at_densities(figures),
+        # Of a single image there is none.
+        **{name: first[name] for name in ("fidelity_low", "fidelity_high") if name in first},
         "mdc_searched": metrics.mean_drop(
             records.clean_confidence[searched], records.masked_confidence[searched]
         ),
-        **_by_ablation(evidence, seed=options.seed),
+        **under_all,
     }
 
 
