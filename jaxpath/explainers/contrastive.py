@@ -82,7 +82,7 @@ def make_contrastive(
         density: Fraction of neurons to open.
         granularity: One gate per channel or per unit.
         references: Pictures of other classes and mean activations. None: other pictures are blank ones, and
-            closed neurons are 0.
+            closed neurons are 0. To an image whose class all of them have, blank ones are the others.
         ablations: Fills that the mask meets.
         steps: Of the search; each costs two masked forward and backward passes.
         refusal: Weight of the other pictures.
@@ -141,6 +141,9 @@ class _Search:
         # Alike for every image but for the shuffled pixels, which are its own.
         places = jnp.zeros_like(labels)
         self._blanks = blank_pictures(gated.images, places, gated.target.preprocessing, seed=0)
+        if references is not None:
+            # Images to which no reference is of another class.
+            self._alone = (jnp.asarray(references.classes)[None] == labels[:, None]).all(axis=1)
 
     def run(self, scores: Array, trials: Trial) -> Array:
         """The scores [B, N] after all trials."""
@@ -172,7 +175,8 @@ class _Search:
             return None
         rows = self._foreign(trial.step)
         means = {name: trial.usual * value for name, value in self._references.means.items()}
-        return blend(means, take(self._references.features, rows), trial.strength)
+        strength = jnp.where(self._alone, 0.0, trial.strength)
+        return blend(means, take(self._references.features, rows), strength)
 
     def _other_pictures(self, number: Array) -> Array:
         """For each image one that is not of its class, [B, H, W, C]: a reference, or a blank picture."""
@@ -181,7 +185,8 @@ class _Search:
         blank = self._blanks[number // _BLANK_EVERY % len(BLANKS)]
         rows = self._foreign(number)
         images = as_floats(jnp.asarray(self._references.images)[rows], self._gated.target.preprocessing)
-        return jnp.where(number % _BLANK_EVERY == _BLANK_EVERY - 1, blank, images.astype(blank.dtype))
+        shown = self._alone | (number % _BLANK_EVERY == _BLANK_EVERY - 1)
+        return jnp.where(shown[:, None, None, None], blank, images.astype(blank.dtype))
 
     def _foreign(self, number: Array) -> Array:
         assert self._references is not None

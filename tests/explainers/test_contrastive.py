@@ -90,6 +90,15 @@ def test_without_references_closed_neurons_are_zero_and_others_are_blank():
     np.testing.assert_array_equal(plain, scores(steps=5, references=None, ablations=("zero",))[0])
 
 
+def test_references_of_the_images_class_alone_are_not_held_against_it():
+    given = make_references()
+    same = given._replace(classes=np.zeros(4, int))
+    blank = given._replace(classes=np.zeros(4, int), images=np.zeros_like(OTHERS))
+    (with_same, _), (with_blank, _) = (scores(steps=9, references=refs) for refs in (same, blank))
+    np.testing.assert_array_equal(with_same[0], with_blank[0])  # of class 0
+    assert (with_same[1] != with_blank[1]).any()
+
+
 def objectives(masks, image, label, *, rounds=32):
     """What the search lowers, averaged over many steps, for each of some hard masks [M, N]."""
     given, total = make_references(), np.zeros(len(masks))
