@@ -10,6 +10,10 @@ density), ``table.md`` (one row per explainer) and figures. Generators of one na
 seeds: their rows are means, with 95 % intervals over the runs. The explainers that search, and integrated
 gradients, take the first ``--search-images`` images only, and every row says how many it rests on. Insertion
 and deletion take those images for all explainers; ``mdc_searched`` is the mean drop of confidence on them.
+
+``--ablation all`` scores the same pathways with closed neurons at 0, at their means, and at what an image of
+another class has there, and prints what a switch for the class cannot pass, beside the controls ``random``,
+``constant`` and ``taylor_signed``. ``contrastive`` searches at the smallest of the densities: give one alone.
 """
 
 from jaxpath import runs

@@ -37,12 +37,15 @@ def fill_closed(masks: Mapping[str, Array], fills: Mapping[str, Array] | None) -
 
 def _fill_closed(activation: Array, gate: FilledMask, site: str) -> Array:
     fill = jnp.asarray(gate.fill)
-    if fill.shape not in (activation.shape[-1:], activation.shape[1:], activation.shape):
+    each_image = (activation.shape[0], activation.shape[-1])
+    if fill.shape not in (activation.shape[-1:], activation.shape[1:], each_image, activation.shape):
         raise InputError(
             f"the fill for site {site!r} has shape {tuple(fill.shape)}; expected {activation.shape[-1:]} for "
-            f"one value per channel, {tuple(activation.shape[1:])} for one value per unit, or the "
-            "activation's shape for values of each image"
+            f"one value per channel, {tuple(activation.shape[1:])} for one value per unit, {each_image} for "
+            "values per channel of each image, or the activation's shape for values per unit of each image"
         )
+    if fill.shape == each_image:
+        fill = fill.reshape(each_image[0], *(1,) * (activation.ndim - 2), each_image[1])
     fill = fill.reshape((1,) * (activation.ndim - fill.ndim) + fill.shape).astype(activation.dtype)
     mask = _spread(activation, jnp.asarray(gate.mask), site)
     # Exactly the activation where the mask is 1, like a mask without a fill.

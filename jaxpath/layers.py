@@ -1,4 +1,4 @@
-"""Layers that every network here shares: the convolution, the rectifier, pooling, initial values."""
+"""What every network here shares: the convolution, the rectifier, pooling, initial values, its input."""
 
 import functools
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ from jaxpath import compiling
 from jaxpath.compiling import computed_once
 from jaxpath.cpu import convolution as cpu_convolution
 from jaxpath.cpu import pooling as cpu_pooling
+from jaxpath.types import Preprocessing
 from jaxpath.windows import Pads, patches
 
 __all__ = [
@@ -24,10 +25,20 @@ __all__ = [
     "adaptive_average_pool",
     "conv_general_dilated",
     "max_pool",
+    "normalize",
     "patches",
     "relu",
     "uniform_init",
 ]
+
+
+def normalize(images: Array, preprocessing: Preprocessing) -> Array:
+    """Raw uint8 images [B, H, W, C] as a target's floating-point input, float32."""
+    mean = jnp.asarray(preprocessing.mean, jnp.float32)
+    std = jnp.asarray(preprocessing.std, jnp.float32)
+    # One multiply-add per pixel: (x / 255 - mean) / std.
+    scale, offset = 1 / (255 * std), mean / std
+    return images.astype(jnp.float32) * scale[None, None, None] - offset[None, None, None]
 
 
 def conv_general_dilated(

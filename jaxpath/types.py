@@ -35,7 +35,8 @@ class FilledMask(NamedTuple):
 
     Attributes:
         mask: 0/1, [B, C] or the activation's shape.
-        fill: Value of a closed neuron: [C], or the activation's shape, without the batch axis or with it.
+        fill: Value of a closed neuron: [C] or [B, C], or the activation's shape, without the batch axis or
+            with it.
     """
 
     mask: Array

@@ -21,6 +21,8 @@ BASE = {
         "registry",
         "compiling",
         "gating",
+        "fills",
+        "blanks",
         "windows",
         "layers",
         "pathways",
@@ -48,6 +50,9 @@ MAY_IMPORT = {
     "cpu": {"windows"},
     "compiling": {"cpu"},
     "gating": {"types", "compiling"},
+    "fills": {"types", "gating"},
+    # A blank picture is normalised as a target's input.
+    "blanks": {"types", "layers"},
     "layers": {"types", "compiling", "cpu", "windows"},
     "pathways": {"types", "compiling"},
     "losses": {"types"},

@@ -70,6 +70,14 @@ def test_a_fill_can_be_of_each_image(activation):
     np.testing.assert_array_equal(gate(activation, FilledMask(np.zeros((2, 4)), fill)), fill)
 
 
+def test_a_fill_can_be_of_each_image_and_channel(activation):
+    fill = np.arange(8, dtype=np.float32).reshape(2, 4)
+    result = gate(activation, FilledMask(np.zeros((2, 4)), fill))
+    np.testing.assert_array_equal(result, np.broadcast_to(fill[:, None, None], activation.shape))
+    dense = gate(jnp.ones((2, 4)), FilledMask(np.zeros((2, 4)), fill))
+    np.testing.assert_array_equal(dense, fill)
+
+
 def test_the_gradient_of_a_filled_gate_is_activation_minus_fill():
     result = jax.grad(lambda m: gate(jnp.array([[3.0, 5.0]]), FilledMask(m, jnp.array([1.0, 7.0]))).sum())
     np.testing.assert_array_equal(result(jnp.array([[0.0, 1.0]])), [[2, -2]])

@@ -101,6 +101,7 @@ def run(options: LearnClassPathways) -> None:
         out=options.out,
         class_names=names,
         began=began,
+        others=source,
     )
     learned, records = _learn(options, workplace, source)
     warnings = warn_of_chance(target, source, records.predicted, records.labels)

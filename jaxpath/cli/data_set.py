@@ -66,6 +66,7 @@ def run(options: DataSetReport) -> None:
         out=options.out,
         class_names=names_to_show(names, target.num_classes, source),
         began=began,
+        others=source,
     )
     finding = _evaluate(options, workplace, source)
     arrays = {**finding.records._asdict(), **site_arrays(target.sites)}

@@ -108,6 +108,7 @@ def run(options: Explain) -> None:
         out=options.out,
         class_names=names,
         began=began,
+        others=reference_source,
     )
     picture_names, pictures, everything = _survey_all(options, workplace, source)
     shown = everything.take(np.arange(len(pictures.names)))

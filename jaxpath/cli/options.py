@@ -7,6 +7,7 @@ from typing import Annotated
 import tyro
 
 from jaxpath import explainers
+from jaxpath.fills import Ablation
 from jaxpath.runs.weights_options import WeightsOptions
 
 DENSITY = 0.2
@@ -50,6 +51,9 @@ class MethodOptions:
             folders, an .npz file, or another form that jaxpath.data.open_source takes.
         train_steps: Steps of that training.
         density: Share of channels to open; None takes 0.2, and with a generator each picture's own.
+        ablation: What a closed channel is set to: 0 (zero), its mean (mean), or what a picture of another
+            class has there (interchange); the last two take pictures from --reference, or from the data set
+            that is explained.
         batch_size: Images at a time; None chooses. Another number compiles other programs.
         seed: Of everything that is drawn.
     """
@@ -61,5 +65,6 @@ class MethodOptions:
         str, tyro.conf.arg(help=f"Without a generator, the explainer: {', '.join(explainers.names())}.")
     ] = "taylor_signed"
     density: float | None = None
+    ablation: Ablation = "zero"
     batch_size: int | None = None
     seed: int = 0

@@ -14,11 +14,22 @@ from jaxpath import data, explainers, gencnp, metrics, report, runs, targets
 from jaxpath.cli.options import DENSITY, MethodOptions, TargetOptions
 from jaxpath.devices import check_batch_size, make_mesh
 from jaxpath.files import sha256_of
+from jaxpath.fills import References
 from jaxpath.findings import knows_classes
 from jaxpath.metrics import Method, Session
 from jaxpath.runs import warn
 from jaxpath.runs.manifest import report_details, write_manifest
 from jaxpath.types import Explainer, InputError, Params, Target
+
+_MOST_OTHERS = 256
+"""Pictures whose mean activations are taken, and among which references are chosen."""
+
+_CLOSED = {
+    "zero": "",
+    "mean": "; closed channels hold their mean",
+    "interchange": "; closed channels hold what a picture of another class has there",
+}
+"""What a page says after the name of the method."""
 
 _CPU_BATCH = 4
 _ACCELERATOR_BATCH = 32
@@ -75,7 +86,7 @@ class Workplace(NamedTuple):
             model=self.target.name,
             sites=self.target.sites,
             class_names=self.class_names,
-            method=self.method.name,
+            method=f"{self.method.name}{_CLOSED[self.session.fill.name]}",
             reference=reference,
             details=report_details(
                 self.weights,
@@ -94,6 +105,7 @@ class Workplace(NamedTuple):
             model=self.target.name,
             preprocessing=runs.preprocessing_facts(self.target, self.origin),
             method=self.method.name,
+            ablation=self.session.fill.name,
             seed=self.method.seed,
             **facts,
             seconds=round(self.seconds, 1),
@@ -108,6 +120,7 @@ def set_up(
     out: Path,
     class_names: tuple[str, ...],
     began: float,
+    others: data.Source | None,
 ) -> Workplace:
     """Makes the session and the method; trains a generator first if the options say so.
 
@@ -118,10 +131,19 @@ def set_up(
         out: The output folder.
         class_names: One name per class; none takes those of the weights.
         began: When the command began, by ``time.perf_counter``.
+        others: Pictures from which closed channels may take their values, and against which pathways may be
+            searched.
+
+    Raises:
+        InputError: The options contradict each other, or ask for other pictures where there are none.
     """
+    session = make_session(classifier.target, classifier.params, method.batch_size)
+    references = _references(session, method, others)
+    if references is not None:
+        session = session._replace(fill=references.fill(method.ablation))
     return Workplace(
-        session=make_session(classifier.target, classifier.params, method.batch_size),
-        method=make_method(classifier, method, options, out),
+        session=session,
+        method=make_method(classifier, method, options, out, references=references),
         out=out,
         weights=options.weights,
         weights_hash=targets.weights_hash(options.weights),
@@ -161,12 +183,46 @@ def make_session(target: Target, params: Params, batch_size: int | None) -> Sess
     return Session(target._replace(apply=jax.jit(target.apply)), params, mesh, size, watch=watch)
 
 
+def _references(session: Session, method: MethodOptions, others: data.Source | None) -> References | None:
+    """Reference pictures, if the options ask for any.
+
+    Raises:
+        InputError: They ask for some and there are none.
+    """
+    baseline = explainers.BASELINES.get(method.explainer)
+    learned = method.generator is not None or method.train_on is not None
+    searched = not learned and baseline is not None and baseline.contrastive
+    if method.ablation == "zero" and not searched:
+        return None
+    if others is None and method.ablation == "zero":
+        warn(f"{method.explainer} searches against blank pictures alone; name others with --reference")
+        return None
+    if others is None:
+        raise InputError(
+            f"--ablation {method.ablation} was given without pictures to take activations from; name some "
+            "with --reference"
+        )
+    order = np.random.default_rng(method.seed).permutation(len(others))[:_MOST_OTHERS]
+    reading = data.Reading(skip_unreadable=True)
+    passes = metrics.source_passes(
+        session, data.Subset(others, np.sort(order)), title="activations", reading=reading
+    )
+    return metrics.make_references(session, passes)
+
+
 def watch(title: str, total: int, batches: Iterable[Any]) -> Iterable[Any]:
     """A progress bar over the batches of one pass, where stderr is a terminal."""
     return tqdm(batches, desc=title, total=total, unit="batch", disable=None, leave=False)
 
 
-def make_method(net: runs.Net, options: MethodOptions, classifier: TargetOptions, out: Path) -> Method:
+def make_method(
+    net: runs.Net,
+    options: MethodOptions,
+    classifier: TargetOptions,
+    out: Path,
+    *,
+    references: References | None = None,
+) -> Method:
     """The explainer that the options name; trains a generator first if they say so.
 
     Raises:
@@ -178,7 +234,15 @@ def make_method(net: runs.Net, options: MethodOptions, classifier: TargetOptions
     if options.train_on is None and options.generator is None:
         density = DENSITY if options.density is None else options.density
         explain = explainers.make_explainer(options.explainer, target, density=density)
-        return Method.of(f"{options.explainer} at density {density:g}", explain, seed=options.seed)
+        name = f"{options.explainer} at density {density:g}"
+        baseline = explainers.BASELINES[options.explainer]
+        if not baseline.contrastive or references is None:
+            return Method.of(name, explain, seed=options.seed)
+
+        def search(references: References) -> Explainer:
+            return baseline.make(target, density=density, references=references)
+
+        return Method(f"{name} against other pictures", search, references, options.seed)
     path = out / "generator" if options.generator is None else options.generator
     if options.train_on is not None:
         runs.run_generator(_training(target, options, classifier, path))

@@ -14,6 +14,7 @@ from jaxpath.explainers.attribution import (
     make_taylor_signed,
 )
 from jaxpath.explainers.baselines import BASELINES, Baseline, make_explainer, names
+from jaxpath.explainers.contrastive import make_contrastive
 from jaxpath.explainers.saliency import pathway_saliency, pixel_gradient
 from jaxpath.explainers.scoring import Granularity, make_cut
 from jaxpath.explainers.search import make_dgr, make_greedy, make_refined
@@ -25,6 +26,7 @@ __all__ = [
     "integrated_gradients",
     "make_activation",
     "make_constant",
+    "make_contrastive",
     "make_cut",
     "make_dgr",
     "make_explainer",

@@ -11,6 +11,7 @@ from jaxpath.explainers.attribution import (
     make_taylor,
     make_taylor_signed,
 )
+from jaxpath.explainers.contrastive import make_contrastive
 from jaxpath.explainers.search import make_dgr, make_greedy
 from jaxpath.registry import choose
 from jaxpath.types import Explainer, Target
@@ -23,11 +24,14 @@ class Baseline(NamedTuple):
         name: How it is asked for.
         make: ``make(target, *, density, granularity="channel") -> Explainer``.
         slow: Whether it takes tens or hundreds of passes per image; comparisons give it fewer images.
+        contrastive: Whether its maker takes ``references``, pictures of other classes, and does better with
+            them than without.
     """
 
     name: str
     make: Callable[..., Explainer]
     slow: bool = False
+    contrastive: bool = False
 
 
 _ALL = (
@@ -39,6 +43,7 @@ _ALL = (
     Baseline("integrated_gradients", make_integrated_gradients, slow=True),
     Baseline("greedy", make_greedy, slow=True),
     Baseline("dgr", make_dgr, slow=True),
+    Baseline("contrastive", make_contrastive, slow=True, contrastive=True),
 )
 
 BASELINES = {baseline.name: baseline for baseline in _ALL}

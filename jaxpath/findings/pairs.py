@@ -1,7 +1,7 @@
 """Runs pictures under masks of a table, pair by pair: predictions and saliency."""
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -11,23 +11,8 @@ from jax.sharding import Mesh
 
 from jaxpath.devices import collect, make_eval_step, replicate
 from jaxpath.explainers import pathway_saliency
-from jaxpath.gating import fill_closed
-from jaxpath.metrics import Session, array_passes, gates_of, predict_under
-from jaxpath.types import Batch, EvalStep, HostBatch, Target
-
-
-class Pairs(NamedTuple):
-    """Which picture runs under which mask, and which class is asked for; one entry per run, n in all.
-
-    Attributes:
-        pictures: int [n], rows of the images.
-        masks: int [n], rows of the table of masks.
-        classes: int [n].
-    """
-
-    pictures: np.ndarray
-    masks: np.ndarray
-    classes: np.ndarray
+from jaxpath.metrics import Pairs, Session, gates_of, pair_batches, predict_under
+from jaxpath.types import Batch, EvalStep, Target
 
 
 class Outcome(NamedTuple):
@@ -54,7 +39,7 @@ def predict_pairs(
         pairs: Which picture under which mask.
         title: For the progress bar.
     """
-    batches = _batches(session, images, table, pairs, title)
+    batches = pair_batches(session, images, table, pairs, title=title)
     results = predict_under(session, batches, name=_namer(pairs, title))
     return Outcome(results["masked_predicted"], results["masked_confidence"])
 
@@ -63,9 +48,9 @@ def saliency_pairs(
     session: Session, images: np.ndarray, table: np.ndarray, pairs: Pairs, *, title: str = "saliency"
 ) -> np.ndarray:
     """Input gradients of the classes' logits under the masks, [n, H, W], signed."""
-    batches = _batches(session, images, table, pairs, title)
+    batches = pair_batches(session, images, table, pairs, title=title)
     step = _saliency_step(session.target, session.mesh)
-    frozen = replicate((session.params, session.fills), session.mesh)
+    frozen = replicate((session.params, session.fill), session.mesh)
     name = _namer(pairs, title)
     return collect(step, batches, {}, frozen, mesh=session.mesh, name=name)["saliency"]
 
@@ -73,8 +58,8 @@ def saliency_pairs(
 @functools.lru_cache(maxsize=4)
 def _saliency_step(target: Target, mesh: Mesh) -> EvalStep:
     def evaluate(_: Any, frozen: Any, batch: Batch) -> dict[str, Array]:
-        params, fills = frozen
-        gates = fill_closed(gates_of(batch["mask"], target), fills)
+        params, fill = frozen
+        gates = fill.close(gates_of(batch["mask"], target), batch["owner"], batch["place"])
         classes = batch["class"].astype(jnp.int32)
         return {"saliency": pathway_saliency(target, params, batch["image"], classes, gates)}
 
@@ -84,17 +69,3 @@ def _saliency_step(target: Target, mesh: Mesh) -> EvalStep:
 def _namer(pairs: Pairs, title: str) -> Callable[[int], str]:
     """What to call a pair in messages: its picture, and what for it runs."""
     return lambda row: f"image {pairs.pictures[row]} ({title})"
-
-
-def _batches(
-    session: Session, images: np.ndarray, table: np.ndarray, pairs: Pairs, title: str
-) -> Iterator[HostBatch]:
-    # Rows are gathered batch by batch: pairs are many more than pictures.
-    rows = array_passes(session, title=title, picture=pairs.pictures, row=pairs.masks, label=pairs.classes)
-    for batch in rows():
-        yield {
-            "image": images[batch["picture"]],
-            "mask": table[batch["row"]],
-            "class": batch["label"],
-            "weight": batch["weight"],
-        }

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -16,7 +17,6 @@ from jaxpath.caches import cache_file, kept
 from jaxpath.devices import collect, make_eval_step, replicate
 from jaxpath.files import load_arrays
 from jaxpath.findings.pictures import Pictures
-from jaxpath.gating import fill_closed
 from jaxpath.metrics import (
     MakeExplainer,
     Method,
@@ -71,7 +71,7 @@ def survey(session: Session, method: Method, pictures: Pictures, *, title: str =
         InputError: Logits, activations or scores of a picture are not finite.
     """
     step = _step(session.target, session.mesh, method.make, method.seed)
-    frozen = session.params, session.fills
+    frozen = session.params, session.fill
     explainer_params, frozen = replicate((method.params, frozen), session.mesh)
     passes = array_passes(session, title=title, image=pictures.images, label=pictures.labels)
     results = collect(
@@ -84,10 +84,11 @@ def survey(session: Session, method: Method, pictures: Pictures, *, title: str =
 @functools.lru_cache(maxsize=4)
 def _step(target: Target, mesh: Mesh, make_explainer: MakeExplainer, seed: int) -> EvalStep:
     def evaluate(explainer_params: Any, frozen: Any, batch: Batch) -> dict[str, Array]:
-        params, fills = frozen
+        params, fill = frozen
         explain = make_explainer(explainer_params)
         clean, pathway = explain_batch(target, params, explain, batch, seed=seed)
-        masked = target.apply(params, batch["image"], fill_closed(pathway.masks, fills))
+        gates = fill.close(pathway.masks, clean.logits.argmax(axis=-1), batch["index"])
+        masked = target.apply(params, batch["image"], gates)
         return {
             "indices": batch["index"],
             "labels": batch["label"],
@@ -128,6 +129,9 @@ def kept_survey(
     digest = hashlib.sha256(named.encode())
     digest.update(np.ascontiguousarray(pictures.images).data)
     digest.update(np.ascontiguousarray(pictures.labels).data)
+    digest.update(session.fill.name.encode())
+    for leaf in jax.tree.leaves((session.fill, method.params)):
+        digest.update(np.ascontiguousarray(leaf).data)
     return kept(
         cache_file("surveys", digest.hexdigest(), version=FORMAT),
         lambda: survey(session, method, pictures, title=title),

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+from jaxpath.metrics.detection import make_panel
+from jaxpath.metrics.evaluating import evaluate_records
 from jaxpath.metrics.explaining import explain_at_densities, explain_once
-from jaxpath.metrics.metric import at_densities, evaluate_records
+from jaxpath.metrics.metric import at_densities
 from jaxpath.metrics.records import InsertionDeletion
 from jaxpath.metrics.session import Method, Passes, Session
 
@@ -18,7 +20,7 @@ def density_curve(
     """Every method at the same densities: its scores, cut exactly.
 
     Each image is explained once and run under all of its masks while its scores are on the device;
-    leakage takes one more pass per density, with one compiled program for all.
+    pathways are put on other pictures in one more pass per density, with one compiled program for all.
 
     Args:
         session: The classifier.
@@ -31,10 +33,10 @@ def density_curve(
         :data:`~jaxpath.metrics.METRICS` that are reported ``at_densities``.
     """
     rows = []
-    for density, records in zip(
-        densities, explain_at_densities(session, method, passes, densities=densities), strict=True
-    ):
-        figures = evaluate_records(session, records, passes, seed=method.seed)
+    cuts = explain_at_densities(session, method, passes, densities=densities)
+    panel = make_panel(session, passes, cuts[0].indices)
+    for density, records in zip(densities, cuts, strict=True):
+        figures = evaluate_records(session, records, passes, seed=method.seed, panel=panel)
         rows.append({"density": float(density), **at_densities(figures)})
     return rows
 

@@ -1,26 +1,12 @@
-"""What a metric may look at: the explained images, their overlaps, and pathways on other images."""
+"""What a metric may look at: the explained images, their overlaps, and pathways on other pictures."""
 
 from typing import NamedTuple
 
-import numpy as np
-
-from jaxpath.metrics.leakage import foreign_partners
+from jaxpath.metrics.detection import Detection, Panel, detect, make_panel
 from jaxpath.metrics.records import Records
 from jaxpath.metrics.session import Passes, Session
 from jaxpath.metrics.similarity import ClassSimilarity, class_similarity
-from jaxpath.metrics.under_masks import masked_predictions
-
-
-class Crossed(NamedTuple):
-    """Every image under the pathway of an image of another class.
-
-    Attributes:
-        partners: [N_images] int, the row whose pathway each image gets.
-        predicted: [N_images] int, the class that is predicted then.
-    """
-
-    partners: np.ndarray
-    predicted: np.ndarray
+from jaxpath.metrics.trials import Trials, put_to_trial
 
 
 class Evidence(NamedTuple):
@@ -29,26 +15,49 @@ class Evidence(NamedTuple):
     Attributes:
         records: The explained images.
         similarity: Overlaps of their pathways within and between classes.
-        crossed: Pathways on images of other classes; None if all images are predicted as one class.
+        trials: Pathways on other pictures.
+        detection: How well pathways tell their class from others; None if there is nothing to tell.
     """
 
     records: Records
     similarity: ClassSimilarity
-    crossed: Crossed | None
+    trials: Trials
+    detection: Detection | None
 
 
-def gather_evidence(session: Session, records: Records, passes: Passes, *, seed: int = 0) -> Evidence:
-    """Compares the pathways of ``records``, and runs their data set once more for the crossed pathways.
+def gather_evidence(
+    session: Session, records: Records, passes: Passes, *, seed: int = 0, panel: Panel | None = None
+) -> Evidence:
+    """Compares the pathways of ``records``, and puts them on other pictures in one more pass.
 
     Args:
         session: The classifier.
-        records: The explained images.
+        records: The explained images, made with the session's fill.
         passes: Their data set.
-        seed: Of the choice of images of other classes.
+        seed: Of the choice of images, and of blank pictures.
+        panel: Pictures of the data set on which pathways of classes are tried; None takes one more pass to
+            fetch some.
     """
     similarity = class_similarity(records.masks, records.predicted, session.target.num_classes)
-    if len(np.unique(records.predicted)) < 2:
-        return Evidence(records, similarity, None)
-    partners = foreign_partners(records.predicted, seed=seed)
-    outcome = masked_predictions(session, records, passes, table=records.table, rows=partners)
-    return Evidence(records, similarity, Crossed(partners, outcome["masked_predicted"]))
+    trials = put_to_trial(session, records, passes, seed=seed)
+    panel = make_panel(session, passes, records.indices) if panel is None else panel
+    return Evidence(records, similarity, trials, detect(session, records, panel))
+
+
+def gather_under(
+    session: Session, evidence: Evidence, passes: Passes, *, panel: Panel, seed: int = 0
+) -> Evidence:
+    """The evidence of the same pathways where closed neurons hold the session's fill, in one more pass.
+
+    Args:
+        session: The classifier, with another fill.
+        evidence: From :func:`gather_evidence`.
+        passes: The data set.
+        panel: Its pictures on which pathways of classes are tried.
+        seed: Of the choice of images, and of blank pictures.
+    """
+    trials = put_to_trial(session, evidence.records, passes, seed=seed)
+    records = evidence.records._replace(
+        masked_predicted=trials.own_predicted, masked_confidence=trials.own_confidence
+    )
+    return evidence._replace(records=records, trials=trials, detection=detect(session, records, panel))

@@ -82,7 +82,7 @@ def explain_once(
     cuts = None if densities is None else _checked_densities(densities)
     steps = None if fractions is None else _rising_fractions(fractions)
     eval_step = _make_step(session, method)
-    frozen = session.params, session.fills, cuts, steps
+    frozen = session.params, session.fill, cuts, steps
     explainer_params, frozen = replicate((method.params, frozen), session.mesh)
     results = collect(eval_step, passes(), explainer_params, frozen, mesh=session.mesh, name=name_of(passes))
     curves = None
@@ -102,12 +102,13 @@ def _make_step(session: Session, method: Method) -> EvalStep:
     target = session.target
 
     def evaluate(explainer_params: Any, frozen: Any, batch: Batch) -> dict[str, Array]:
-        params, fills, cuts, steps = frozen
+        params, fill, cuts, steps = frozen
         explain = method.make(explainer_params)
         clean, pathway = explain_batch(target, params, explain, batch, seed=method.seed)
         predicted = clean.logits.argmax(axis=-1)
         scores = flatten(pathway.scores, target.sites)
         order = ranks(scores)
+        fills = fill.values(predicted, batch["index"])
 
         def under(masks: dict[str, Array]) -> Array:
             return target.apply(params, batch["image"], fill_closed(masks, fills)).logits

@@ -36,8 +36,8 @@ def probability(logits: Array, classes: Array) -> Array:
     return jnp.take_along_axis(jax.nn.softmax(logits), classes[:, None], axis=1)[:, 0]
 
 
-def agreement(first: np.ndarray, second: np.ndarray) -> float:
-    """Share of images on which two arrays of classes [N] agree.
+def agreements(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Whether two arrays of classes agree, image by image: 1.0 or 0.0.
 
     Fidelity compares the masked with the clean prediction, accuracy with the label.
 
@@ -45,7 +45,12 @@ def agreement(first: np.ndarray, second: np.ndarray) -> float:
         InputError: A value is not finite.
     """
     check("classes", first, second)
-    return float(np.mean(np.asarray(first) == np.asarray(second)))
+    return (np.asarray(first) == np.asarray(second)).astype(np.float64)
+
+
+def agreement(first: np.ndarray, second: np.ndarray) -> float:
+    """Share of images on which two arrays of classes [N] agree; see :func:`agreements`."""
+    return float(agreements(first, second).mean())
 
 
 def worst_class_agreement(classes: np.ndarray, reference: np.ndarray) -> float:
@@ -64,21 +69,27 @@ def worst_class_agreement(classes: np.ndarray, reference: np.ndarray) -> float:
     return min(float(agree[reference == label].mean()) for label in np.unique(reference))
 
 
-def mean_drop(clean: np.ndarray, masked: np.ndarray) -> float:
-    """mDC: mean of max(0, p - o) / p over confidences [N]; 0 is best.
-
-    >>> mean_drop(np.array([0.8, 0.5]), np.array([0.4, 0.9]))
-    0.25
+def drops(clean: np.ndarray, masked: np.ndarray) -> np.ndarray:
+    """max(0, p - o) / p of confidences, image by image.
 
     Raises:
         InputError: A confidence is not finite.
     """
     check("confidences", clean, masked)
-    return float(np.mean(np.maximum(0, clean - masked) / clean))
+    return np.maximum(0, clean - masked) / clean
 
 
-def mean_increase(clean: np.ndarray, masked: np.ndarray) -> float:
-    """mIC: share of images whose confidence rises, o > p, over confidences [N].
+def mean_drop(clean: np.ndarray, masked: np.ndarray) -> float:
+    """mDC: mean of :func:`drops` over confidences [N]; 0 is best.
+
+    >>> mean_drop(np.array([0.8, 0.5]), np.array([0.4, 0.9]))
+    0.25
+    """
+    return float(drops(clean, masked).mean())
+
+
+def increases(clean: np.ndarray, masked: np.ndarray) -> np.ndarray:
+    """Whether confidence rises, o > p, image by image: 1.0 or 0.0.
 
     A rise of less than 1e-6 is rounding: two programs compute p and o, and open gates must score 0.
 
@@ -86,4 +97,9 @@ def mean_increase(clean: np.ndarray, masked: np.ndarray) -> float:
         InputError: A confidence is not finite.
     """
     check("confidences", clean, masked)
-    return float(np.mean(masked > clean + _ROUNDING))
+    return (masked > clean + _ROUNDING).astype(np.float64)
+
+
+def mean_increase(clean: np.ndarray, masked: np.ndarray) -> float:
+    """mIC: share of images whose confidence rises over confidences [N]; see :func:`increases`."""
+    return float(increases(clean, masked).mean())

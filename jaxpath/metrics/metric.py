@@ -3,12 +3,15 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
-from jaxpath.metrics.evidence import Evidence, gather_evidence
-from jaxpath.metrics.faithfulness import agreement, mean_drop, mean_increase, worst_class_agreement
-from jaxpath.metrics.records import Records
-from jaxpath.metrics.session import Passes, Session
+import numpy as np
+
+from jaxpath.metrics.evidence import Evidence
+from jaxpath.metrics.faithfulness import agreements, drops, increases, worst_class_agreement
 from jaxpath.metrics.similarity import random_aciou
-from jaxpath.pathways import unflatten
+
+Measured = float | np.ndarray | None
+"""A figure; or values of which it is the mean, NaN where an image has none; or None if it does not exist."""
+
 
 NAN = float("nan")
 
@@ -19,7 +22,7 @@ class Metric(NamedTuple):
     Attributes:
         name: Its key in ``results.json`` and in every row.
         label: What figures and tables call it.
-        measure: ``evidence -> figure``; NaN where it does not exist.
+        measure: ``evidence ->`` :data:`Measured`. Values, one per image or pathway, also give an interval.
         better: Which way is good.
         headline: Printed at the end of a run.
         at_densities: Reported at every density of a curve; otherwise at the explainer's own density alone.
@@ -30,11 +33,12 @@ class Metric(NamedTuple):
             between classes"``. Metrics with an empty fact are not on that page.
         share: Whether a page writes it as a percentage.
         needs_labels: Whether it compares with the label; it is left out where an image has none.
+        ablated: Whether it depends on what closed neurons hold: a comparison gives it under every ablation.
     """
 
     name: str
     label: str
-    measure: Callable[[Evidence], float]
+    measure: Callable[[Evidence], Measured]
     better: Literal["high", "low", "neither"] = "neither"
     headline: bool = False
     at_densities: bool = False
@@ -43,51 +47,91 @@ class Metric(NamedTuple):
     fact: str = ""
     share: bool = True
     needs_labels: bool = False
+    ablated: bool = False
 
 
-def _target_accuracy(evidence: Evidence) -> float:
-    return agreement(evidence.records.predicted, evidence.records.labels)
+def _target_accuracy(evidence: Evidence) -> Measured:
+    return agreements(evidence.records.predicted, evidence.records.labels)
 
 
-def _fidelity(evidence: Evidence) -> float:
-    return agreement(evidence.records.masked_predicted, evidence.records.predicted)
+def _fidelity(evidence: Evidence) -> Measured:
+    return agreements(evidence.records.masked_predicted, evidence.records.predicted)
 
 
-def _worst_class_fidelity(evidence: Evidence) -> float:
+def _worst_class_fidelity(evidence: Evidence) -> Measured:
     records = evidence.records
     return worst_class_agreement(records.masked_predicted, records.predicted)
 
 
-def _accuracy(evidence: Evidence) -> float:
-    return agreement(evidence.records.masked_predicted, evidence.records.labels)
+def _accuracy(evidence: Evidence) -> Measured:
+    return agreements(evidence.records.masked_predicted, evidence.records.labels)
 
 
-def _mean_drop(evidence: Evidence) -> float:
-    return mean_drop(evidence.records.clean_confidence, evidence.records.masked_confidence)
+def _drop(evidence: Evidence) -> Measured:
+    return drops(evidence.records.clean_confidence, evidence.records.masked_confidence)
 
 
-def _mean_increase(evidence: Evidence) -> float:
-    return mean_increase(evidence.records.clean_confidence, evidence.records.masked_confidence)
+def _increase(evidence: Evidence) -> Measured:
+    return increases(evidence.records.clean_confidence, evidence.records.masked_confidence)
 
 
-def _density(evidence: Evidence) -> float:
-    return float(evidence.records.masks.mean(axis=1).mean())
+def _density(evidence: Evidence) -> Measured:
+    return evidence.records.masks.mean(axis=1)
 
 
-def _density_std(evidence: Evidence) -> float:
+def _density_std(evidence: Evidence) -> Measured:
     return float(evidence.records.masks.mean(axis=1).std())
 
 
-def _leakage(evidence: Evidence) -> float:
-    if evidence.crossed is None:
-        return NAN
-    return agreement(evidence.crossed.predicted, evidence.records.predicted[evidence.crossed.partners])
+def _leakage(evidence: Evidence) -> Measured:
+    predicted = evidence.records.predicted[evidence.trials.foreign_partners]
+    return _where_foreign(evidence, agreements(evidence.trials.foreign_predicted, predicted))
 
 
-def _retention(evidence: Evidence) -> float:
-    return (
-        NAN if evidence.crossed is None else agreement(evidence.crossed.predicted, evidence.records.predicted)
-    )
+def _retention(evidence: Evidence) -> Measured:
+    kept = agreements(evidence.trials.foreign_predicted, evidence.records.predicted)
+    return _where_foreign(evidence, kept)
+
+
+def _where_foreign(evidence: Evidence, values: np.ndarray) -> np.ndarray:
+    """NaN where there was no image of another class."""
+    predicted = evidence.records.predicted
+    return np.where(predicted[evidence.trials.foreign_partners] == predicted, np.nan, values)
+
+
+def _same_class_acceptance(evidence: Evidence) -> Measured:
+    trials = evidence.trials
+    alone = trials.kin_partners == np.arange(len(trials.kin_partners))
+    return np.where(alone, np.nan, agreements(trials.kin_predicted, evidence.records.predicted))
+
+
+def _blank_acceptance(evidence: Evidence) -> Measured:
+    return agreements(evidence.trials.blank_predicted, evidence.records.predicted[:, None]).mean(axis=1)
+
+
+def _connected(evidence: Evidence) -> Measured:
+    return evidence.trials.connected.astype(np.float64)
+
+
+def _object_above_background(evidence: Evidence) -> Measured:
+    share = evidence.trials.object_share
+    return None if share is None else np.where(np.isnan(share), np.nan, share > 0.5)
+
+
+def _selectivity(evidence: Evidence) -> Measured:
+    return NAN if evidence.detection is None else evidence.detection.instances
+
+
+def _class_selectivity(evidence: Evidence) -> Measured:
+    return NAN if evidence.detection is None else evidence.detection.classes
+
+
+def _class_acceptance(evidence: Evidence) -> Measured:
+    return NAN if evidence.detection is None else evidence.detection.accepted.astype(np.float64)
+
+
+def _class_leakage(evidence: Evidence) -> Measured:
+    return NAN if evidence.detection is None else evidence.detection.leaked.astype(np.float64)
 
 
 METRICS = (
@@ -110,8 +154,15 @@ METRICS = (
         interval=True,
         panel=True,
         fact="keep their class with the pathway alone (fidelity)",
+        ablated=True,
     ),
-    Metric("worst_class_fidelity", "fidelity of the worst class", _worst_class_fidelity, better="high"),
+    Metric(
+        "worst_class_fidelity",
+        "fidelity of the worst class",
+        _worst_class_fidelity,
+        better="high",
+        ablated=True,
+    ),
     Metric(
         "leakage",
         "leakage",
@@ -122,6 +173,7 @@ METRICS = (
         interval=True,
         panel=True,
         fact="of pathways turn a picture of another class into their own (leakage)",
+        ablated=True,
     ),
     Metric(
         "retention",
@@ -131,6 +183,7 @@ METRICS = (
         headline=True,
         at_densities=True,
         interval=True,
+        ablated=True,
     ),
     Metric(
         "accuracy",
@@ -140,24 +193,109 @@ METRICS = (
         at_densities=True,
         interval=True,
         needs_labels=True,
+        ablated=True,
     ),
     Metric(
         "mdc",
         "mean drop of confidence",
-        _mean_drop,
+        _drop,
         better="low",
         headline=True,
         at_densities=True,
         interval=True,
         panel=True,
+        ablated=True,
     ),
     Metric(
         "mic",
         "share with more confidence",
-        _mean_increase,
+        _increase,
         better="high",
         at_densities=True,
         interval=True,
+        ablated=True,
+    ),
+    Metric(
+        "blank_acceptance",
+        "acceptance of blank pictures",
+        _blank_acceptance,
+        better="low",
+        headline=True,
+        at_densities=True,
+        interval=True,
+        fact="of blank pictures (noise, grey, black, shuffled pixels) become a pathway's class",
+        ablated=True,
+    ),
+    Metric(
+        "same_class_acceptance",
+        "acceptance of its class",
+        _same_class_acceptance,
+        better="high",
+        headline=True,
+        at_densities=True,
+        interval=True,
+        fact="of other pictures of its class keep it under a picture's pathway",
+        ablated=True,
+    ),
+    Metric(
+        "selectivity",
+        "selectivity",
+        _selectivity,
+        better="high",
+        headline=True,
+        at_densities=True,
+        interval=True,
+        ablated=True,
+    ),
+    Metric(
+        "connected",
+        "connected to the pixels",
+        _connected,
+        better="high",
+        headline=True,
+        at_densities=True,
+        interval=True,
+        ablated=True,
+    ),
+    Metric(
+        "object_above_background",
+        "object moves it more than background",
+        _object_above_background,
+        better="high",
+        headline=True,
+        at_densities=True,
+        interval=True,
+        ablated=True,
+    ),
+    Metric(
+        "class_selectivity",
+        "selectivity of class pathways",
+        _class_selectivity,
+        better="high",
+        headline=True,
+        at_densities=True,
+        interval=True,
+        ablated=True,
+    ),
+    Metric(
+        "class_acceptance",
+        "acceptance by class pathways",
+        _class_acceptance,
+        better="high",
+        headline=True,
+        at_densities=True,
+        interval=True,
+        ablated=True,
+    ),
+    Metric(
+        "class_leakage",
+        "leakage of class pathways",
+        _class_leakage,
+        better="low",
+        headline=True,
+        at_densities=True,
+        interval=True,
+        ablated=True,
     ),
     Metric(
         "density",
@@ -169,8 +307,8 @@ METRICS = (
         fact="of the channels are open (density; ± {density_std:.1%} over images)",
     ),
     Metric("density_std", "standard deviation of the density", _density_std),
-    Metric("unit_density", "density of units", lambda evidence: float(evidence.records.unit_density.mean())),
-    Metric("dead_share", "open but inactive", lambda evidence: float(evidence.records.dead_share.mean())),
+    Metric("unit_density", "density of units", lambda evidence: evidence.records.unit_density),
+    Metric("dead_share", "open but inactive", lambda evidence: evidence.records.dead_share),
     Metric(
         "aciou",
         "IoU within classes",
@@ -200,50 +338,11 @@ METRICS = (
     Metric(
         "random_aciou",
         "IoU of random masks",
-        lambda evidence: random_aciou(_density(evidence)),
+        lambda evidence: random_aciou(float(evidence.records.masks.mean(axis=1).mean())),
         at_densities=True,
     ),
 )
 """Every metric, in the order of ``results.json``."""
-
-
-def evaluate_records(session: Session, records: Records, passes: Passes, *, seed: int = 0) -> dict[str, Any]:
-    """Every metric of an explainer on a data set; leakage needs one more pass over it.
-
-    Leakage is how often an image under the pathway of an image of another class is predicted as that
-    class; without any mask it never is. Retention is how often it keeps its own. Both are NaN if all images
-    are predicted as one class.
-
-    Args:
-        session: The classifier.
-        records: From :func:`~jaxpath.metrics.explain_all`, or one of
-            :func:`~jaxpath.metrics.explain_at_densities`, made with the session's fills.
-        passes: Their data set.
-        seed: Of the choice of images of other classes.
-
-    Returns:
-        The figure of each of :data:`METRICS` by its name, without those that need labels if an image has
-        none, and what :func:`describe_sites` says.
-    """
-    evidence = gather_evidence(session, records, passes, seed=seed)
-    measured = [metric for metric in METRICS if records.are_labelled or not metric.needs_labels]
-    figures = {metric.name: metric.measure(evidence) for metric in measured}
-    return {**figures, **describe_sites(session, records)}
-
-
-def describe_sites(session: Session, records: Records) -> dict[str, Any]:
-    """How open each site is.
-
-    Returns:
-        ``density_per_site``, by site name, and ``collapsed_sites``: those with the same gate, 0 or 1, at
-        every channel of every image.
-    """
-    masks = unflatten(records.masks, session.target.sites)
-    density = {name: float(mask.mean()) for name, mask in masks.items()}
-    return {
-        "density_per_site": density,
-        "collapsed_sites": [name for name, value in density.items() if value in (0.0, 1.0)],
-    }
 
 
 def metric_names(keep: Callable[[Metric], bool]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
+import jax
 import numpy as np
 from jax import Array
 from jax.sharding import Mesh
@@ -11,7 +12,7 @@ from jax.sharding import Mesh
 from jaxpath import data
 from jaxpath.devices import collect, make_eval_step, replicate
 from jaxpath.metrics.session import Passes, Session
-from jaxpath.types import Batch, HostBatch
+from jaxpath.types import Batch, HostBatch, InputError
 
 
 def per_image(
@@ -91,6 +92,35 @@ def source_passes(
         reading: Workers, threads, and what to do with files that are no images.
     """
     return SourcePasses(session, source, title, reading)
+
+
+def images_at(session: Session, passes: Passes, indices: np.ndarray) -> np.ndarray:
+    """The images of some ``indices`` of a data set, [n, H, W, C], in one pass that ends with the last one.
+
+    Raises:
+        InputError: An image is not there.
+    """
+    step = make_eval_step(lambda _, __, batch: {n: batch[n] for n in ("index", "image")}, session.mesh)
+    found: dict[int, np.ndarray] = {}
+    missing = set(np.asarray(indices).tolist())
+    for number, batch in enumerate(passes()):
+        # Every process has its part of this batch, and all have to fetch it or none.
+        size = len(batch["index"]) * jax.process_count()
+        here = {index for index in missing if index // size == number}
+        if here:
+            results = collect(step, [batch], {}, {}, mesh=session.mesh, name=name_of(passes))
+            rows = dict(zip(results["index"].tolist(), results["image"], strict=True))
+            found |= {index: rows[index] for index in here & rows.keys()}
+            missing -= here
+        if not missing:
+            break
+    absent = set(np.asarray(indices).tolist()) - found.keys()
+    if absent or not found:
+        raise InputError(
+            f"{len(absent)} of {len(indices)} images were not found in the data set, such as number "
+            f"{min(absent, default=0)}; give the passes that these numbers are from"
+        )
+    return np.stack([found[index] for index in np.asarray(indices).tolist()])
 
 
 def array_passes(session: Session, *, title: str = "", **arrays: np.ndarray) -> Passes:

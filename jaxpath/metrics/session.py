@@ -1,12 +1,11 @@
 """The two bundles that measurements take: a frozen classifier ready to run, and a way to explain it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-import numpy as np
-from jax import Array
 from jax.sharding import Mesh
 
+from jaxpath.fills import Fill
 from jaxpath.types import Explainer, HostBatch, Params, Target
 
 Passes = Callable[[], Iterable[HostBatch]]
@@ -15,9 +14,6 @@ Passes = Callable[[], Iterable[HostBatch]]
 MakeExplainer = Callable[[Any], Explainer]
 """``explainer_params -> Explainer``, called while the step is traced: trained parameters are an argument
 of the program, never part of it."""
-
-Fills = Mapping[str, Array | np.ndarray]
-"""Site name -> [C], the value of a closed neuron, from :func:`~jaxpath.metrics.ablation.site_means`."""
 
 Watch = Callable[[str, int, Iterable[Any]], Iterable[Any]]
 """``watch(title, total, batches)`` gives the batches back and may show how far they are."""
@@ -38,7 +34,7 @@ class Session(NamedTuple):
         mesh: The devices.
         batch_size: Images at a time over all devices, a multiple of their number: one size for everything,
             so that each program is compiled once.
-        fills: Values of closed neurons; None: 0.
+        fill: What closed neurons hold, such as :func:`~jaxpath.metrics.make_references` gives; by default 0.
         watch: Told about every pass, such as to draw a progress bar.
     """
 
@@ -46,7 +42,7 @@ class Session(NamedTuple):
     params: Params
     mesh: Mesh
     batch_size: int
-    fills: Fills | None = None
+    fill: Fill = Fill()
     watch: Watch = unwatched
 
 

@@ -107,7 +107,9 @@ def transfer(
         random = order < pathways.sum(axis=1, keepdims=True)
         tables = transfer_tables(pathways, random, known, held_out.predicted)
         for name, (table, which) in tables.items():
-            outcome = masked_predictions(session, held_out, passes, table=table, rows=which)
+            # A random pathway stands for the class as well.
+            owners = which if name == "other" else held_out.predicted
+            outcome = masked_predictions(session, held_out, passes, table=table, rows=which, owners=owners)
             clean, masked = held_out.clean_confidence[scored], outcome["masked_confidence"][scored]
             masked_predicted = outcome["masked_predicted"][scored]
             row[f"{name}_fidelity"] = agreement(masked_predicted, held_out.predicted[scored])

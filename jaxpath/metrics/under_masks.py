@@ -11,9 +11,9 @@ import numpy as np
 from jax import Array
 from jax.sharding import Mesh
 
+from jaxpath import losses
 from jaxpath.devices import collect, make_eval_step, replicate
 from jaxpath.finite import flags
-from jaxpath.gating import fill_closed
 from jaxpath.metrics.faithfulness import probability
 from jaxpath.metrics.passes import name_of
 from jaxpath.metrics.records import Records
@@ -29,6 +29,7 @@ def masked_predictions(
     *,
     table: np.ndarray,
     rows: np.ndarray,
+    owners: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """Runs the i-th image of ``records`` under the mask ``table[rows[i]]``.
 
@@ -40,10 +41,12 @@ def masked_predictions(
         passes: Their data set.
         table: Channel masks [M, N], 0/1 or bool; or unit masks as bits, ``records.unit_bits``, uint8.
         rows: [N_images], which mask each image gets.
+        owners: int [N_images], the class that this mask is a pathway of: an interchange takes references of
+            other classes. None: the image's own predicted class.
 
     Returns:
-        ``masked_predicted``, int, and ``masked_confidence``, the probability of the image's own
-        predicted class: [N_images] each.
+        What :func:`predict_under` says, [N_images] each; ``masked_confidence`` is of the image's own
+        predicted class.
 
     Raises:
         InputError: The table has another width.
@@ -52,11 +55,18 @@ def masked_predictions(
     # One more row for padding, whose index is -1, and for what could not be read: nobody looks at it.
     place = np.zeros(records.indices.max() + 2, np.int64)
     place[records.indices] = np.arange(len(records.indices))
+    owners = records.predicted if owners is None else owners
 
     def with_masks() -> Iterable[HostBatch]:
         for batch in passes():
             images = place[batch["index"]]
-            yield {**batch, "mask": table[rows[images]], "class": records.predicted[images]}
+            yield {
+                **batch,
+                "mask": table[rows[images]],
+                "class": records.predicted[images],
+                "owner": owners[images],
+                "place": batch["index"],
+            }
 
     return predict_under(session, with_masks(), name=name_of(passes))
 
@@ -68,15 +78,17 @@ def predict_under(
 
     Args:
         session: The classifier.
-        batches: With ``mask``, a row of a table each (see :func:`gates_of`), and ``class``, int.
+        batches: With ``mask``, a row of a table each (see :func:`gates_of`); ``owner``, int, the class that
+            it is a pathway of; ``class``, int, the one that is asked for; and ``place``, int, that of the
+            image in its data set, by which an interchange chooses its reference.
         name: What to call the image of an index in messages.
 
     Returns:
-        ``masked_predicted``, int, and ``masked_confidence``, the probability of ``class``: one value per
-        real example.
+        ``masked_predicted``, int; ``masked_confidence``, the probability of ``class``; and ``margin``, how
+        far the logit of ``owner`` is ahead of all others: one value per real example.
     """
     step = _masked_step(session.target, session.mesh)
-    frozen = replicate((session.params, session.fills), session.mesh)
+    frozen = replicate((session.params, session.fill), session.mesh)
     return collect(step, batches, {}, frozen, mesh=session.mesh, name=name)
 
 
@@ -85,12 +97,13 @@ def _masked_step(target: Target, mesh: Mesh) -> EvalStep:
     """The compiled step of :func:`predict_under`, kept because many tables use it."""
 
     def evaluate(_: Any, frozen: Any, batch: Batch) -> dict[str, Array]:
-        params, fills = frozen
-        masks = gates_of(batch["mask"], target)
-        logits = target.apply(params, batch["image"], fill_closed(masks, fills)).logits
+        params, fill = frozen
+        gates = fill.close(gates_of(batch["mask"], target), batch["owner"], batch["place"])
+        logits = target.apply(params, batch["image"], gates).logits
         return {
             "masked_predicted": logits.argmax(axis=-1),
             "masked_confidence": probability(logits, batch["class"]),
+            "margin": losses.margin(logits, batch["owner"]),
             **flags(logits_under_the_mask=logits),
         }
 
@@ -106,9 +119,13 @@ def gates_of(rows: Array, target: Target) -> dict[str, Array]:
     """Rows of a table, channel masks [B, N] or bits of unit masks, as masks by site."""
     if rows.dtype != jnp.uint8:
         return unflatten(rows.astype(jnp.float32), target.sites)
-    units = _units(target, len(rows))
-    count = sum(math.prod(unit.shape[1:]) for unit in units.values())
-    return unflatten(jnp.unpackbits(rows, axis=1, count=count).astype(jnp.float32), target.sites, units)
+    bits = jnp.unpackbits(rows, axis=1, count=num_units(target))
+    return unflatten(bits.astype(jnp.float32), target.sites, _units(target, len(rows)))
+
+
+def num_units(target: Target) -> int:
+    """Units of all sites at the target's own input size."""
+    return sum(math.prod(unit.shape) for unit in _units(target, 1).values())
 
 
 def _units(target: Target, batch: int) -> dict[str, Any]:
@@ -121,11 +138,11 @@ def _units(target: Target, batch: int) -> dict[str, Any]:
 
 def _check_table(table: np.ndarray, target: Target) -> None:
     num_channels = sum(site.channels for site in target.sites)
-    num_units = sum(math.prod(unit.shape) for unit in _units(target, 1).values())
-    expected = -(-num_units // 8) if table.dtype == np.uint8 else num_channels
+    num_bytes = -(-num_units(target) // 8)
+    expected = num_bytes if table.dtype == np.uint8 else num_channels
     if table.ndim != 2 or table.shape[1] != expected:
         raise InputError(
             f"the table of masks is {table.dtype} of shape {list(table.shape)}; expected one column for each "
-            f"of the {num_channels} channels of {target.name}, as bool or float, or {-(-num_units // 8)} "
+            f"of the {num_channels} channels of {target.name}, as bool or float, or {num_bytes} "
             "bytes (uint8) of its units' bits"
         )

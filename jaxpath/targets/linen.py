@@ -14,6 +14,7 @@ from jax.typing import DTypeLike
 
 from jaxpath.compiling import read_once, run_once
 from jaxpath.gating import check_gates
+from jaxpath.layers import normalize
 from jaxpath.types import Gates, InputError, Params, Preprocessing, Site, Target, TargetOutput
 
 _RECORDS = "intermediates"
@@ -80,15 +81,6 @@ def compute_dtype(dtype: DTypeLike) -> np.dtype:
     if resolved not in (jnp.float32, jnp.bfloat16):
         raise InputError(f"the compute type is {dtype!r}; expected 'float32' or 'bfloat16'")
     return resolved
-
-
-def normalize(images: Array, preprocessing: Preprocessing) -> Array:
-    """Raw uint8 images [B, H, W, C] as a target's floating-point input, float32."""
-    mean = jnp.asarray(preprocessing.mean, jnp.float32)
-    std = jnp.asarray(preprocessing.std, jnp.float32)
-    # One multiply-add per pixel: (x / 255 - mean) / std.
-    scale, offset = 1 / (255 * std), mean / std
-    return images.astype(jnp.float32) * scale[None, None, None] - offset[None, None, None]
 
 
 def as_input(images: Array, preprocessing: Preprocessing, *, name: str) -> Array:

@@ -9,9 +9,9 @@ import pytest
 from figure_files import channel_share
 from safetensors.numpy import load_file, save_file
 
-from jaxpath import data, explainers, gencnp, targets
+from jaxpath import data, explainers, fills, gencnp, targets
 from jaxpath.findings import load_class_pathways
-from jaxpath.pathways import flatten
+from jaxpath.pathways import flatten, unflatten
 
 
 @pytest.fixture
@@ -61,6 +61,29 @@ def test_the_pathways_that_explain_writes_are_the_explainers(run, common, pictur
         np.testing.assert_array_equal(arrays["predicted"], labels)
         np.testing.assert_array_equal(arrays["masks"], np.asarray(flatten(pathway.masks, target.sites)) > 0)
         assert arrays["channels"].tolist() == [site.channels for site in target.sites]
+
+
+@pytest.mark.parametrize("explainer", ["taylor_signed", "contrastive"])
+def test_closed_channels_hold_the_means_of_the_reference(run, common, pictures, many, tmp_path, explainer):
+    out = tmp_path / "out"
+    options = [*common, "--reference", many, "--ablation", "mean", "--explainer", explainer, "--out", out]
+    status, _, error = run("explain", pictures / "b.png", *options, "--density", 0.5)
+    assert status == 0, error
+    manifest = json.loads((out / "manifest.json").read_text())
+    against = " against other pictures" if explainer == "contrastive" else ""
+    assert manifest["method"] == f"{explainer} at density 0.5{against}" and manifest["ablation"] == "mean"
+    assert "closed channels hold their mean" in (out / "report.html").read_text()
+
+    target = targets.resnet8(image_size=8, channels=1)
+    params = targets.load_weights(target, common[1])
+    clean = target.apply(params, np.load(many)["images"])
+    means = {name: np.asarray(f).mean(axis=(0, 1, 2)) for name, f in clean.features.items()}
+    with np.load(out / "pathway.npz") as arrays:
+        masks = unflatten(arrays["masks"].astype(np.float32), target.sites)
+        images, confidence = data.digits("test").images[1:2], arrays["masked_confidence"]
+        label = arrays["predicted"][0]
+    logits = target.apply(params, images, fills.fill_closed(masks, means)).logits[0]
+    assert confidence[0] == pytest.approx(float(jax.nn.softmax(logits)[label]), rel=1e-3)
 
 
 def test_class_pathways_are_learned_put_on_new_pictures_and_drawn_by_explain(

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from figure_files import series_in
 
-from jaxpath import data, explainers, gencnp, metrics, runs, targets
+from jaxpath import data, devices, explainers, gencnp, metrics, runs, targets
 from jaxpath.runs import comparison
+from jaxpath.runs.comparison import scoring
 from jaxpath.types import InputError
 
 
@@ -88,7 +89,9 @@ def test_a_comparison_is_written_with_means_over_the_runs_of_one_name(start, fil
 def point_of(fidelity, **others):
     """A row of a curve; what is not named is 0."""
     names = metrics.metric_names(lambda metric: metric.at_densities)
-    return {"density": 0.1, **dict.fromkeys(names, 0.0), "fidelity": fidelity, **others}
+    figures = {**dict.fromkeys(names, 0.0), "fidelity": fidelity, **others}
+    under = {name: figures[name] for name in names if name in scoring.ABLATED}
+    return {"density": 0.1, **figures, "worst_fidelity": fidelity, "ablations": {"zero": under}}
 
 
 def row_of(fidelity, **others):
@@ -108,10 +111,12 @@ def test_runs_of_one_name_are_averaged_and_a_density_stays_what_it_was():
 def test_every_metric_that_has_an_interval_gets_one_over_the_runs_and_no_other():
     rows = comparison.merge(("gen", row_of(0.5)) for _ in range(2))
     intervals = {name for name in rows["gen"]["curve"][0] if name.endswith("_runs_low")}
-    expected = {"density"}.union(
+    expected = {"density", "worst_fidelity"}.union(
         metric.name for metric in metrics.METRICS if metric.interval and metric.at_densities
     )
     assert intervals == {f"{name}_runs_low" for name in expected}
+    under = {name for name in rows["gen"]["curve"][0]["ablations"]["zero"] if name.endswith("_runs_low")}
+    assert under == {f"{name}_runs_low" for name in expected & set(scoring.ABLATED)}
 
 
 def test_a_cell_of_the_table_holds_the_metrics_of_the_panels_in_the_order_of_its_note():
@@ -143,9 +148,103 @@ def test_the_figures_are_those_of_the_explainer_on_these_images(files, options):
     assert fidelity == pytest.approx(float(np.mean(clean == masked)))
 
 
+def balance(target, params, count):
+    """Biases under which an untrained network predicts several classes of the first digits."""
+    images = data.digits("test").images[:count]
+    params["params"]["linear"]["bias"] -= target.apply(params, images).logits.mean(axis=0)
+
+
+@pytest.fixture
+def balanced(files, tmp_path):
+    """A file of such weights."""
+    target = targets.resnet8(image_size=8, channels=1)
+    params = targets.load_weights(target, files / "weights.safetensors")
+    balance(target, params, 40)
+    targets.save_weights(target, params, tmp_path / "balanced.safetensors")
+    return str(tmp_path / "balanced.safetensors")
+
+
+def test_all_ablations_score_the_same_pathways(options, balanced):
+    shared = {"images": 40, "densities": (0.5,), "weights": balanced, "search_images": 4}
+    shared["explainers"] = ("taylor_signed", "random")
+    whole = comparison.run_comparison(options(**shared, ablation="all"))
+    for ablation in ("zero", "mean", "interchange"):
+        alone = comparison.run_comparison(options(**shared, ablation=ablation, out=options().out / ablation))
+        for name, row in whole.items():
+            (point,), (single,) = row["curve"], alone[name]["curve"]
+            assert list(single["ablations"]) == [ablation]
+            for key, value in single["ablations"][ablation].items():
+                assert point["ablations"][ablation][key] == pytest.approx(value, abs=1e-5), (name, key)
+            asked = ("fidelity", "leakage", "blank_acceptance", "same_class_acceptance", "selectivity")
+            for key in (*asked, "connected"):
+                low, high = (single["ablations"][ablation][f"{key}_{end}"] for end in ("low", "high"))
+                assert low <= single["ablations"][ablation][key] <= high
+                assert single[key] == single["ablations"][ablation][key]
+            assert single["worst_fidelity"] == single["fidelity"]
+            assert single["density"] == point["density"] == 0.5
+    for row in whole.values():
+        (point,) = row["curve"]
+        assert point["worst_fidelity"] == min(p["fidelity"] for p in point["ablations"].values())
+    text = (options().out / "table.md").read_text()
+    assert "Read every line beside the controls: random, taylor_signed." in text
+    for ablation in ("zero", "mean", "interchange"):
+        figures = whole["random"]["curve"][0]["ablations"][ablation]
+        assert f"| random | 0.5 | {ablation} | {figures['fidelity']:.2f} [" in text
+    with (options().out / "curves.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    assert [(line["explainer"], line["ablation"]) for line in lines] == [
+        (name, ablation)
+        for name in ("taylor_signed", "random")
+        for ablation in ("zero", "mean", "interchange")
+    ]
+    assert float(lines[1]["leakage"]) == whole["taylor_signed"]["curve"][0]["ablations"]["mean"]["leakage"]
+
+
+def test_a_network_of_one_class_has_no_interchange(options):
+    with pytest.raises(InputError, match="all predicted as class"):
+        comparison.run_comparison(options(images=8, explainers=("random",), ablation="interchange"))
+
+
+def write_boxes(path, lines):
+    path.write_text("\n".join(["path,width,height,x0,y0,x1,y1", *lines]))
+    return path
+
+
+def test_boxes_are_painted_over_what_the_target_sees(options, tmp_path):
+    source = data.digits("test")
+    names = [source.name(index) for index in range(3)]
+    path = write_boxes(tmp_path / "boxes.csv", [f"{names[1]},16,16,2,4,8,16", f"{names[1]},16,16,14,0,40,2"])
+    session = metrics.Session(targets.resnet8(image_size=8, channels=1), {}, devices.make_mesh(), 4)
+    passes = metrics.source_passes(session, data.Subset(source, range(3)))
+    boxes = comparison.read_boxes(path, data.Subset(source, range(3)), session.target.preprocessing)
+    (batch,) = comparison.with_boxes(passes, boxes)()
+    expected = np.zeros((4, 8, 8))
+    expected[1, 2:8, 1:4] = 1
+    expected[1, 0:1, 7:8] = 1
+    np.testing.assert_array_equal(batch["region"], expected)
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (["nobody.png,8,8,0,0,4,4"], ("none of the 1 boxes", "digits")),
+        (["a,8,8,0"], ("cannot be read as boxes", "y1")),
+        (["a,wide,8,0,0,4,4"], ("cannot be read as boxes", "wide")),
+    ],
+)
+def test_boxes_that_fit_nothing_are_one_sentence(tmp_path, lines, words):
+    path = write_boxes(tmp_path / "boxes.csv", lines)
+    target = targets.resnet8(image_size=8, channels=1)
+    with pytest.raises(InputError) as error:
+        comparison.read_boxes(path, data.digits("test"), target.preprocessing)
+    assert all(word in str(error.value) for word in words)
+
+
 @pytest.mark.slow
-def test_the_progress_bar_expects_the_batches_that_are_taken(options, generators):
+@pytest.mark.parametrize("ablation", ["zero", "all"])
+def test_the_progress_bar_expects_the_batches_that_are_taken(options, generators, ablation):
     asked = options(
+        ablation=ablation,
         images=20,
         search_images=3,
         explainers=("random",),
@@ -156,9 +255,7 @@ def test_the_progress_bar_expects_the_batches_that_are_taken(options, generators
     source = comparison.open_images(asked)
     target, params, *_ = comparison.open_classifier(asked, source)
     entries = comparison.make_entries(target, params, asked)
-    # An untrained network predicts one class, and nothing leaks into another, unless its biases are balanced.
-    images = data.digits("test").images[:20]
-    params["params"]["linear"]["bias"] -= target.apply(params, images).logits.mean(axis=0)
+    balance(target, params, 20)
     taken = []
 
     def count(title, total, batches):
@@ -167,7 +264,9 @@ def test_the_progress_bar_expects_the_batches_that_are_taken(options, generators
             yield batch
 
     session = runs.open_session(target, params, batch_size=jax.device_count())
-    sets = comparison.make_image_sets(session._replace(watch=count), source, asked)
+    references = comparison.open_references(session, source, asked)
+    watched = session._replace(watch=count)
+    sets = comparison.make_image_sets(watched, source, asked, references=references)
     for entry in entries:
         taken.clear()
         comparison.score(entry, sets, asked)

@@ -1,10 +1,18 @@
 """Explainers of one classifier on the same images at the same densities."""
 
 from jaxpath.runs.comparison.averaging import merge
+from jaxpath.runs.comparison.boxes import read_boxes, with_boxes
 from jaxpath.runs.comparison.comparing import compare_explainers, open_classifier, run_comparison
 from jaxpath.runs.comparison.entries import Entry, make_entries
-from jaxpath.runs.comparison.images import Images, ImageSets, make_image_sets, open_images
+from jaxpath.runs.comparison.images import (
+    Images,
+    ImageSets,
+    make_image_sets,
+    open_images,
+    open_references,
+)
 from jaxpath.runs.comparison.options import Comparison
+from jaxpath.runs.comparison.refutation import refutation_table
 from jaxpath.runs.comparison.scoring import Row, score
 from jaxpath.runs.comparison.tables import markdown, print_curves, with_interval, write_csv
 from jaxpath.runs.comparison.timing import measure_times, time_calls
@@ -23,10 +31,14 @@ __all__ = [
     "merge",
     "open_classifier",
     "open_images",
+    "open_references",
     "print_curves",
+    "read_boxes",
+    "refutation_table",
     "run_comparison",
     "score",
     "time_calls",
+    "with_boxes",
     "with_interval",
     "write_csv",
 ]

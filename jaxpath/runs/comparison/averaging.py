@@ -8,7 +8,7 @@ import numpy as np
 from jaxpath import metrics
 from jaxpath.runs.comparison.scoring import Row
 
-_WITH_INTERVAL = metrics.metric_names(lambda metric: metric.interval)
+_WITH_INTERVAL = (*metrics.metric_names(lambda metric: metric.interval), "worst_fidelity")
 
 
 def merge(scores: Iterable[tuple[str, Row]]) -> dict[str, Row]:
@@ -46,6 +46,9 @@ def _mean(values: Sequence[Any]) -> Any:
 def _mean_of_mappings(values: Sequence[Mapping[str, Any]]) -> Row:
     means: Row = {}
     for name in values[0]:
+        # A run may have no interval where it has hardly a value.
+        if not all(name in value for value in values):
+            continue
         runs = [value[name] for value in values]
         means[name] = _mean(runs)
         if name in _WITH_INTERVAL and np.isfinite(means[name]):

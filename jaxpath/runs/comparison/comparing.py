@@ -10,11 +10,13 @@ from tqdm import tqdm
 
 from jaxpath import data, metrics, report, targets
 from jaxpath.files import write_text
+from jaxpath.fills import References
 from jaxpath.metrics import Session, Watch
 from jaxpath.runs.comparison.averaging import merge
 from jaxpath.runs.comparison.entries import Entry, make_entries
-from jaxpath.runs.comparison.images import make_image_sets, open_images
+from jaxpath.runs.comparison.images import make_image_sets, open_images, open_references
 from jaxpath.runs.comparison.options import Comparison
+from jaxpath.runs.comparison.refutation import refutation_table
 from jaxpath.runs.comparison.scoring import Row, score
 from jaxpath.runs.comparison.tables import markdown, print_curves, write_csv
 from jaxpath.runs.comparison.timing import measure_times
@@ -75,7 +77,9 @@ def compare_explainers(net: Net, source: data.Source, options: Comparison, *, ru
     batch_size = metrics.fitting_batch_size(target, budget=options.memory) * jax.device_count()
     session = open_session(target, params, batch_size=batch_size)
     say(f"{len(source)} images, {batch_size} at a time, {len(entries)} explainers")
-    scores = _score_all(session, entries, source, options)
+    references = open_references(session, source, options)
+    entries = [entry.given(references) for entry in entries]
+    scores = _score_all(session, entries, source, options, references)
     if options.timed_batches:
         times = measure_times(session, entries, source, batch_sizes=options.timed_batches)
         scores = [
@@ -83,6 +87,7 @@ def compare_explainers(net: Net, source: data.Source, options: Comparison, *, ru
         ]
     rows = merge(zip((entry.name for entry in entries), scores, strict=True))
     print_curves(rows)
+    say(refutation_table(rows))
     # Of the explainer with the most images, which is said once for all.
     warnings = max(rows.values(), key=lambda row: row["num_images"])["warnings"]
     write_results({"explainers": rows, "num_images": len(source), "warnings": warnings}, run=run)
@@ -94,7 +99,7 @@ def compare_explainers(net: Net, source: data.Source, options: Comparison, *, ru
 def write_tables(out: Path, rows: dict[str, Row]) -> None:
     """Writes ``curves.csv``, ``table.md``, ``curves.png``, and ``times.png`` if times were measured."""
     write_csv(out / "curves.csv", rows)
-    write_text(out / "table.md", markdown(rows))
+    write_text(out / "table.md", f"{markdown(rows)}\n{refutation_table(rows)}")
     figure = report.plot_curves({name: row["curve"] for name, row in rows.items()})
     report.save_figure(figure, out / "curves.png")
     timed = "milliseconds_per_image"
@@ -103,10 +108,17 @@ def write_tables(out: Path, rows: dict[str, Row]) -> None:
         report.save_figure(report.plot_times(times), out / "times.png")
 
 
-def _score_all(session: Session, entries: list[Entry], source: data.Source, options: Comparison) -> list[Row]:
+def _score_all(
+    session: Session,
+    entries: list[Entry],
+    source: data.Source,
+    options: Comparison,
+    references: References | None,
+) -> list[Row]:
     """One row per entry, under one progress bar."""
     with tqdm(unit="batch", disable=None) as bar:
-        sets = make_image_sets(session._replace(watch=_counting(bar)), source, options)
+        watched = session._replace(watch=_counting(bar))
+        sets = make_image_sets(watched, source, options, references=references)
         bar.reset(total=sum(sets.num_batches(entry, len(options.densities)) for entry in entries))
         rows = []
         for entry in entries:

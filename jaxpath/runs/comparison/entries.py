@@ -1,9 +1,10 @@
 """The explainers of a comparison: baselines, trained generators, and searches that start from these."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jaxpath import explainers, gencnp
+from jaxpath.fills import References
 from jaxpath.metrics import Method
 from jaxpath.runs.comparison.options import Comparison
 from jaxpath.runs.generators import load_generator
@@ -20,11 +21,17 @@ class Entry(NamedTuple):
         method: The explainer, whose scores are cut at every density.
         slow: Whether it is so slow that it takes a few images only.
         natural: Of a generator, the explainer with masks at a density of its own for every image.
+        contrastive: Whether the method's parameters are reference pictures, which are given later.
     """
 
     method: Method
     slow: bool = False
     natural: Method | None = None
+    contrastive: bool = False
+
+    def given(self, references: References | None) -> "Entry":
+        """The entry with reference pictures where its method takes them."""
+        return self._replace(method=self.method._replace(params=references)) if self.contrastive else self
 
     @property
     def name(self) -> str:
@@ -44,11 +51,17 @@ def make_entries(target: Target, params: Params, options: Comparison) -> list[En
 
 
 def _baselines(target: Target, options: Comparison) -> Iterator[Entry]:
+    shared = {"density": min(options.densities), "granularity": options.granularity}
     for name in options.explainers:
-        explain = explainers.make_explainer(
-            name, target, density=min(options.densities), granularity=options.granularity
-        )
-        yield Entry(Method.of(name, explain, seed=options.seed), slow=explainers.BASELINES[name].slow)
+        explain = explainers.make_explainer(name, target, **shared)
+        method, baseline = Method.of(name, explain, seed=options.seed), explainers.BASELINES[name]
+        if baseline.contrastive:
+
+            def make(references: Any, baseline: explainers.Baseline = baseline) -> Explainer:
+                return baseline.make(target, references=references, **shared)
+
+            method = method._replace(make=make)
+        yield Entry(method, slow=baseline.slow, contrastive=baseline.contrastive)
 
 
 def _generators(target: Target, params: Params, options: Comparison) -> Iterator[Entry]:

@@ -1,11 +1,15 @@
 """The images of a comparison: all of them for most explainers, a few for those that take long."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-from jaxpath import data, metrics
-from jaxpath.metrics import Passes, Session
+from jaxpath import data, explainers, metrics
+from jaxpath.fills import Ablation, Fill, References
+from jaxpath.metrics import Panel, Passes, Session
+from jaxpath.metrics.session import unwatched
+from jaxpath.runs.comparison.boxes import read_boxes, with_boxes
 from jaxpath.runs.comparison.entries import Entry
 from jaxpath.runs.comparison.options import Comparison
 
@@ -17,11 +21,13 @@ class Images(NamedTuple):
         session: The classifier.
         passes: Passes over the images.
         size: Their number.
+        panel: Some of them, on which pathways of classes are tried.
     """
 
     session: Session
     passes: Passes
     size: int
+    panel: Panel
 
     @property
     def num_batches(self) -> int:
@@ -35,22 +41,25 @@ class ImageSets(NamedTuple):
     Attributes:
         whole: All images.
         few: The first of them.
+        fills: What closed neurons hold, by the name of the ablation; the first is that of both sessions.
     """
 
     whole: Images
     few: Images
+    fills: Mapping[Ablation, Fill]
 
     def of(self, entry: Entry) -> Images:
         """The images that an explainer takes."""
         return self.few if entry.slow else self.whole
 
     def num_batches(self, entry: Entry, num_densities: int) -> int:
-        """Batches that one explainer takes: one explained pass, one of leakage per density, and more.
+        """Batches that one explainer takes: one explained pass, one per density and ablation, and more.
 
         Insertion and deletion are a pass over the few images, of a slow explainer the explained one; masks
         at a generator's own densities are explained and scored besides.
         """
-        scored = num_densities + 2 * (entry.natural is not None)
+        natural = entry.natural is not None
+        scored = (num_densities + natural) * len(self.fills) + natural
         insertion = self.few.num_batches
         explained = 0 if entry.slow else self.whole.num_batches
         return insertion + explained + scored * self.of(entry).num_batches
@@ -71,14 +80,37 @@ def open_images(options: Comparison) -> data.Source:
     return source
 
 
-def make_image_sets(session: Session, source: data.Source, options: Comparison) -> ImageSets:
-    """Both sets of ``source``; with mean ablation, closed neurons take their mean over all of it."""
-    whole = _images(session, source)
-    few = _images(session, first_of(source, options.search_images))
-    if options.ablation == "mean":
-        fills = metrics.site_means(whole.session, whole.passes)
-        whole, few = (part._replace(session=part.session._replace(fills=fills)) for part in (whole, few))
-    return ImageSets(whole, few)
+def open_references(session: Session, source: data.Source, options: Comparison) -> References | None:
+    """Mean activations and reference pictures of ``source``; None if neither ablations nor explainers ask.
+
+    Raises:
+        InputError: An activation is not finite.
+    """
+    asked = any(explainers.BASELINES[name].contrastive for name in options.explainers)
+    if not asked and options.ablations == ("zero",):
+        return None
+    fitting = _fitting(session, source)
+    return metrics.make_references(fitting, metrics.source_passes(fitting, source))
+
+
+def make_image_sets(
+    session: Session, source: data.Source, options: Comparison, *, references: References | None = None
+) -> ImageSets:
+    """Both sets of ``source``.
+
+    Args:
+        session: The classifier.
+        source: The images.
+        options: Says how many are few, which ablations, and where the objects are.
+        references: From :func:`open_references`.
+
+    Raises:
+        InputError: All reference pictures are of one class, or the boxes cannot be read or fit no image.
+    """
+    fills = {name: Fill() if references is None else references.fill(name) for name in options.ablations}
+    session = session._replace(fill=fills[options.ablations[0]])
+    first = first_of(source, options.search_images)
+    return ImageSets(_images(session, source, options), _images(session, first, options), fills)
 
 
 def first_of(source: data.Source, count: int) -> data.Source:
@@ -86,7 +118,18 @@ def first_of(source: data.Source, count: int) -> data.Source:
     return data.Subset(source, np.arange(min(count, len(source))))
 
 
-def _images(session: Session, source: data.Source) -> Images:
+def _images(session: Session, source: data.Source, options: Comparison) -> Images:
+    fitting = _fitting(session, source)
+    passes = metrics.source_passes(fitting, source)
+    # Not counted: the bar shows what explainers take.
+    quiet = metrics.source_passes(fitting._replace(watch=unwatched), source)
+    panel = metrics.make_panel(fitting, quiet, np.arange(len(source)))
+    if options.boxes is not None:
+        passes = with_boxes(passes, read_boxes(options.boxes, source, fitting.target.preprocessing))
+    return Images(fitting, passes, len(source), panel)
+
+
+def _fitting(session: Session, source: data.Source) -> Session:
+    """With batches that are no larger than the data set."""
     devices = session.mesh.size
-    fitting = session._replace(batch_size=min(session.batch_size, -(-len(source) // devices) * devices))
-    return Images(fitting, metrics.source_passes(fitting, source), len(source))
+    return session._replace(batch_size=min(session.batch_size, -(-len(source) // devices) * devices))

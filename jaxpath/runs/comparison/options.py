@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from jaxpath import explainers, metrics
+from jaxpath.fills import ABLATIONS, Ablation
 from jaxpath.runs.weights_options import WeightsOptions
 from jaxpath.start_up import Launch
 
@@ -34,7 +35,10 @@ class Comparison(Launch):
             it out.
         densities: Fractions of neurons to open.
         granularity: One gate per channel or per unit; generators must have been trained for it.
-        ablation: What a closed neuron is set to: 0, or its mean over the images.
+        ablation: What a closed neuron is set to: 0 (zero), its mean over the images (mean), or what an image
+            of another class has there (interchange); all scores the same pathways under each.
+        boxes: A .csv of boxes around the objects, a line each: path (the end of a picture's name), width
+            and height of the picture, x0, y0, x1, y1; says whether pathways depend on the object.
         timed_batches: Batch sizes at which the time per image is measured; none leaves it out.
         memory: Bytes of activations per device that one batch may take.
         seed: Of explainers that draw, of the images of other classes, and of the held-out share.
@@ -57,8 +61,14 @@ class Comparison(Launch):
     refine_steps: int = 30
     densities: tuple[float, ...] = metrics.DENSITIES
     granularity: Literal["channel", "unit"] = "channel"
-    ablation: Literal["zero", "mean"] = "zero"
+    ablation: Literal["zero", "mean", "interchange", "all"] = "zero"
+    boxes: Path | None = None
     timed_batches: tuple[int, ...] = (1, 64)
     memory: int = 2**30
     seed: int = 0
     loading: WeightsOptions = dataclasses.field(default_factory=WeightsOptions)
+
+    @property
+    def ablations(self) -> tuple[Ablation, ...]:
+        """Those that are asked for."""
+        return ABLATIONS if self.ablation == "all" else (self.ablation,)

@@ -1,15 +1,20 @@
 """Everything about one explainer but its time."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from jaxpath import metrics
-from jaxpath.metrics import METRICS, InsertionDeletion, Method, Records
+from jaxpath.fills import Ablation
+from jaxpath.metrics import METRICS, Evidence, InsertionDeletion, Records
 from jaxpath.runs.comparison.entries import Entry
 from jaxpath.runs.comparison.images import Images, ImageSets
 from jaxpath.runs.comparison.options import Comparison
 
 Row = dict[str, Any]
 """What ``results.json`` says about an explainer."""
+
+ABLATED = metrics.metric_names(lambda metric: metric.ablated)
+"""Metrics that are given under every ablation."""
 
 
 def score(entry: Entry, sets: ImageSets, options: Comparison) -> Row:
@@ -23,14 +28,16 @@ def score(entry: Entry, sets: ImageSets, options: Comparison) -> Row:
     Returns:
         ``num_images``; ``curve``, one row per density; the areas ``insertion`` and ``deletion``;
         ``warnings``, where the classifier is at chance on these images; and ``natural``, the metrics of a
-        generator's masks at densities of its own.
+        generator's masks at densities of its own. The figures are those under the first ablation;
+        ``ablations`` has those of all by its name, with 95 % intervals over images from ``NAME_low`` to
+        ``NAME_high``, and ``worst_fidelity`` is the smallest of theirs.
     """
     images = sets.of(entry)
     records, areas = _explain(entry, sets, options)
     row = {
         "num_images": len(records[0].labels),
         "curve": [
-            {"density": float(density), **_score_cut(cut, images, options)}
+            {"density": float(density), **_score_cut(cut, images, sets, options)}
             for density, cut in zip(options.densities, records, strict=True)
         ],
         "insertion": float(areas.insertion_area.mean()),
@@ -40,41 +47,82 @@ def score(entry: Entry, sets: ImageSets, options: Comparison) -> Row:
         ),
     }
     if entry.natural:
-        row["natural"] = _score_natural(entry.natural, images)
+        natural = metrics.explain_all(images.session, entry.natural, images.passes)
+        row["natural"] = _score_natural(natural, images, sets, options)
     return row
 
 
 def _explain(entry: Entry, sets: ImageSets, options: Comparison) -> tuple[list[Records], InsertionDeletion]:
     """Records per density and the curves of the few images; a slow explainer explains each image once."""
-    session, passes, _ = sets.of(entry)
+    images = sets.of(entry)
     if entry.slow:
         records, areas = metrics.explain_once(
-            session, entry.method, passes, densities=options.densities, fractions=metrics.FRACTIONS
+            images.session,
+            entry.method,
+            images.passes,
+            densities=options.densities,
+            fractions=metrics.FRACTIONS,
         )
         assert areas is not None
         return records, areas
-    records = metrics.explain_at_densities(session, entry.method, passes, densities=options.densities)
+    records = metrics.explain_at_densities(
+        images.session, entry.method, images.passes, densities=options.densities
+    )
     return records, metrics.insertion_deletion(sets.few.session, entry.method, sets.few.passes)
 
 
-def _score_cut(records: Records, images: Images, options: Comparison) -> Row:
+def _score_cut(records: Records, images: Images, sets: ImageSets, options: Comparison) -> Row:
     """The metrics at one density, an interval of fidelity over images, and the drop on the few images."""
-    figures = metrics.evaluate_records(images.session, records, images.passes, seed=options.seed)
-    agree = (records.masked_predicted == records.predicted).astype(float)
-    interval = metrics.image_interval(agree, seed=options.seed)
+    evidence = dict(_under_all(records, images, sets, seed=options.seed))
+    figures = metrics.figures_of(evidence[options.ablations[0]])
+    under_all = _by_ablation(evidence, seed=options.seed)
+    first = under_all["ablations"][options.ablations[0]]
     searched = records.indices < options.search_images
     return {
         **metrics.at_densities(figures),
-        "fidelity_low": interval.low,
-        "fidelity_high": interval.high,
+        # Of a single image there is none.
+        **{name: first[name] for name in ("fidelity_low", "fidelity_high") if name in first},
         "mdc_searched": metrics.mean_drop(
             records.clean_confidence[searched], records.masked_confidence[searched]
         ),
+        **under_all,
     }
 
 
-def _score_natural(method: Method, images: Images) -> Row:
-    records = metrics.explain_all(images.session, method, images.passes)
-    figures = metrics.evaluate_records(images.session, records, images.passes, seed=method.seed)
-    names = (*(metric.name for metric in METRICS), "collapsed_sites")
-    return {name: figures[name] for name in names if name in figures}
+def _score_natural(records: Records, images: Images, sets: ImageSets, options: Comparison) -> Row:
+    evidence = dict(_under_all(records, images, sets, seed=options.seed))
+    first = metrics.figures_of(evidence[options.ablations[0]])
+    sites = metrics.describe_sites(images.session, records)
+    figures = {metric.name: first[metric.name] for metric in METRICS if metric.name in first}
+    collapsed = {"collapsed_sites": sites["collapsed_sites"]}
+    return {**figures, **collapsed, **_by_ablation(evidence, seed=options.seed)}
+
+
+def _under_all(
+    records: Records, images: Images, sets: ImageSets, *, seed: int
+) -> Iterator[tuple[Ablation, Evidence]]:
+    """The evidence of the same pathways under each ablation; ``records`` were made under the first."""
+    evidence = None
+    for name, fill in sets.fills.items():
+        session = images.session._replace(fill=fill)
+        if evidence is None:
+            evidence = metrics.gather_evidence(session, records, images.passes, seed=seed, panel=images.panel)
+        else:
+            evidence = metrics.gather_under(session, evidence, images.passes, seed=seed, panel=images.panel)
+        yield name, evidence
+
+
+def _by_ablation(evidence: dict[Ablation, Evidence], *, seed: int) -> Row:
+    """Every figure that depends on the ablation, under each, with its interval; and the smallest fidelity."""
+    ablations: dict[Ablation, Row] = {}
+    for name, one in evidence.items():
+        figures, intervals = metrics.figures_of(one), metrics.intervals_of(one, seed=seed)
+        ablations[name] = {}
+        for metric in ABLATED:
+            if metric in figures:
+                ablations[name][metric] = figures[metric]
+            if metric in intervals:
+                low, high = intervals[metric].low, intervals[metric].high
+                ablations[name] |= {f"{metric}_low": low, f"{metric}_high": high}
+    worst = min(row["fidelity"] for row in ablations.values())
+    return {"worst_fidelity": worst, "ablations": ablations}

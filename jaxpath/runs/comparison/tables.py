@@ -11,35 +11,42 @@ from jaxpath.metrics import METRICS, Metric
 from jaxpath.runs.comparison.scoring import Row
 from jaxpath.runs.run import say
 
-_SHOWN = (0.05, 0.1, 0.5, 0.9)
+SHOWN = (0.05, 0.1, 0.5, 0.9)
 _OTHERS_AT = 0.1
 """Densities at which the table of one row per explainer looks, as far as they were scored."""
 
 _PANELS = tuple(metric for metric in METRICS if metric.panel)
 """What a cell at a density holds."""
 
-_OTHERS = tuple(metric for metric in METRICS if metric.headline and metric.at_densities and not metric.panel)
-"""What one further column holds, at one density."""
+_OTHERS = tuple(
+    metric
+    for metric in METRICS
+    if metric.headline and metric.at_densities and not (metric.panel or metric.ablated)
+)
+"""What one further column holds, at one density; what depends on the ablation has a table of its own."""
 
 _HEADLINES = tuple(metric for metric in METRICS if metric.headline)
 """What is printed of a generator at densities of its own."""
 
 
 def write_csv(path: Path, rows: Mapping[str, Row]) -> None:
-    """Writes one line per explainer and density.
+    """Writes one line per explainer, density and ablation.
 
     Args:
         path: The file.
         rows: From :func:`~jaxpath.runs.comparison.merge`.
     """
-    names = list(dict.fromkeys(name for row in rows.values() for point in row["curve"] for name in point))
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, ["explainer", "runs", "num_images", *names])
-    writer.writeheader()
+    lines = []
     for name, row in rows.items():
         for point in row["curve"]:
             first = {"explainer": name, "runs": row["runs"], "num_images": row["num_images"]}
-            writer.writerow({**first, **point})
+            rest = {key: value for key, value in point.items() if key != "ablations"}
+            for ablation, figures in point["ablations"].items():
+                lines.append({**first, "ablation": ablation, **rest, **figures})
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for line in lines for name in line)))
+    writer.writeheader()
+    writer.writerows(lines)
     write_text(path, text.getvalue())
 
 
@@ -91,7 +98,7 @@ def markdown(rows: Mapping[str, Row]) -> str:
         rows: From :func:`~jaxpath.runs.comparison.merge`.
     """
     densities = _densities(rows)
-    shown = [density for density in _SHOWN if density in densities] or densities[:1]
+    shown = [density for density in SHOWN if density in densities] or densities[:1]
     others_at = _OTHERS_AT if _OTHERS_AT in densities else shown[0]
     sizes = next(iter(rows.values())).get("milliseconds_per_image", {})
     columns = [
