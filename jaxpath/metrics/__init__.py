@@ -9,6 +9,7 @@ from jaxpath.metrics.between_models import (
     saliency_agreement,
 )
 from jaxpath.metrics.chance import Chance, against_chance, chance_warnings
+from jaxpath.metrics.class_transfer import class_transfer
 from jaxpath.metrics.curves import DENSITIES, FRACTIONS, density_curve, insertion_deletion
 from jaxpath.metrics.explaining import (
     describe_pathways,
@@ -19,6 +20,7 @@ from jaxpath.metrics.explaining import (
 )
 from jaxpath.metrics.faithfulness import agreement, confidences, mean_drop, mean_increase
 from jaxpath.metrics.intervals import Interval, image_interval, seed_interval
+from jaxpath.metrics.kept_confidence import make_kept_confidence
 from jaxpath.metrics.leakage import foreign_partners
 from jaxpath.metrics.localisation import (
     Overlap,
@@ -84,6 +86,7 @@ __all__ = [
     "cascading_randomization",
     "chance_warnings",
     "class_similarity",
+    "class_transfer",
     "confidences",
     "density_curve",
     "density_over_depth",
@@ -101,6 +104,7 @@ __all__ = [
     "image_interval",
     "insertion_deletion",
     "keeps_class",
+    "make_kept_confidence",
     "masked_predictions",
     "matrix_correlation",
     "mean_drop",
