@@ -7,13 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from jaxpath.targets.headers import WeightsHeader
 from jaxpath.targets.partition import head_places
 from jaxpath.targets.preprocessing import with_preprocessing
 from jaxpath.targets.recognition import WeightsDescription, describe_weights, is_known
 from jaxpath.targets.registry import families_of, make_target
 from jaxpath.targets.torch_names import canonical, parameter_slots
 from jaxpath.targets.weight_files import read_contents
-from jaxpath.targets.weights import check_tensors, fits, load_weights, read_arrays
+from jaxpath.targets.weights import check_header, check_tensors, fits, load_weights, read_arrays
 from jaxpath.types import Params, Target
 
 
@@ -75,6 +76,8 @@ def _of_whole(target: Target, path: str | Path, described: WeightsDescription) -
     """The tensors of a file with a classifier, checked, without those of a head that the target has not."""
     own = target
     if described.name is not None:
+        if described.is_ours:
+            check_header(WeightsHeader(described.name), target, path)
         channels = described.channels or len(target.preprocessing.mean)
         own = make_target(
             described.name,

@@ -53,7 +53,8 @@ class Stages:
             given={self._site.name: activation},
         )
         statistics, _ = self._partition.separate({n: part for n, part in updated.items() if n != "params"})
-        return Trained(output.logits, competition_kl(output.records(Competition)), statistics)
+        behind = {name: kl for name, kl in output.records(Competition).items() if name > self._site.name}
+        return Trained(output.logits, competition_kl(behind), statistics)
 
     def read(self, params: Params, images: Array) -> list[Array]:
         """The first stage: what the rest reads of each image, arrays [B, ...].
