@@ -54,7 +54,7 @@ def test_a_frozen_trunk_keeps_every_bit_and_its_statistics(tmp_path, trunk, augm
     # With random views the trunk is run at each step.
     assert bool(list(tmp_path.glob("*.npz"))) == (augment == "none")
     assert (
-        "drawn anew, as they have another shape in it: linear.weight, linear.bias" in capsys.readouterr().out
+        "drawn anew, as they have another shape in it: linear.bias, linear.weight" in capsys.readouterr().out
     )
     saved = targets.load_weights(TARGET, tmp_path / runs.WEIGHTS)
     jax.tree.map(np.testing.assert_array_equal, saved, params)
