@@ -154,6 +154,6 @@ def _kept_in(run: Run) -> Path | None:
     return caches.cache_file("features", key, version=_VERSION, folder=run.out)
 
 
-def _write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+def _write(path: Path, arrays: Mapping[str, Any]) -> None:
     with path.open("wb") as file:
         np.savez(file, **arrays)

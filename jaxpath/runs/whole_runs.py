@@ -49,7 +49,7 @@ class Imagenet(GeneratorRun):
     """Trains a generator of pathways for a trained classifier of photographs, and scores it on others.
 
     A folder holds one folder per class, named by WordNet id, with wnids.json (all 1000 ids in the order of
-    the classes) inside or beside it if classes are missing.
+    the classes) inside or beside it if classes are missing. Folders named train and val inside are splits.
     """
 
     out: Path = Path("runs/imagenet")
