@@ -8,23 +8,26 @@ from jax import Array
 from jax.ad_checkpoint import checkpoint_name
 
 from jaxpath.compiling import computed_once
-from jaxpath.types import Competition, FilledMask, Gates, InputError, Site
+from jaxpath.types import Competition, FilledMask, Gates, Given, InputError, Site
 
 
-def gate(activation: Array, mask: Array | FilledMask, *, site: str = "this site") -> Array:
+def gate(activation: Array, mask: Array | FilledMask | Given, *, site: str = "this site") -> Array:
     """Closes the neurons of ``activation`` where ``mask`` is 0.
 
-    a * mask, or a * mask + fill * (1 - mask) for a :class:`~jaxpath.types.FilledMask`.
+    a * mask, or a * mask + fill * (1 - mask) for a :class:`~jaxpath.types.FilledMask`, or the value of a
+    :class:`~jaxpath.types.Given`.
 
     Args:
         activation: [B, H, W, C], or [B, C] at a dense site.
         mask: [B, C] (one value per channel; 1 in place of B serves every image), or the
-            activation's shape (one value per unit); or such a mask with a fill.
+            activation's shape (one value per unit); or such a mask with a fill; or a value of that shape.
         site: Name used in the error.
 
     Raises:
-        InputError: If the mask or the fill has another shape.
+        InputError: If the mask, the fill or the value has another shape.
     """
+    if isinstance(mask, Given):
+        return _given(activation, mask, site)
     if isinstance(mask, FilledMask):
         return _fill_closed(activation, mask, site)
     return activation * _spread(activation, jnp.asarray(mask), site)
@@ -50,6 +53,16 @@ def _fill_closed(activation: Array, gate: FilledMask, site: str) -> Array:
     mask = _spread(activation, jnp.asarray(gate.mask), site)
     # Exactly the activation where the mask is 1, like a mask without a fill.
     return activation * mask + fill * (1 - mask)
+
+
+def _given(activation: Array, gate: Given, site: str) -> Array:
+    value = jnp.asarray(gate.value)
+    if value.shape != activation.shape:
+        raise InputError(
+            f"the value for site {site!r} has shape {tuple(value.shape)}; expected the activation's, "
+            f"{tuple(activation.shape)}"
+        )
+    return value.astype(activation.dtype)
 
 
 def _spread(activation: Array, mask: Array, site: str) -> Array:

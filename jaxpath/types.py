@@ -43,11 +43,23 @@ class FilledMask(NamedTuple):
     fill: Array
 
 
-Gates = Mapping[str, Array | FilledMask]
+class Given(NamedTuple):
+    """A gate that puts a value in the place of an activation, whatever was computed there.
+
+    Nothing before the site is run for its sake, so that a network can be entered in its middle.
+
+    Attributes:
+        value: Of the activation's shape.
+    """
+
+    value: Array
+
+
+Gates = Mapping[str, Array | FilledMask | Given]
 """Site name -> mask, [B, C] (channel granularity) or the activation's own shape (unit granularity).
 
 A site that is missing is open. An unknown one is an :class:`InputError`. Closed neurons are 0, or what
-a :class:`FilledMask` says."""
+a :class:`FilledMask` says. A :class:`Given` replaces the activation."""
 
 
 class InputError(ValueError):
@@ -148,10 +160,12 @@ class Target(NamedTuple):
             normalised). All-ones gates change no operation: they equal ``gates=None`` bit for bit in
             programs of :func:`jaxpath.compiling.jit` on a CPU, and to rounding where XLA fuses the
             two differently, as it may under a plain ``jax.jit``.
-        train_apply: ``train_apply(params, images, *, key, axis_name=None) ->
+        train_apply: ``train_apply(params, images, *, key, axis_name=None, given=None) ->
             (TargetOutput, params)``, the same classifier while it is being trained: batch
             statistics (averaged over the devices of ``axis_name``), dropout by ``key``, one key or
             one per example [B]; the returned parameters carry the updated running statistics.
+            ``given``, site name -> activation, enters the network there: dropout that follows the
+            site is applied to it.
         sample_apply: ``sample_apply(params, images, gates=None, *, key) -> TargetOutput``, one draw of a
             stochastic classifier that is otherwise as in ``apply``, by one key or one per example [B]. None
             for a classifier that draws nothing. The ``apply`` of a stochastic one takes the likeliest

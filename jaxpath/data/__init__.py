@@ -4,6 +4,7 @@ Grain, TensorFlow Datasets and scikit-learn are imported by the functions that n
 """
 
 from jaxpath.data.archives import TarSource, tar
+from jaxpath.data.array_batches import ArrayBatches
 from jaxpath.data.arrays import ArraySource, digits
 from jaxpath.data.batches import Reading, Shard
 from jaxpath.data.boxes import boxes_in_view
@@ -26,6 +27,7 @@ from jaxpath.data.npz_files import npz
 from jaxpath.data.opening import open_source
 from jaxpath.data.parts import find_part
 from jaxpath.data.pipeline import READING, Batches, eval_batches, train_batches
+from jaxpath.data.present import present_classes
 from jaxpath.data.quickdraw import quickdraw
 from jaxpath.data.reading import check_some_readable, first_stored, read_picture
 from jaxpath.data.source import UNLABELLED, Example, NothingReadable, Source, UnreadableImage
@@ -46,6 +48,7 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "READING",
     "UNLABELLED",
+    "ArrayBatches",
     "ArraySource",
     "Augment",
     "Batches",
@@ -93,6 +96,7 @@ __all__ = [
     "names_of_classes",
     "npz",
     "open_source",
+    "present_classes",
     "quickdraw",
     "random_resized_crop",
     "random_shift",

@@ -51,7 +51,8 @@ class Reading(NamedTuple):
 
 
 @functools.lru_cache(maxsize=2)
-def _permutation(size: int, seed: int, epoch: int) -> np.ndarray:
+def permutation(size: int, seed: int, epoch: int) -> np.ndarray:
+    """The order of ``size`` examples in an epoch."""
     return np.random.default_rng((seed, epoch)).permutation(size)
 
 
@@ -105,7 +106,7 @@ class BatchMaker:
         batch = self._empty()
         for row, position in enumerate(self._positions(number)):
             epoch, rank = divmod(position, size)
-            index = int(_permutation(size, self.seed, epoch)[rank])
+            index = int(permutation(size, self.seed, epoch)[rank])
             # An example that holds no picture is replaced by its neighbour, so that every process
             # goes on at its own pace and a run repeats exactly.
             for candidate in range(index, index + size):

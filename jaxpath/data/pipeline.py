@@ -194,8 +194,10 @@ def eval_batches(
     preprocessing: Preprocessing,
     shard: Shard | None = None,
     reading: Reading = READING,
+    augment: str | Augment = no_augmentation,
+    seed: int = 0,
 ) -> Batches:
-    """Returns the batches of one pass over ``source`` in its order, without augmentation.
+    """Returns the batches of one pass over ``source`` in its order, without augmentation unless it is given.
 
     Every example comes once over all processes. The last batch is filled up with zeros of weight 0,
     so that every process has the same number of batches of the same size. A pass that is to skip unreadable
@@ -207,6 +209,8 @@ def eval_batches(
         preprocessing: The target's; pictures are resized and cropped by it.
         shard: This process's part; None takes that of JAX's process.
         reading: Workers, threads, and what to do with files that are no images: they get the weight 0.
+        augment: As for :func:`train_batches`; every pass draws the same views.
+        seed: Of the augmentation.
 
     Raises:
         InputError: An argument is out of range, or (when its batch is asked for) an example holds
@@ -215,10 +219,10 @@ def eval_batches(
     maker = _make_maker(
         source,
         preprocessing=preprocessing,
-        augment=no_augmentation,
+        augment=make_augmentation(augment),
         batch_size=batch_size,
         shard=shard,
-        seed=0,
+        seed=seed,
         reading=reading,
     )
     return Batches(

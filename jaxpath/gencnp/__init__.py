@@ -6,6 +6,7 @@ from jaxpath.gencnp.explainer import make_gencnp
 from jaxpath.gencnp.files import knows_its_classifier, load_generator, save_generator
 from jaxpath.gencnp.generator import Generator, GeneratorOutput
 from jaxpath.gencnp.objective import ObjectiveOptions, init_sparsity, make_objective
+from jaxpath.gencnp.warm_start import WarmStart, begin_with
 
 __all__ = [
     "Aim",
@@ -17,6 +18,8 @@ __all__ = [
     "ObjectiveOptions",
     "Priced",
     "Sparsity",
+    "WarmStart",
+    "begin_with",
     "daq",
     "init_sparsity",
     "knows_its_classifier",

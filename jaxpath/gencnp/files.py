@@ -1,6 +1,8 @@
 """A trained generator as one file: its weights, and in the header how to build it and for which target."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import jax.numpy as jnp
 
@@ -62,11 +64,7 @@ def load_generator(
     if header.get("sites") != sites:
         raise wrong_target(header, target, path, _KIND)
     check_classifier(header, target, params, path, _KIND)
-    if header.get("layout") != _LAYOUT:
-        raise InputError(
-            f"the generator in {path} has layout {header.get('layout', 1)} of parameters, this version of "
-            f"jaxpath reads layout {_LAYOUT}: use the version that wrote it, or train the generator again"
-        )
+    _check_layout(header, path)
     with named_damage(path, _KIND):
         options = module_fields(header)
         # What JSON cannot say.
@@ -74,6 +72,25 @@ def load_generator(
         return Generator(target.sites, **{**options, **converted}), weights
 
 
+def read_generator(path: str | Path) -> tuple[dict[str, Any], Params]:
+    """Header and parameters of a generator's file, whatever its target is.
+
+    Raises:
+        InputError: There is no such file, it is damaged or holds no generator, or another version wrote it.
+    """
+    header, weights = read_module(path, _KIND)
+    _check_layout(header, path)
+    return header, weights
+
+
 def knows_its_classifier(path: str | Path) -> bool:
     """Whether a generator's file says for which weights it was trained; those of older versions do not."""
     return names_parameters(path, _KIND)
+
+
+def _check_layout(header: Mapping[str, Any], path: str | Path) -> None:
+    if header.get("layout") != _LAYOUT:
+        raise InputError(
+            f"the generator in {path} has layout {header.get('layout', 1)} of parameters, this version of "
+            f"jaxpath reads layout {_LAYOUT}: use the version that wrote it, or train the generator again"
+        )

@@ -8,6 +8,7 @@ from jaxpath.metrics.between_models import (
     saliency_agreement,
 )
 from jaxpath.metrics.chance import Chance, against_chance, chance_warnings
+from jaxpath.metrics.class_transfer import class_transfer
 from jaxpath.metrics.curves import DENSITIES, FRACTIONS, density_curve, insertion_deletion
 from jaxpath.metrics.detection import Detection, Panel, auroc, class_pathways, make_panel
 from jaxpath.metrics.evaluating import describe_sites, evaluate_records, figures_of, intervals_of
@@ -21,6 +22,7 @@ from jaxpath.metrics.explaining import (
 )
 from jaxpath.metrics.faithfulness import agreement, agreements, confidences, mean_drop, mean_increase
 from jaxpath.metrics.intervals import Interval, image_interval, seed_interval
+from jaxpath.metrics.kept_confidence import make_kept_confidence
 from jaxpath.metrics.leakage import foreign_partners, kin_partners
 from jaxpath.metrics.localisation import (
     Overlap,
@@ -97,6 +99,7 @@ __all__ = [
     "chance_warnings",
     "class_pathways",
     "class_similarity",
+    "class_transfer",
     "confidences",
     "density_curve",
     "density_over_depth",
@@ -121,6 +124,7 @@ __all__ = [
     "intervals_of",
     "keeps_class",
     "kin_partners",
+    "make_kept_confidence",
     "make_panel",
     "make_references",
     "masked_predictions",

@@ -21,6 +21,8 @@ from jaxpath.runs.pictures import read_pictures, save_figures
 from jaxpath.runs.results import report_generator, write_results
 from jaxpath.runs.run import Run, as_config, begin, say, warn
 from jaxpath.runs.schedules import steps_of, warmup_cosine
+from jaxpath.runs.start_options import StartOptions
+from jaxpath.runs.stopping import StoppingOptions
 from jaxpath.runs.study import (
     Study,
     check_data,
@@ -61,6 +63,8 @@ __all__ = [
     "ObjectiveFlags",
     "PreprocessingOptions",
     "Run",
+    "StartOptions",
+    "StoppingOptions",
     "Study",
     "TargetRun",
     "TrainedGenerator",

@@ -1,16 +1,18 @@
-"""Classifiers trained from scratch, for those who bring data and no weights."""
+"""Classifiers trained from scratch, or behind a trunk that was trained before."""
 
 import contextlib
 from typing import NamedTuple
 
 import jax
 import optax
+from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jaxpath import data, metrics, targets, training
 from jaxpath.devices import check_batch_size, make_mesh
 from jaxpath.finite import flags
+from jaxpath.runs.heads import feed
 from jaxpath.runs.options import ClassifierOptions
-from jaxpath.runs.run import Run, names_of
+from jaxpath.runs.run import Run, names_of, say
 from jaxpath.runs.schedules import warmup_cosine
 from jaxpath.runs.study import open_session
 from jaxpath.targets.objective import make_classifier_objective
@@ -24,56 +26,83 @@ _SCORED_AT_ONCE = 32
 
 
 def train_classifier(target: Target, source: data.Source, options: ClassifierOptions, *, run: Run) -> Params:
-    """Trains ``target`` from scratch on ``source``; continues what the run's folder holds.
+    """Trains ``target`` on ``source``; continues what the run's folder holds.
+
+    It is trained from scratch, or from the weights that ``options.start`` names. What is frozen there is run
+    as the frozen classifier, with BatchNorm's running statistics, and does not change; it takes no state of
+    the optimizer. Where each image has fixed views, it is run once for each, and the run's folder keeps what
+    the trained part reads.
 
     Args:
         target: The classifier.
         source: The training images.
-        options: How it is trained.
+        options: How it is trained, and what with.
         run: Its folder, in which :data:`WEIGHTS` is left, seed and configuration.
 
     Returns:
-        The trained parameters.
+        The trained parameters, with those that were frozen.
 
     Raises:
-        InputError: The batch does not divide over the devices, or the folder holds another run.
+        InputError: The batch does not divide over the devices, the folder holds another run, options
+            contradict each other, or the weights to begin with do not fit.
     """
+    options.start.check()
     run = run.decided_by(options, **names_of(target, source))
     mesh = make_mesh()
     check_batch_size(options.train_batch_size, mesh)
-    optimizer = make_optimizer(options)
-    variables = dict(target.init(jax.random.key(run.seed)))
-    params = variables.pop("params")
-    objective = make_classifier_objective(
-        target,
-        label_smoothing=options.label_smoothing,
-        competition_weight=options.competition_weight,
-    )
-    state = training.create_state(params, optimizer, key=jax.random.key(run.seed + 1), extra=variables)
-    batches = data.train_batches(
-        source,
-        batch_size=options.train_batch_size,
-        preprocessing=target.preprocessing,
-        seed=run.seed,
-        augment=options.train_augment,
-    )
-    step = training.make_train_step(objective, optimizer, mesh)
+    partition = targets.partition_at(target, options.start.freeze)
+    params = target.init(jax.random.key(run.seed))
+    if options.start.init_from is not None:
+        run = run.knowing(init_from_hash=targets.weights_hash(options.start.init_from))
+        params = _begin_with(target, options.start.init_from, params)
+    trained, frozen = partition.separate(params)
+    extra = {name: part for name, part in trained.items() if name != "params"}
+    optimizer = make_optimizer(options, _trunk_of(target, options, trained["params"]))
+    state = training.create_state(trained["params"], optimizer, key=jax.random.key(run.seed + 1), extra=extra)
     every = max(100, options.train_steps // 5)
-    with run.storage(checkpoint_every=every) as storage, contextlib.closing(batches):
-        result = training.fit(
-            state,
-            step,
-            batches,
-            {},
-            num_steps=options.train_steps,
-            mesh=mesh,
-            storage=storage,
-            title="target",
+    with run.storage(checkpoint_every=every) as storage:
+        batches, forward = feed(target, params, source, options, partition=partition, run=run)
+        objective = make_classifier_objective(
+            target,
+            label_smoothing=options.label_smoothing,
+            competition_weight=options.competition_weight,
+            forward=forward,
         )
-    trained = {**result.state.extra, "params": result.state.params}
+        with contextlib.closing(batches):
+            result = training.fit(
+                state,
+                training.make_train_step(objective, optimizer, mesh),
+                batches,
+                frozen,
+                num_steps=options.train_steps,
+                mesh=mesh,
+                storage=storage,
+                title="target",
+            )
+    whole = targets.join_params(frozen, {**result.state.extra, "params": result.state.params})
     if jax.process_index() == 0:
-        targets.save_weights(target, trained, run.out / WEIGHTS, class_names=names_for(target, source))
-    return trained
+        targets.save_weights(target, whole, run.out / WEIGHTS, class_names=names_for(target, source))
+    return whole
+
+
+def _begin_with(target: Target, path: str, drawn: Params) -> Params:
+    """The parameters of a file, and the rest as it was drawn; says which is which."""
+    initial = targets.load_initial(target, path, drawn=drawn)
+    say(f"weights to begin with: {path}")
+    if initial.missing:
+        say(f"  drawn anew, as they are not in it: {', '.join(initial.missing)}")
+    if initial.replaced:
+        say(f"  drawn anew, as they have another shape in it: {', '.join(initial.replaced)}")
+    return initial.params
+
+
+def _trunk_of(target: Target, options: ClassifierOptions, trained: Params) -> Params | None:
+    """For each trained array whether it is the trunk's; None if all have one learning rate."""
+    if options.start.trunk_learning_rate is None:
+        return None
+    head = targets.head_places(target)
+    places = {place: ("params", *place) not in head for place in flatten_dict(trained)}
+    return unflatten_dict(places)
 
 
 def names_for(target: Target, source: data.Source) -> tuple[str, ...]:
@@ -82,9 +111,22 @@ def names_for(target: Target, source: data.Source) -> tuple[str, ...]:
     return names if len(names) == target.num_classes else ()
 
 
-def make_optimizer(options: ClassifierOptions) -> optax.GradientTransformation:
-    """The optimizer that ``options`` describe."""
-    schedule = warmup_cosine(options.train_learning_rate, options.train_steps)
+def make_optimizer(options: ClassifierOptions, trunk: Params | None = None) -> optax.GradientTransformation:
+    """The optimizer that ``options`` describe.
+
+    Args:
+        options: How a classifier is trained.
+        trunk: For each array whether it takes the trunk's learning rate; None if none does.
+    """
+    if trunk is None or options.start.trunk_learning_rate is None:
+        return _optimizer_at(options.train_learning_rate, options)
+    rates = {False: options.train_learning_rate, True: options.start.trunk_learning_rate}
+    parts = {part: _optimizer_at(rate, options) for part, rate in rates.items()}
+    return optax.partition(parts, trunk)
+
+
+def _optimizer_at(rate: float, options: ClassifierOptions) -> optax.GradientTransformation:
+    schedule = warmup_cosine(rate, options.train_steps)
     if options.optimizer == "adamw":
         return optax.adamw(schedule, weight_decay=options.train_weight_decay)
     return optax.chain(

@@ -16,7 +16,9 @@ class Evaluation(NamedTuple):
     """An explainer on held-out images.
 
     Attributes:
-        figures: Every metric by its name, with ``transfer`` where there are class pathways.
+        figures: Every metric by its name; with class pathways also ``transfer`` (rows of
+            :func:`jaxpath.metrics.transfer`) and what :func:`jaxpath.metrics.class_transfer` says of the
+            classes that the training images have.
         records: The explained images.
         frequencies: How often the pathways of each class keep each channel, [K, N]; None if no class
             pathways are learned.
@@ -61,7 +63,18 @@ def evaluate_method(study: Study, method: Method, options: GeneratorOptions) -> 
     learned = metrics.explain_all(session, method, passes_over(session, part, options))
     frequencies = metrics.source_frequencies(learned, study.target.num_classes)
     figures["transfer"] = metrics.transfer(session, frequencies, records, passes, seed=method.seed)
+    classes = _classes_of(learned, study.target.num_classes)
+    figures |= metrics.class_transfer(
+        session, frequencies, records, passes, classes=classes, seed=method.seed
+    )
     return Evaluation(figures, records, frequencies)
+
+
+def _classes_of(records: metrics.Records, num_classes: int) -> np.ndarray:
+    """Which of the classifier's classes the images are of, bool [K]; all where they have no labels."""
+    if not records.are_labelled:
+        return np.ones(num_classes, bool)
+    return np.isin(np.arange(num_classes), records.labels)
 
 
 def passes_over(session: Session, source: data.Source, options: GeneratorOptions) -> metrics.Passes:

@@ -1,6 +1,7 @@
 """Generators of pathways, trained for a frozen classifier."""
 
 import contextlib
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -12,10 +13,12 @@ import optax
 from jaxpath import data, gencnp, targets, training
 from jaxpath.compiling import run_once
 from jaxpath.devices import check_batch_size, make_mesh
-from jaxpath.metrics import Method
+from jaxpath.files import sha256_of
+from jaxpath.metrics import Method, Session
 from jaxpath.runs.options import GeneratorOptions
 from jaxpath.runs.run import Run, names_of, say
 from jaxpath.runs.schedules import warmup_cosine
+from jaxpath.runs.stopping import BestGenerator, hold_out, make_stopping
 from jaxpath.types import Explainer, Params, Target
 
 GENERATOR = "generator.safetensors"
@@ -33,12 +36,14 @@ class TrainedGenerator(NamedTuple):
         params: Its parameters.
         fit: The finished training; None for one that was loaded.
         unreadable: Files that were passed over because they are no images.
+        looks: What was seen on held-out training images, where training ends early; ``params`` are the best.
     """
 
     generator: gencnp.Generator
     params: Params
     fit: training.FitResult | None = None
     unreadable: tuple[str, ...] = ()
+    looks: tuple[training.Look, ...] = ()
 
     def method(self, target: Target, *, density: float | None = None, seed: int = 0) -> Method:
         """It as an explainer of ``target``.
@@ -101,40 +106,61 @@ def train_generator(
         InputError: The batch does not divide over the devices, or the folder holds another run.
         TrainingDiverged: Loss, gradient or update is not finite; the checkpoints before stay.
     """
+    options.stopping.check()
     run = run.decided_by(options, **names_of(target, source, params))
     mesh = make_mesh()
     check_batch_size(options.batch_size, mesh)
     generator = make_generator(target, options)
     create_state, step = make_generator_step(target, generator, options, mesh)
+    learned, watched = hold_out(source, options.stopping, seed=run.seed)
+    initial = init_generator(generator, target, params, seed=run.seed)
+    if options.init_generator is not None:
+        file = generator_file(options.init_generator)
+        run, initial = run.knowing(init_generator_hash=sha256_of(file)), _begin_with(file, initial)
+    best = BestGenerator(target, params, generator, run)
+    stopping = None
+    if watched is not None:
+        session = Session(target, params, mesh, options.batch_size)
+        make = functools.partial(gencnp.make_gencnp, target, generator)
+        stopping = make_stopping(session, make, watched, best, options.stopping)
     batches = data.train_batches(
-        source,
+        learned,
         batch_size=options.batch_size,
         preprocessing=target.preprocessing,
         seed=run.seed,
         augment=options.augment,
         reading=data.Reading(options.num_workers, skip_unreadable=options.skip_unreadable),
     )
-    state = create_state(init_generator(generator, target, params, seed=run.seed), run.seed)
     opened = run.storage(checkpoint_every=options.checkpoint_every, checkpoints=options.checkpoints)
     with opened as storage, contextlib.closing(batches):
         result = training.fit(
-            state,
+            create_state(initial, run.seed),
             step,
             batches,
             targets.cast_frozen(target, params),
             num_steps=options.steps,
             mesh=mesh,
-            storage=storage,
+            storage=storage._replace(stopping=stopping),
             title="generator",
         )
     unreadable = batches.unreadable
     if unreadable:
         say(f"{len(unreadable)} unreadable images were passed over: {', '.join(unreadable[:_NAMED])}")
+    trained = result.state.params if stopping is None else best.read(result.state.params)
     if jax.process_index() == 0:
-        gencnp.save_generator(
-            generator, result.state.params, target, run.out / GENERATOR, target_params=params
-        )
-    return TrainedGenerator(generator, result.state.params, result, unreadable)
+        gencnp.save_generator(generator, trained, target, run.out / GENERATOR, target_params=params)
+    looks = () if stopping is None else stopping.looks
+    return TrainedGenerator(generator, trained, result, unreadable, looks)
+
+
+def _begin_with(file: Path, drawn: Params) -> Params:
+    """The parts of another generator that fit, and the rest as it was drawn; says which is which."""
+    start = gencnp.begin_with(file, drawn)
+    count = len(start.taken) + len(start.drawn)
+    say(f"generator to begin with: {len(start.taken)} of {count} arrays are those of {file}")
+    if start.drawn:
+        say(f"  drawn anew: {', '.join(start.drawn)}")
+    return start.params
 
 
 def make_generator_step(

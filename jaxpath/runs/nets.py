@@ -57,6 +57,49 @@ def load_net(
             is given.
     """
     options = options or WeightsOptions()
+    target, described = _make_target(model, weights, options, like, shape)
+    names = described.class_names if len(described.class_names) == target.num_classes else ()
+    origin = _origin(described, options.preprocessing, is_named=model is not None)
+    net = Net(target, targets.load_weights(target, weights, state=options.state), names, origin)
+    _tell(net, described)
+    return net
+
+
+def make_target_like(
+    model: str,
+    weights: str,
+    *,
+    like: data.Source | None = None,
+    num_classes: int,
+    image_size: int | None = None,
+) -> Target:
+    """A target that is to be trained from ``weights``, with the preprocessing that these were trained with.
+
+    Args:
+        model: Name of the target.
+        weights: As for :func:`load_net`; what they hold is looked at, and not loaded.
+        like: Images that it will see.
+        num_classes: Its own number of classes.
+        image_size: Side of its square images; None keeps that of the weights, or its own.
+
+    Raises:
+        InputError: As :func:`load_net` does.
+    """
+    options, shape = WeightsOptions(), {"num_classes": num_classes, "image_size": image_size}
+    target, described = _make_target(model, weights, options, like, shape)
+    origin = _origin(described, options.preprocessing, is_named=True)
+    say(f"preprocessing: {describe_preprocessing(target.preprocessing)}; {origin}")
+    return target
+
+
+def _make_target(
+    model: str | None,
+    weights: str,
+    options: WeightsOptions,
+    like: data.Source | None,
+    shape: dict[str, Any],
+) -> tuple[Target, WeightsDescription]:
+    """The target of a file of weights, and what the file says."""
     described = targets.describe_weights(weights, state=options.state)
     name = model or described.name
     if name is None:
@@ -70,12 +113,7 @@ def load_net(
     told["image_size"] = _size(described, asked, weights, like)
     target = targets.make_target(name, **{key: value for key, value in told.items() if value is not None})
     preprocessing = _preprocessing(described, target, options.preprocessing, weights)
-    target = targets.with_preprocessing(target, preprocessing)
-    names = described.class_names if len(described.class_names) == target.num_classes else ()
-    origin = _origin(described, options.preprocessing, is_named=model is not None)
-    net = Net(target, targets.load_weights(target, weights, state=options.state), names, origin)
-    _tell(net, described)
-    return net
+    return targets.with_preprocessing(target, preprocessing), described
 
 
 def small_size(source: data.Source) -> tuple[int, int] | None:

@@ -4,6 +4,8 @@ import dataclasses
 from typing import Literal
 
 from jaxpath.runs.objective_options import ObjectiveFlags
+from jaxpath.runs.start_options import StartOptions
+from jaxpath.runs.stopping import StoppingOptions
 
 AUTO = "auto"
 """Scores what the data set has for that: test, else val, else a share of the training images."""
@@ -47,6 +49,7 @@ class ClassifierOptions:
         label_smoothing: Share of the target distribution spread over all classes.
         train_augment: Random view of each image: none, shift, shift_flip or crop_flip.
         competition_weight: Of the KL divergence of competing units from equal odds; 0 leaves it out.
+        start: Weights to begin with, and what of them stays.
     """
 
     train_steps: int = 300
@@ -57,6 +60,7 @@ class ClassifierOptions:
     label_smoothing: float = 0.0
     train_augment: str = "shift"
     competition_weight: float = 0.0
+    start: StartOptions = dataclasses.field(default_factory=StartOptions)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +89,9 @@ class GeneratorOptions:
         num_workers: Processes that read images; 0 uses threads.
         skip_unreadable: Pass over files that are no images, and count them.
         class_pathway_images: Training images from which class pathways are learned; 0 learns none.
+        init_generator: Folder of the run of another generator, or its file, to begin with: its parts that fit
+            by name and shape are taken, the others drawn.
+        stopping: When training ends before its last step.
     """
 
     steps: int = 1500
@@ -107,4 +114,6 @@ class GeneratorOptions:
     num_workers: int = 0
     skip_unreadable: bool = False
     class_pathway_images: int = 1000
+    init_generator: str | None = None
+    stopping: StoppingOptions = dataclasses.field(default_factory=StoppingOptions)
     objective: ObjectiveFlags = dataclasses.field(default_factory=ObjectiveFlags)

@@ -60,6 +60,7 @@ def report_generator(
         "unreadable_images": unreadable,
         "warnings": metrics.chance_warnings(records.predicted, records.labels, study.target.num_classes),
         **({} if trained.fit is None else {name: getattr(trained.fit, name) for name in SPEED}),
+        **({"looks": [look._asdict() for look in trained.looks]} if trained.looks else {}),
     }
     write_results(figures, run=run)
     return evaluation

@@ -7,7 +7,7 @@ from jaxpath import data, targets
 from jaxpath.runs.classifiers import WEIGHTS, classify, train_classifier
 from jaxpath.runs.evaluation import Evaluation
 from jaxpath.runs.generators import train_generator
-from jaxpath.runs.nets import load_net, preprocessing_facts
+from jaxpath.runs.nets import load_net, make_target_like, preprocessing_facts
 from jaxpath.runs.options import AUTO, ClassifierOptions, DataOptions, GeneratorOptions
 from jaxpath.runs.results import report_generator, write_results
 from jaxpath.runs.run import begin, say
@@ -15,6 +15,7 @@ from jaxpath.runs.schedules import steps_of, with_epochs
 from jaxpath.runs.study import Study, check_data, make_study, open_data, target_options
 from jaxpath.runs.weights_options import WeightsOptions
 from jaxpath.start_up import Launch
+from jaxpath.types import Target
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,15 +49,13 @@ class Imagenet(GeneratorRun):
     """Trains a generator of pathways for a trained classifier of photographs, and scores it on others.
 
     A folder holds one folder per class, named by WordNet id, with wnids.json (all 1000 ids in the order of
-    the classes) inside or beside it if classes are missing.
+    the classes) inside or beside it if classes are missing. Folders named train and val inside are splits.
     """
 
     out: Path = Path("runs/imagenet")
     model: str = "resnet18"
     generator: GeneratorOptions = dataclasses.field(
-        default_factory=lambda: GeneratorOptions(
-            steps=1000, batch_size=64, width=256, augment="crop_flip", class_pathway_images=0
-        )
+        default_factory=lambda: GeneratorOptions(steps=1000, batch_size=64, width=256, augment="crop_flip")
     )
 
 
@@ -95,11 +94,13 @@ class Digits(Launch):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TargetRun(DataOptions, Launch):
-    """Trains a classifier from scratch, for those who bring data and no weights.
+    """Trains a classifier, from scratch or from weights of another one, for those who bring data.
 
     Attributes:
         model: Name of the target.
         out: Folder of the run; the same command continues a run that was stopped.
+        num_classes: Classes of the target; None takes all that the data list. Fewer are those that have
+            pictures, of data whose list names more.
         image_size: Side of the square images that the target takes; None keeps its own.
         epochs: Passes over the training images, in place of train_steps.
         seed: Of initialisation, order and the held-out share.
@@ -109,6 +110,7 @@ class TargetRun(DataOptions, Launch):
     out: Path = Path("runs/target")
     eval_split: str | None = AUTO
     eval_fraction: float = 0.1
+    num_classes: int | None = None
     image_size: int | None = None
     epochs: float | None = None
     seed: int = 0
@@ -155,13 +157,27 @@ def run_digits(options: Digits) -> Evaluation:
     return report_generator(Study(target, params, train, held_out), trained, options.generator, run=run)
 
 
+def _target_of(options: TargetRun, train: data.Source) -> Target:
+    """The target that is to be trained, with the preprocessing of the weights that it begins with."""
+    shape = target_options(train, image_size=options.image_size)
+    init_from = options.classifier.start.init_from
+    if init_from is None:
+        return targets.make_target(options.model, **shape)
+    return make_target_like(
+        options.model, init_from, like=train, num_classes=train.num_classes, image_size=options.image_size
+    )
+
+
 def run_target(options: TargetRun) -> float:
-    """Trains a classifier from scratch; returns its accuracy on held-out images."""
+    """Trains a classifier; returns its accuracy on held-out images."""
+    classifier = options.classifier
+    classifier.start.check()
     run = begin(options)
     train, held_out = open_data(options, seed=options.seed)
-    target = targets.make_target(options.model, **target_options(train, image_size=options.image_size))
+    if options.num_classes is not None:
+        train, held_out = data.present_classes([train, held_out], options.num_classes)
+    target = _target_of(options, train)
     check_data(target, train, held_out)
-    classifier = options.classifier
     if options.epochs is not None:
         steps = steps_of(options.epochs, train, classifier.train_batch_size)
         classifier = dataclasses.replace(classifier, train_steps=steps)

@@ -13,6 +13,7 @@ ResNets and VGGs also take ``pooling``, a :class:`~jaxpath.targets.pooling.Pooli
 
 The VGGs also take ``hidden`` (width of the two dense layers) and ``pool_size`` (side of the grid before
 them): by default torchvision's 4096 and 7, and 512 and 1 where the shorter side of the images is below 64.
+``vgg16_gap`` and so on have one linear layer on the average over space instead.
 The ResNets, the DeiTs and ``digit_cnn`` take ``competitors``: from 2 on, that many units compete where one
 alone would be rectified (:mod:`jaxpath.targets.lwta`), and ``_lwta2`` and so on is added to the name.
 """
@@ -25,6 +26,7 @@ from jaxpath.targets.adapters import adapt_function, adapt_linen, adapt_nnx, nnx
 from jaxpath.targets.digests import digest
 from jaxpath.targets.family import Family
 from jaxpath.targets.frozen import cast_frozen
+from jaxpath.targets.initial_weights import InitialWeights, load_initial
 from jaxpath.targets.linen import compute_dtype, from_linen, make_preprocessing, normalize
 from jaxpath.targets.lwta import (
     LWTAOutput,
@@ -35,6 +37,7 @@ from jaxpath.targets.lwta import (
     win_rate,
     winner_mask,
 )
+from jaxpath.targets.partition import Partition, head_places, join_params, partition_at
 from jaxpath.targets.pooling import Pooling
 from jaxpath.targets.preprocessing import describe_preprocessing, with_preprocessing
 from jaxpath.targets.recognition import WeightsDescription, describe_weights
@@ -45,7 +48,9 @@ from jaxpath.types import Target
 __all__ = [
     "ACTIVATIONS",
     "Family",
+    "InitialWeights",
     "LWTAOutput",
+    "Partition",
     "Pooling",
     "WeightsDescription",
     "adapt_function",
@@ -58,6 +63,9 @@ __all__ = [
     "describe_weights",
     "digest",
     "from_linen",
+    "head_places",
+    "join_params",
+    "load_initial",
     "load_weights",
     "lwta",
     "lwta_argmax",
@@ -66,6 +74,7 @@ __all__ = [
     "names",
     "nnx_params",
     "normalize",
+    "partition_at",
     "save_weights",
     "split_name",
     "weights_hash",

@@ -15,7 +15,7 @@ from jax.typing import DTypeLike
 from jaxpath.compiling import read_once, run_once
 from jaxpath.gating import check_gates
 from jaxpath.layers import normalize
-from jaxpath.types import Gates, InputError, Params, Preprocessing, Site, Target, TargetOutput
+from jaxpath.types import Gates, Given, InputError, Params, Preprocessing, Site, Target, TargetOutput
 
 _RECORDS = "intermediates"
 """Linen's collection for what modules sow; it is no part of the parameters."""
@@ -185,14 +185,23 @@ class _Calls:
         return _as_output(output, sown)
 
     def train_apply(
-        self, params: Params, images: Array, *, key: Array, axis_name: str | None = None
+        self,
+        params: Params,
+        images: Array,
+        *,
+        key: Array,
+        axis_name: str | None = None,
+        given: Mapping[str, Array] | None = None,
     ) -> tuple[TargetOutput, Params]:
+        check_gates(given, self.sites)
+        gates: dict[str, Any] = dict(_draw_dropout(key, len(images), self.dropped))
+        gates |= {name: Given(value * gates.get(name, 1)) for name, value in (given or {}).items()}
         synced = self.module.clone(axis_name=axis_name)
         drawn: dict[str, Any] = {"keys": _per_example(key, len(images))} if self.competes else {}
         output, updates = synced.apply(
             params,
             self._prepared(images),
-            _draw_dropout(key, len(images), self.dropped),
+            gates,
             train=True,
             rngs={"dropout": key if key.ndim == 0 else key[0]},
             mutable=["batch_stats", _RECORDS],

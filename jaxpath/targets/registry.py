@@ -12,13 +12,14 @@ from jaxpath.targets.lwta import split_name
 from jaxpath.targets.mobilenet import MOBILENET
 from jaxpath.targets.normless import NORMLESS_RESNET
 from jaxpath.targets.resnet import CIFAR_RESNET, IMAGENET_RESNET
-from jaxpath.targets.vgg import VGG_NET
+from jaxpath.targets.vgg import VGG_GAP, VGG_NET
 from jaxpath.types import InputError, Target
 
 FAMILIES: tuple[Family, ...] = (
     IMAGENET_RESNET,
     CIFAR_RESNET,
     VGG_NET,
+    VGG_GAP,
     LENET,
     NORMLESS_RESNET,
     DIGIT_CNN,

@@ -3,6 +3,8 @@
 Simonyan and Zisserman 2015, configurations A, B, D, E, in torchvision's layout: the convolutions are
 ``features.N``, then an adaptive average pool and three fully connected layers with dropout. On images
 below 64 pixels the head is the one that CIFAR VGGs usually have: 512 wide, on the average over space.
+``vgg16_gap`` and so on have one linear layer, ``classifier``, on the average over space (global average
+pooling, Lin et al. 2014, arXiv 1312.4400): what a few thousand photographs can train on a given trunk.
 """
 
 from collections.abc import Sequence
@@ -32,17 +34,20 @@ _HEAD = (4096, 7)
 _SMALL_HEAD = (512, 1)
 """For small images: five pools leave one pixel of 32, and torchvision's head would read it 49 times."""
 
+_GAP, _LINEAR = "_gap", "classifier.weight"
+"""What a name ends in where the head is one linear layer, and how the file calls its weight."""
+
 _SMALL = 64
 """Pixels of the shorter side from which on a VGG has torchvision's head."""
 
 
 class VGG(nn.Module):
-    """Convolution stages with max pools, adaptive average pool, two hidden dense layers, classifier.
+    """Convolution stages with max pools, adaptive average pool, hidden dense layers, classifier.
 
     Attributes:
         stages: Convolutions per stage.
         batch_norm: A BatchNorm after each convolution.
-        hidden: Width of the two hidden dense layers.
+        hidden: Width of the two hidden dense layers; 0 leaves them out.
         pool_size: Side of the grid that the adaptive pool leaves.
         pooling: How maps get smaller, at the max pools: torchvision's ``features.N``.
     """
@@ -86,7 +91,7 @@ class VGG(nn.Module):
             index += 1
         x = adaptive_average_pool(x, (self.pool_size, self.pool_size))
         x = x.reshape(x.shape[0], -1)
-        for layer in (0, 3):
+        for layer in (0, 3) if self.hidden else ():
             x = Dense(
                 self.hidden,
                 dtype=self.dtype,
@@ -100,7 +105,7 @@ class VGG(nn.Module):
             self.num_classes,
             dtype=jnp.float32,
             kernel_init=nn.initializers.normal(0.01),
-            name="classifier_6",
+            name="classifier_6" if self.hidden else "classifier",
         )(x)
         return logits, taps.features
 
@@ -128,8 +133,22 @@ def _vgg(
         pooling=pooling,
         dtype=compute_dtype(dtype),
     )
-    name = _name(depth, batch_norm)
+    name = _name(depth, batch_norm) + ("" if module.hidden else _GAP)
     return from_linen(module, name=name, num_classes=num_classes, preprocessing=preprocessing)
+
+
+def _vgg_gap(
+    depth: int,
+    batch_norm: bool,
+    *,
+    num_classes: int = 1000,
+    dtype: DTypeLike = "float32",
+    image_size: int | tuple[int, int] | None = None,
+    channels: int = 3,
+    pooling: Pooling = ORDINARY,
+) -> Target:
+    shape: dict[str, Any] = {"num_classes": num_classes, "image_size": image_size, "channels": channels}
+    return _vgg(depth, batch_norm, dtype=dtype, hidden=0, pool_size=1, pooling=pooling, **shape)
 
 
 def _name(depth: int, batch_norm: bool) -> str:
@@ -137,13 +156,25 @@ def _name(depth: int, batch_norm: bool) -> str:
 
 
 def _recognise(shapes: Shapes) -> str | None:
+    """By the convolutions, so that a trunk alone is known; its classifier may have any name but one."""
+    return None if _LINEAR in shapes else _trunk_of(shapes)
+
+
+def _recognise_gap(shapes: Shapes) -> str | None:
+    trunk = _trunk_of(shapes)
+    return trunk + _GAP if trunk is not None and _LINEAR in shapes else None
+
+
+def _trunk_of(shapes: Shapes) -> str | None:
     convolutions, norms = count_features(shapes)
     depths = {sum(stages): depth for depth, stages in _CONVOLUTIONS.items()}
     return _name(depths[convolutions], norms > 0) if convolutions in depths else None
 
 
+_KINDS = tuple((depth, norm) for norm in (False, True) for depth in _CONVOLUTIONS)
+
 VGG_NET = Family(
-    {_name(depth, norm): partial(_vgg, depth, norm) for norm in (False, True) for depth in _CONVOLUTIONS},
+    {_name(*kind): partial(_vgg, *kind) for kind in _KINDS},
     _recognise,
     first="features.0",
     last="classifier.6",
@@ -154,4 +185,11 @@ VGG_NET = Family(
         "head.fc": "classifier.6",
     },
     flattened="classifier.0",
+)
+
+VGG_GAP = Family(
+    {_name(*kind) + _GAP: partial(_vgg_gap, *kind) for kind in _KINDS},
+    _recognise_gap,
+    first="features.0",
+    last="classifier",
 )

@@ -1,6 +1,6 @@
 """Trained weights: from PyTorch's files into a target's parameters and back."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -51,14 +51,11 @@ def load_weights(target: Target, path: str | Path, *, state: str | None = None) 
     contents = read_contents(path, is_known, state=state)
     stored = {name: tensor.read() for name, tensor in contents.state.tensors.items()}
     tensors = canonical(stored, {slot.key for slot in slots}, families_of(target.name))
-    _check_tensors(tensors, slots, target=target, path=path)
+    check_tensors(tensors, slots, target=target, path=path)
     header = read_header(contents.words, str(path))
     if header is not None:
-        _check_header(header, target, path)
-    # float64 may hold what float32 cannot; it becomes infinite, which is refused.
-    with np.errstate(over="ignore"):
-        arrays = {slot.path: slot.from_torch(tensors[slot.key]) for slot in slots}
-    check_values(((slot.key, arrays[slot.path]) for slot in slots), where=str(path))
+        check_header(header, target, path)
+    arrays = read_arrays(tensors, slots, path)
     params = unflatten_dict({place: jnp.asarray(array) for place, array in arrays.items()})
     if header is not None and header.digest not in (None, digest(params)):
         raise InputError(
@@ -113,6 +110,21 @@ def weights_hash(path: str | Path) -> str:
     return sha256_of(local_file(path))
 
 
+def read_arrays(
+    tensors: Mapping[str, np.ndarray], slots: Sequence[Slot], path: str | Path
+) -> dict[tuple[str, ...], np.ndarray]:
+    """The arrays of these slots by their places, float32, from the tensors of a file that fit.
+
+    Raises:
+        InputError: As :func:`check_values` does.
+    """
+    # float64 may hold what float32 cannot; it becomes infinite, which is refused.
+    with np.errstate(over="ignore"):
+        arrays = {slot.path: slot.from_torch(tensors[slot.key]) for slot in slots}
+    check_values(((slot.key, arrays[slot.path]) for slot in slots), where=str(path))
+    return arrays
+
+
 def check_values(arrays: Iterable[tuple[str, np.ndarray]], *, where: str) -> None:
     """Raises an error that names the first array with a NaN, an infinity, or a negative variance."""
     for name, array in arrays:
@@ -131,7 +143,8 @@ def check_values(arrays: Iterable[tuple[str, np.ndarray]], *, where: str) -> Non
             )
 
 
-def _check_header(header: WeightsHeader, target: Target, path: str | Path) -> None:
+def check_header(header: WeightsHeader, target: Target, path: str | Path) -> None:
+    """Raises an error if a header says that its file is for other units or another preprocessing."""
     if split_name(header.target)[1] != split_name(target.name)[1]:
         raise InputError(
             f"the weights in {str(path)!r} are those of {header.target}, whose units act differently than "
@@ -147,13 +160,28 @@ def _check_header(header: WeightsHeader, target: Target, path: str | Path) -> No
         )
 
 
-def _check_tensors(
-    tensors: Mapping[str, np.ndarray], slots: Sequence[Slot], *, target: Target, path: str | Path
+def check_tensors(
+    tensors: Mapping[str, np.ndarray],
+    slots: Sequence[Slot],
+    *,
+    target: Target,
+    path: str | Path,
+    optional: Collection[str] = (),
 ) -> None:
+    """Raises one error for all tensors that are missing, not the target's, or of another shape or type.
+
+    Args:
+        tensors: Of the file, by name.
+        slots: Of the target.
+        target: For the message.
+        path: The file.
+        optional: Names that may be missing or of another shape.
+    """
     keys = {slot.key for slot in slots}
-    missing = sorted(keys - set(tensors))
+    missing = sorted(keys - set(tensors) - set(optional))
     unexpected = sorted(set(tensors) - keys)
-    misfits = [slot for slot in slots if slot.key in tensors and not _fits(tensors[slot.key], slot)]
+    needed = [slot for slot in slots if slot.key in tensors and slot.key not in optional]
+    misfits = [slot for slot in needed if not fits(tensors[slot.key], slot)]
     problems = [
         _listed("missing key", missing),
         _listed("unexpected key", unexpected),
@@ -178,7 +206,8 @@ def _check_tensors(
     )
 
 
-def _fits(tensor: np.ndarray, slot: Slot) -> bool:
+def fits(tensor: np.ndarray, slot: Slot) -> bool:
+    """Whether a tensor has the shape of a slot and is of floating-point numbers."""
     return tensor.shape == slot.torch_shape and jnp.issubdtype(tensor.dtype, jnp.floating)
 
 

@@ -5,10 +5,13 @@ from jaxpath.training.loop import FitResult, Storage, TrainingDiverged, fit
 from jaxpath.training.program import Collective, Program, read_program
 from jaxpath.training.state import TrainState, create_state
 from jaxpath.training.step import Step, make_train_step
+from jaxpath.training.stopping import EarlyStopping, Look
 
 __all__ = [
     "Collective",
+    "EarlyStopping",
     "FitResult",
+    "Look",
     "MetricLog",
     "Program",
     "Step",

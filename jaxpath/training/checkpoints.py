@@ -32,11 +32,13 @@ class Restored(NamedTuple):
         step: Number of steps done when it was written.
         state: Placed on devices as the abstract state asked.
         data: State of the data iterator, for its ``set_state``; None if none was saved.
+        looks: What an early stopping had seen, for its ``set_state``; None if there was none.
     """
 
     step: int
     state: TrainState
     data: Any
+    looks: Any = None
 
 
 class Checkpoints:
@@ -92,13 +94,14 @@ class Checkpoints:
         """Whether a checkpoint is written after ``step``."""
         return step % self._save_every == 0
 
-    def save(self, step: int, state: TrainState, *, data: Any = None) -> None:
+    def save(self, step: int, state: TrainState, *, data: Any = None, looks: Any = None) -> None:
         """Starts writing a checkpoint; returns as soon as ``state`` may be donated or changed.
 
         Args:
             step: Number of steps done. A checkpoint of this step that exists already stays.
             state: What to save.
             data: The data iterator's state, JSON's types or bytes; the same on every process.
+            looks: What an early stopping has seen, JSON's types.
 
         Raises:
             InputError: This checkpoint or the one before could not be written.
@@ -109,6 +112,7 @@ class Checkpoints:
             "config": self._config,
             "versions": {name: version(name) for name in _PACKAGES},
             "checksums": _checksums(state),
+            "looks": looks,
         }
         items = ocp.args.Composite(
             state=ocp.args.StandardSave(state),
@@ -198,7 +202,7 @@ class Checkpoints:
             changed = [name for name in written if read[name] != written[name]]
         if changed:
             raise _UnreadableError(f"the contents of {', '.join(changed)} changed after they were written")
-        return Restored(step, items["state"], _decode(items["data"]))
+        return Restored(step, items["state"], _decode(items["data"]), items["meta"].get("looks"))
 
     def _set_aside(self, step: int) -> None:
         _barrier(f"gave up checkpoint {step}")

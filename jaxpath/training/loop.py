@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -14,6 +14,7 @@ from jaxpath.training.logs import MetricLog, Progress
 from jaxpath.training.signals import StopSignals
 from jaxpath.training.state import TrainState
 from jaxpath.training.step import RESERVED, Metrics, Step
+from jaxpath.training.stopping import EarlyStopping
 from jaxpath.training.watchdog import Watchdog
 from jaxpath.types import Batch, InputError
 
@@ -36,7 +37,7 @@ class Saver(Protocol):
     @property
     def latest_step(self) -> int | None: ...
     def due(self, step: int) -> bool: ...
-    def save(self, step: int, state: TrainState, *, data: Any) -> None: ...
+    def save(self, step: int, state: TrainState, *, data: Any, looks: Any = None) -> None: ...
     def restore(self, abstract_state: TrainState) -> Any: ...
     def wait(self) -> None: ...
 
@@ -48,11 +49,13 @@ class Storage(NamedTuple):
         checkpoints: Where to continue from and save to; nothing is saved without.
         log: Gets the metrics of every ``log_every``-th step and of the last one.
         log_every: Steps between two logged ones, in the terminal as well.
+        stopping: Looks at the parameters now and then, and may end the run; checkpoints hold what it saw.
     """
 
     checkpoints: Saver | None = None
     log: MetricLog | None = None
     log_every: int = 10
+    stopping: EarlyStopping | None = None
 
 
 NOWHERE = Storage()
@@ -103,6 +106,9 @@ def fit(
     finite, and holds the data iterator as it stood after that step's batch: a run that was killed
     and started again ends with the same bits.
 
+    With ``storage.stopping`` the run ends early where that says so; the state is that of the last step, the
+    best parameters are what it kept.
+
     SIGTERM and Ctrl-C end the run after the step under way: it saves and raises ``SystemExit``
     with status 0 or 130. A step that takes far longer than the others is reported, not ended.
 
@@ -122,20 +128,21 @@ def fit(
     """
     state, frozen = replicate((state, frozen), mesh)
     checkpoints = storage.checkpoints
-    first, state = _resume(state, batches, checkpoints, num_steps)
+    first, state = _resume(state, batches, storage, num_steps)
     run = _Run(first, num_steps, storage, title)
     feed = _Feed(batches, mesh)
     try:
         with StopSignals() as stop:
-            for k in range(first + 1, num_steps + 1):
+            for k in run.steps_left():
                 state, metrics = run.timed(step, state, frozen, feed.take(k))
                 if serial_dispatch(mesh):
                     jax.block_until_ready((state, metrics))
                 if k < num_steps:
                     feed.load(k + 1, during=metrics)
                 run.done(k, metrics)
+                ended = run.look(k, state)
                 status = stop.exit_status(k)
-                if checkpoints and (checkpoints.due(k) or k == num_steps or status is not None):
+                if checkpoints and (checkpoints.due(k) or k == num_steps or ended or status is not None):
                     run.save(k, state, feed.state)
                 if status is not None:
                     run.stopped(k)
@@ -149,9 +156,9 @@ def fit(
 
 
 def _resume(
-    state: TrainState, batches: BatchIterator, checkpoints: Saver | None, num_steps: int
+    state: TrainState, batches: BatchIterator, storage: Storage, num_steps: int
 ) -> tuple[int, TrainState]:
-    restored = None if checkpoints is None else checkpoints.restore(state)
+    restored = None if storage.checkpoints is None else storage.checkpoints.restore(state)
     if restored is None:
         return 0, state
     if restored.step > num_steps:
@@ -161,6 +168,8 @@ def _resume(
         )
     if restored.data is not None:
         batches.set_state(restored.data)
+    if storage.stopping is not None and restored.looks is not None:
+        storage.stopping.set_state(restored.looks)
     return restored.step, restored.state
 
 
@@ -205,7 +214,8 @@ class _Run:
 
     def __init__(self, first: int, num_steps: int, storage: Storage, title: str):
         self._first, self._num_steps = first, num_steps
-        self._checkpoints, self._log, self._log_every = storage
+        self._last = first
+        self._checkpoints, self._log, self._log_every, self._stopping = storage
         self._progress = Progress(num_steps, start=first, title=title)
         self._pending: tuple[int, Metrics] | None = None
         self._metrics: dict[str, float] = {}
@@ -216,6 +226,12 @@ class _Run:
             self._log.start(first)
         if first:
             self._progress.say(f"continues after step {first}")
+
+    def steps_left(self) -> Iterator[int]:
+        """The steps to do, until the last one or an early end."""
+        while self._last < self._num_steps and not (self._stopping is not None and self._stopping.ended):
+            self._last += 1
+            yield self._last
 
     def timed(self, step: Step, *args: Any) -> tuple[TrainState, Metrics]:
         """Calls ``step``; the first call compiles, and returns when the step has started."""
@@ -230,6 +246,13 @@ class _Run:
         """Looks at the step before ``k``; ``k`` itself may still be running."""
         self.catch_up()
         self._pending = k, metrics
+
+    def look(self, k: int, state: TrainState) -> bool:
+        """Measures what is held out, if that is due after step ``k``; whether the run ends by it."""
+        if self._stopping is None:
+            return False
+        self.catch_up()
+        return self._stopping.look(state, k, is_last=k == self._num_steps)
 
     def catch_up(self) -> None:
         """Waits for the step under way and looks at its metrics."""
@@ -255,7 +278,8 @@ class _Run:
         """Saves what is known to be good: the metrics of step ``k`` are looked at first."""
         self.catch_up()
         if self._checkpoints is not None:
-            self._checkpoints.save(k, state, data=data)
+            looks = None if self._stopping is None else self._stopping.get_state()
+            self._checkpoints.save(k, state, data=data, looks=looks)
 
     def stopped(self, k: int) -> None:
         """Tells how to go on after step ``k``, once everything is on the disk."""
@@ -273,7 +297,7 @@ class _Run:
             self._log.close()
 
     def result(self, state: TrainState, feed: _Feed) -> FitResult:
-        images = feed.batch_size * (self._num_steps - self._first)
+        images = feed.batch_size * (self._last - self._first)
         return FitResult(
             state=state,
             metrics=self._metrics,

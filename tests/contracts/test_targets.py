@@ -54,6 +54,7 @@ TRAINABLE = {
     "option_a": partial(targets.resnet8, num_classes=3, image_size=8, channels=1),
     "vgg": partial(targets.vgg11, image_size=32, **SMALL_VGG),
     "vgg_bn": partial(targets.vgg11_bn, image_size=28, channels=1, **SMALL_VGG),
+    "vgg_gap": partial(targets.vgg11_gap, num_classes=3, image_size=32),
     "lenet": partial(targets.lenet, num_classes=3, image_size=8),
     "normless": make_normless,
     "competing": partial(targets.resnet8, num_classes=3, image_size=8, channels=1, competitors=4),
@@ -304,7 +305,9 @@ def test_training_returns_the_same_structure_and_moves_only_the_statistics(name)
     assert jax.tree.map(jnp.shape, updated) == jax.tree.map(jnp.shape, params)
     jax.tree.map(np.testing.assert_array_equal, updated["params"], params["params"])
     statistics = params.get("batch_stats", {})
-    assert ("batch_stats" in params) == (name not in ("vgg", "lenet", "normless", "digit_cnn", "deit"))
+    assert ("batch_stats" in params) == (
+        name not in ("vgg", "vgg_gap", "lenet", "normless", "digit_cnn", "deit")
+    )
     for before, after in zip(
         jax.tree.leaves(statistics), jax.tree.leaves(updated.get("batch_stats", {})), strict=True
     ):
@@ -365,6 +368,7 @@ def test_a_draw_belongs_to_its_key_and_image_and_passes_one_of_each_block(name):
         ("vgg13_bn", 10 + 2),
         ("vgg16_bn", 13 + 2),
         ("vgg19_bn", 16 + 2),
+        *((f"vgg{depth}{norm}_gap", depth - 3) for depth in (11, 13, 16, 19) for norm in ("", "_bn")),
         ("lenet", 2 + 1),
         ("resnet18_normless", 1 + 2 * 8 + 1),
         ("digit_cnn", 3 + 1),

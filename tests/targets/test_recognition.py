@@ -14,6 +14,8 @@ from jaxpath.targets.torch_names import parameter_slots
         ("resnet8", {"num_classes": 7, "channels": 1}),
         ("resnet18", {"num_classes": 5}),
         ("vgg11_bn", {"num_classes": 4, "image_size": 32}),
+        ("vgg16_gap", {"num_classes": 4, "image_size": 64}),
+        ("vgg11_bn_gap", {"num_classes": 4, "channels": 1}),
         ("digit_cnn", {"num_classes": 5, "channels": 1}),
         ("deit_tiny", {"num_classes": 6, "image_size": 32}),
         ("lenet", {"num_classes": 6, "channels": 1}),
