@@ -130,3 +130,8 @@ def test_a_generator_begins_with_another_runs(params, tmp_path, capsys):
 def test_numbers_that_make_no_sense_are_refused(params, tmp_path, options):
     with pytest.raises(InputError, match="expected 0 or more, 1 or more, and a share between 0 and 1"):
         train(params, tmp_path, stopping=StoppingOptions(**options))
+
+
+def test_there_has_to_be_a_generator_to_begin_with(params, tmp_path):
+    with pytest.raises(InputError, match="there is no generator file"):
+        train(params, tmp_path / "run", init_generator=str(tmp_path / "none.safetensors"))
