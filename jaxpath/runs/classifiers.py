@@ -52,13 +52,16 @@ def train_classifier(target: Target, source: data.Source, options: ClassifierOpt
     if options.start.init_from is not None:
         run = run.knowing(init_from_hash=targets.weights_hash(options.start.init_from))
         params = _begin_with(target, options.start.init_from, params)
-    trained, frozen = partition.separate(params)
-    extra = {name: part for name, part in trained.items() if name != "params"}
-    optimizer = make_optimizer(options, _trunk_of(target, options, trained["params"]))
-    state = training.create_state(trained["params"], optimizer, key=jax.random.key(run.seed + 1), extra=extra)
     every = max(100, options.train_steps // 5)
     with run.storage(checkpoint_every=every) as storage:
         batches, forward = feed(target, params, source, options, partition=partition, run=run)
+        trained, frozen = partition.separate(params)
+        extra = {name: part for name, part in trained.items() if name != "params"}
+        optimizer = make_optimizer(options, _trunk_of(target, options, trained["params"]))
+        key = jax.random.key(run.seed + 1)
+        state = training.create_state(trained["params"], optimizer, key=key, extra=extra)
+        # The state has copies, and a VGG's head is half a gigabyte.
+        del params, trained
         objective = make_classifier_objective(
             target,
             label_smoothing=options.label_smoothing,
