@@ -14,15 +14,12 @@ from jaxpath.runs.heads import feed
 from jaxpath.runs.options import ClassifierOptions
 from jaxpath.runs.run import Run, names_of, say
 from jaxpath.runs.schedules import warmup_cosine
-from jaxpath.runs.study import open_session
+from jaxpath.runs.study import images_at_once, open_session
 from jaxpath.targets.objective import make_classifier_objective
 from jaxpath.types import Batch, InputError, Params, Target
 
 WEIGHTS = "weights.safetensors"
 """A trained classifier in the folder of its run, with torchvision's key names."""
-
-_SCORED_AT_ONCE = 32
-"""Images per device."""
 
 
 def train_classifier(target: Target, source: data.Source, options: ClassifierOptions, *, run: Run) -> Params:
@@ -55,13 +52,16 @@ def train_classifier(target: Target, source: data.Source, options: ClassifierOpt
     if options.start.init_from is not None:
         run = run.knowing(init_from_hash=targets.weights_hash(options.start.init_from))
         params = _begin_with(target, options.start.init_from, params)
-    trained, frozen = partition.separate(params)
-    extra = {name: part for name, part in trained.items() if name != "params"}
-    optimizer = make_optimizer(options, _trunk_of(target, options, trained["params"]))
-    state = training.create_state(trained["params"], optimizer, key=jax.random.key(run.seed + 1), extra=extra)
     every = max(100, options.train_steps // 5)
     with run.storage(checkpoint_every=every) as storage:
         batches, forward = feed(target, params, source, options, partition=partition, run=run)
+        trained, frozen = partition.separate(params)
+        extra = {name: part for name, part in trained.items() if name != "params"}
+        optimizer = make_optimizer(options, _trunk_of(target, options, trained["params"]))
+        key = jax.random.key(run.seed + 1)
+        state = training.create_state(trained["params"], optimizer, key=key, extra=extra)
+        # The state has copies, and a VGG's head is half a gigabyte.
+        del params, trained
         objective = make_classifier_objective(
             target,
             label_smoothing=options.label_smoothing,
@@ -156,7 +156,7 @@ def classify(
         target: The classifier.
         params: Its parameters.
         source: Labelled images.
-        batch_size: Images at once over all devices; None takes 32 on each.
+        batch_size: Images at once over all devices; None takes 32 on each, or fewer of large ones.
 
     Raises:
         InputError: An image has no label, or a logit is not finite.
@@ -166,7 +166,7 @@ def classify(
         logits = target.apply(params, batch["image"]).logits
         return {"predicted": logits.argmax(axis=-1), **flags(logits=logits)}
 
-    size = _SCORED_AT_ONCE * jax.device_count() if batch_size is None else batch_size
+    size = images_at_once(target) if batch_size is None else batch_size
     session = open_session(target, params, batch_size=size)
     passes = metrics.source_passes(session, source)
     results = metrics.per_image(predict, params, passes, mesh=session.mesh)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxpath import data, gencnp, targets, training
+from jaxpath import data, gencnp, metrics, targets, training
 from jaxpath.compiling import run_once
 from jaxpath.devices import check_batch_size, make_mesh
 from jaxpath.files import sha256_of
@@ -116,20 +116,23 @@ def train_generator(
     initial = init_generator(generator, target, params, seed=run.seed)
     if options.init_generator is not None:
         file = generator_file(options.init_generator)
-        run, initial = run.knowing(init_generator_hash=sha256_of(file)), _begin_with(file, initial)
+        initial = _begin_with(file, initial)
+        run = run.knowing(init_generator_hash=sha256_of(file))
     best = BestGenerator(target, params, generator, run)
+    reading = data.Reading(options.num_workers, skip_unreadable=options.skip_unreadable)
     stopping = None
     if watched is not None:
         session = Session(target, params, mesh, options.batch_size)
         make = functools.partial(gencnp.make_gencnp, target, generator)
-        stopping = make_stopping(session, make, watched, best, options.stopping)
+        passes = metrics.source_passes(session, watched, reading=reading)
+        stopping = make_stopping(session, make, passes, best, options.stopping)
     batches = data.train_batches(
         learned,
         batch_size=options.batch_size,
         preprocessing=target.preprocessing,
         seed=run.seed,
         augment=options.augment,
-        reading=data.Reading(options.num_workers, skip_unreadable=options.skip_unreadable),
+        reading=reading,
     )
     opened = run.storage(checkpoint_every=options.checkpoint_every, checkpoints=options.checkpoints)
     with opened as storage, contextlib.closing(batches):

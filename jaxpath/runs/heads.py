@@ -15,7 +15,7 @@ from jaxpath import caches, data, metrics
 from jaxpath.devices import AXIS
 from jaxpath.runs.options import ClassifierOptions
 from jaxpath.runs.run import Run, say
-from jaxpath.runs.study import open_session
+from jaxpath.runs.study import images_at_once, open_session
 from jaxpath.targets.objective import Forward, Trained
 from jaxpath.targets.partition import WHOLE, Partition, join_params
 from jaxpath.targets.stages import Stages, read_names, read_of
@@ -23,9 +23,6 @@ from jaxpath.types import Batch, InputError, Params, Target
 
 _MOST_BYTES = 3 * 2**30
 """Of features in memory; what is computed of one pass is there twice for a moment."""
-
-_AT_ONCE = 32
-"""Images per device."""
 
 _VERSION = 1
 """Of the file that keeps features."""
@@ -108,7 +105,7 @@ def _features(
     target: Target, params: Params, source: data.Source, stages: Stages, views: Views, *, run: Run
 ) -> dict[str, np.ndarray]:
     """What the trained part reads of every view of every image, and ``label``; rows of ArrayBatches."""
-    session = open_session(target, params, batch_size=_AT_ONCE * jax.device_count())
+    session = open_session(target, params, batch_size=images_at_once(target))
 
     def read(params: Params, batch: Batch) -> dict[str, Array]:
         results = stages.read(params, batch["image"])

@@ -79,7 +79,11 @@ class BestGenerator:
 
 
 def make_stopping(
-    session: Session, make: MakeExplainer, watched: data.Source, best: BestGenerator, options: StoppingOptions
+    session: Session,
+    make: MakeExplainer,
+    passes: metrics.Passes,
+    best: BestGenerator,
+    options: StoppingOptions,
 ) -> training.EarlyStopping:
     """Looks at held-out images by the confidence that they keep under their pathways at small densities.
 
@@ -88,11 +92,11 @@ def make_stopping(
     Args:
         session: The classifier.
         make: The generator as an explainer, of its parameters.
-        watched: The held-out images.
+        passes: The held-out images.
         best: Where the best parameters are kept.
         options: How often, and how long without a better look.
     """
-    measure = metrics.make_kept_confidence(session, make, metrics.source_passes(session, watched))
+    measure = metrics.make_kept_confidence(session, make, passes)
     return training.EarlyStopping(
         measure,
         best.keep,

@@ -2,13 +2,18 @@
 
 from typing import Any, NamedTuple
 
+import jax
+
 from jaxpath import data
 from jaxpath.devices import check_batch_size, make_mesh
-from jaxpath.metrics import Session
+from jaxpath.metrics import Session, fitting_batch_size
 from jaxpath.runs.nets import Net, small_size
 from jaxpath.runs.options import AUTO, DataOptions
 from jaxpath.runs.run import say
 from jaxpath.types import InputError, Params, Target
+
+_LARGEST, _BYTES = 32, 4 * 2**30
+"""Images per device, and what their activations would take with a gradient; a forward takes a third of it."""
 
 
 class Study(NamedTuple):
@@ -135,6 +140,11 @@ def target_options(source: data.Source, *, image_size: int | None = None) -> dic
     if image_size is not None:
         options["image_size"] = image_size
     return options
+
+
+def images_at_once(target: Target) -> int:
+    """Images over all devices for a pass without gradients: 32 on each, or fewer of large ones."""
+    return jax.device_count() * fitting_batch_size(target, budget=_BYTES, largest=_LARGEST)
 
 
 def open_session(target: Target, params: Params, *, batch_size: int) -> Session:

@@ -249,10 +249,11 @@ class _Run:
 
     def look(self, k: int, state: TrainState) -> bool:
         """Measures what is held out, if that is due after step ``k``; whether the run ends by it."""
-        if self._stopping is None:
+        if self._stopping is None or not (self._stopping.due(k) or k == self._num_steps):
             return False
         self.catch_up()
-        return self._stopping.look(state, k, is_last=k == self._num_steps)
+        self._watchdog.pause()
+        return self._stopping.look(state, k)
 
     def catch_up(self) -> None:
         """Waits for the step under way and looks at its metrics."""

@@ -57,10 +57,12 @@ class EarlyStopping:
         since = [look for look in self.looks if look.step > self.best.step]
         return len(since) >= self._patience
 
-    def look(self, state: TrainState, step: int, *, is_last: bool) -> bool:
-        """Looks, if ``step`` is one to look after; returns whether the run ends now."""
-        if step % self._every and not is_last:
-            return False
+    def due(self, step: int) -> bool:
+        """Whether ``step`` is one to look after; the last one is in any case."""
+        return step % self._every == 0
+
+    def look(self, state: TrainState, step: int) -> bool:
+        """Measures after ``step``; returns whether the run ends now."""
         value = self._measure(state.params)
         if value > self.best.value:
             self._keep(state.params)

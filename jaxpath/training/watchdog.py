@@ -42,6 +42,12 @@ class Watchdog:
             self._last, self._step = now, step
             self._changed.notify()
 
+    def pause(self) -> None:
+        """Watches nothing until the next step has ended: what comes now is no step."""
+        with self._changed:
+            self._last = None
+            self._changed.notify()
+
     def close(self) -> None:
         """Ends the thread."""
         with self._changed:

@@ -45,3 +45,15 @@ def test_the_first_step_which_compiles_is_no_reason_to_complain(watched):
     dog.done(1)
     time.sleep(0.2)
     assert not said
+
+
+def test_what_is_no_step_may_take_its_time(watched):
+    dog, said = watched
+    run(dog, 5)
+    dog.pause()
+    time.sleep(0.5)
+    assert not said
+    # The pause is no step's duration either: the next one that hangs is named.
+    run(dog, 5, first=6)
+    time.sleep(0.5)
+    assert len(said) == 1 and "the median is 0.00" in said[0]

@@ -37,9 +37,9 @@ def falling(monkeypatch):
     """Held-out figures that rise twice and fall: the third and fourth look end the run."""
     look = training.EarlyStopping.look
 
-    def by_a_table(self, state, step, *, is_last):
+    def by_a_table(self, state, step):
         self._measure = lambda params: {5: 0.1, 10: 0.3, 15: 0.2, 20: 0.1, 25: 0.3}[step]
-        return look(self, state, step, is_last=is_last)
+        return look(self, state, step)
 
     monkeypatch.setattr(training.EarlyStopping, "look", by_a_table)
 
@@ -130,3 +130,8 @@ def test_a_generator_begins_with_another_runs(params, tmp_path, capsys):
 def test_numbers_that_make_no_sense_are_refused(params, tmp_path, options):
     with pytest.raises(InputError, match="expected 0 or more, 1 or more, and a share between 0 and 1"):
         train(params, tmp_path, stopping=StoppingOptions(**options))
+
+
+def test_there_has_to_be_a_generator_to_begin_with(params, tmp_path):
+    with pytest.raises(InputError, match="there is no generator file"):
+        train(params, tmp_path / "run", init_generator=str(tmp_path / "none.safetensors"))
