@@ -71,7 +71,6 @@ def test_a_mistyped_command_line_is_told_with_status_2(run, words, part):
         ({"--explainer": "saliency"}, ["saliency", "taylor_signed"]),
         ({"--density": 1.5}, ["1.5", "0 to 1"]),
         ({"--ablation": "mean"}, ["--ablation mean", "--reference"]),
-        ({"--ablation": "median"}, ["median", "interchange"]),
         ({"--batch-size": 3}, ["batch size is 3", "8"]),
         ({"--details": 0}, ["--details is 0", "1 or more"]),
         ({"--seed": -1}, ["--seed is -1"]),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from figure_files import series_in
 
-from jaxpath import data, devices, explainers, gencnp, metrics, runs, targets
+from jaxpath import data, devices, explainers, fills, gencnp, metrics, runs, targets
 from jaxpath.runs import comparison
 from jaxpath.runs.comparison import scoring
 from jaxpath.types import InputError
@@ -198,6 +198,23 @@ def test_all_ablations_score_the_same_pathways(options, balanced):
         for ablation in ("zero", "mean", "interchange")
     ]
     assert float(lines[1]["leakage"]) == whole["taylor_signed"]["curve"][0]["ablations"]["mean"]["leakage"]
+
+
+def test_references_may_be_of_another_split(options, balanced):
+    shared = {"images": 12, "densities": (0.5,), "weights": balanced, "explainers": ("taylor_signed",)}
+    asked = options(**shared, ablation="mean", references_split="train")
+    result = comparison.run_comparison(asked)["taylor_signed"]["curve"][0]
+    target = targets.resnet8(image_size=8, channels=1)
+    params = targets.load_weights(target, balanced)
+    session = runs.open_session(target, params, batch_size=8 * jax.device_count())
+    train = metrics.site_means(session, metrics.source_passes(session, data.digits("train")))
+    session = session._replace(fill=fills.Fill(train))
+    passes = metrics.source_passes(session, data.Subset(data.digits("test"), range(12)))
+    method = metrics.Method.of("taylor_signed", explainers.make_taylor_signed(target, density=0.5))
+    (records,) = metrics.explain_at_densities(session, method, passes, densities=(0.5,))
+    assert result["mdc"] == pytest.approx(
+        metrics.mean_drop(records.clean_confidence, records.masked_confidence), rel=1e-3
+    )
 
 
 def test_a_network_of_one_class_has_no_interchange(options):

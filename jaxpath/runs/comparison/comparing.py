@@ -14,7 +14,7 @@ from jaxpath.fills import References
 from jaxpath.metrics import Session, Watch
 from jaxpath.runs.comparison.averaging import merge
 from jaxpath.runs.comparison.entries import Entry, make_entries
-from jaxpath.runs.comparison.images import make_image_sets, open_images, open_references
+from jaxpath.runs.comparison.images import make_image_sets, open_images, open_others, open_references
 from jaxpath.runs.comparison.options import Comparison
 from jaxpath.runs.comparison.refutation import refutation_table
 from jaxpath.runs.comparison.scoring import Row, score
@@ -77,7 +77,9 @@ def compare_explainers(net: Net, source: data.Source, options: Comparison, *, ru
     batch_size = metrics.fitting_batch_size(target, budget=options.memory) * jax.device_count()
     session = open_session(target, params, batch_size=batch_size)
     say(f"{len(source)} images, {batch_size} at a time, {len(entries)} explainers")
-    references = open_references(session, source, options)
+    others = open_others(options, source)
+    others = others if others is source else fit_data(net, others, labels_needed=False)
+    references = open_references(session, others, options)
     entries = [entry.given(references) for entry in entries]
     scores = _score_all(session, entries, source, options, references)
     if options.timed_batches:

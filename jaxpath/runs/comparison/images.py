@@ -80,6 +80,19 @@ def open_images(options: Comparison) -> data.Source:
     return source
 
 
+def open_others(options: Comparison, scored: data.Source) -> data.Source:
+    """The images that references are taken from: ``scored``, or those that the options name.
+
+    Raises:
+        InputError: The data set or its split cannot be opened.
+    """
+    if options.references is None and options.references_split is None:
+        return scored
+    named = options.references or options.data
+    source = data.open_source(named, split=options.references_split, data_dir=options.data_dir)
+    return data.ignore_exif(source) if options.ignore_exif else source
+
+
 def open_references(session: Session, source: data.Source, options: Comparison) -> References | None:
     """Mean activations and reference pictures of ``source``; None if neither ablations nor explainers ask.
 

@@ -37,6 +37,10 @@ class Comparison(Launch):
         granularity: One gate per channel or per unit; generators must have been trained for it.
         ablation: What a closed neuron is set to: 0 (zero), its mean over the images (mean), or what an image
             of another class has there (interchange); all scores the same pathways under each.
+        references: Data with the pictures whose means and activations closed neurons take, and against which
+            contrastive searches; None takes --data.
+        references_split: Split of it. Without either they are the scored images themselves, and contrastive
+            has seen what it is scored on.
         boxes: A .csv of boxes around the objects, a line each: path (the end of a picture's name), width
             and height of the picture, x0, y0, x1, y1; says whether pathways depend on the object.
         timed_batches: Batch sizes at which the time per image is measured; none leaves it out.
@@ -62,6 +66,8 @@ class Comparison(Launch):
     densities: tuple[float, ...] = metrics.DENSITIES
     granularity: Literal["channel", "unit"] = "channel"
     ablation: Literal["zero", "mean", "interchange", "all"] = "zero"
+    references: str | None = None
+    references_split: str | None = None
     boxes: Path | None = None
     timed_batches: tuple[int, ...] = (1, 64)
     memory: int = 2**30
