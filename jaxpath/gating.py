@@ -17,7 +17,7 @@ def gate(activation: Array, mask: Array | FilledMask, *, site: str = "this site"
     a * mask, or a * mask + fill * (1 - mask) for a :class:`~jaxpath.types.FilledMask`.
 
     Args:
-        activation: [B, H, W, C], or [B, C] at a dense site.
+        activation: [B, H, W, C], [B, T, C] at a site of tokens, or [B, C] at a dense site.
         mask: [B, C] (one value per channel; 1 in place of B serves every image), or the
             activation's shape (one value per unit); or such a mask with a fill.
         site: Name used in the error.
@@ -55,8 +55,7 @@ def _spread(activation: Array, mask: Array, site: str) -> Array:
     mask = computed_once(mask)
     batch, channels = activation.shape[0], activation.shape[-1]
     if mask.ndim == 2 and mask.shape[1] == channels and mask.shape[0] in (1, batch):
-        if activation.ndim == 4:
-            mask = mask[:, None, None, :]
+        mask = mask.reshape(mask.shape[0], *(1,) * (activation.ndim - 2), channels)
         # Before the cast, as the gradient goes the other way: it is summed over space in the mask's own type.
         mask = jnp.broadcast_to(mask, activation.shape)
     elif mask.shape != activation.shape:
@@ -97,6 +96,10 @@ class Taps:
         # Named so that jax.checkpoint can select it.
         self.features[name] = activation = computed_once(checkpoint_name(activation, name))
         return activation
+
+    def gates_next(self, place: str) -> bool:
+        """Whether the activation that is passed next, at ``place``, has a gate."""
+        return f"{len(self.features):03d}.{place}" in self._gates
 
 
 class Activation(Protocol):

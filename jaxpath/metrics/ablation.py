@@ -10,6 +10,7 @@ from jaxpath.devices import collect, make_eval_step, replicate
 from jaxpath.metrics.passes import name_of
 from jaxpath.metrics.session import Passes, Session
 from jaxpath.pathways import flatten, unflatten
+from jaxpath.places import mean_over_places
 from jaxpath.types import Batch, InputError, Params
 
 
@@ -34,10 +35,7 @@ def site_means(session: Session, passes: Passes) -> dict[str, np.ndarray]:
 
     def evaluate(_: Any, params: Params, batch: Batch) -> dict[str, Array]:
         features = target.apply(params, batch["image"]).features
-        means = {
-            name: f.mean(axis=(1, 2), dtype=jnp.float32) if f.ndim == 4 else f.astype(jnp.float32)
-            for name, f in features.items()
-        }
+        means = {name: mean_over_places(feature, dtype=jnp.float32) for name, feature in features.items()}
         return {"mean_activations": flatten(means, target.sites)}
 
     target = session.target

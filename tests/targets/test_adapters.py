@@ -165,10 +165,6 @@ def test_devices_and_vmap_change_nothing(make):
     np.testing.assert_allclose(mapped.reshape(expected.shape), expected, atol=1e-5)
 
 
-def scanned(x):
-    return jax.lax.scan(lambda x, _: (nn.relu(x), None), x, length=2)[0]
-
-
 def awaited(x):
     return jax.lax.while_loop(lambda x: x.sum() < 0, lambda x: nn.relu(x) + 1, x)
 
@@ -188,15 +184,9 @@ derived.defvjp(lambda x: (derived(x), None), lambda _, gradient: (gradient,))
 @pytest.mark.parametrize(
     ("activation", "said"),
     [
-        (scanned, "inside a 'scan'"),
         (awaited, "inside a 'while'"),
         (chosen, "inside a 'cond'"),
         (derived, "inside a 'custom_vjp_call'"),
-        (
-            lambda x: nn.relu(x.reshape(x.shape[0], -1, 4)).reshape(x.shape),
-            r"shape \(2, 90, 4\) for 2 images",
-        ),
-        (lambda x: nn.relu(x.reshape(-1, 4)).reshape(x.shape), r"shape \(180, 4\) for 2 images"),
         (nn.softplus, "no activation was found in small; expected one of celu"),
     ],
 )
