@@ -67,7 +67,7 @@ def on_grid(values: AnyArray, site: Site) -> AnyArray:
 
 
 def as_map(values: AnyArray, site: Site) -> AnyArray:
-    """All values of tokens as [B, H, W, C]: patches on their grid, or in one column if others are beside them.
+    """All values of tokens as [B, H, W, C]: patches on their grid, or with others in one column.
 
     Args:
         values: [B, T, C]; maps [B, H, W, C] and dense [B, C] are returned as they are.
@@ -81,7 +81,7 @@ def as_map(values: AnyArray, site: Site) -> AnyArray:
 
 
 def position_on_grid(position: int, site: Site) -> tuple[int, int] | None:
-    """Row and column of a position among a site's places, counted row by row; None if it is none of the image."""
+    """Row and column of one of a site's places, counted row by row; None if it is none of the image."""
     grid = grid_of(site)
     if grid is None:
         return None

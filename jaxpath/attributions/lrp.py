@@ -3,8 +3,8 @@
 Relevance starts as the logit and is handed back from layer to layer in proportion to what each input
 contributes. Layers are the affine blocks of :mod:`jaxpath.attributions.tape`: BatchNorm is part of its
 convolution, and a residual sum shares out by the size of its branches. Activations pass relevance on, maxima
-give it to the winner, the factors of a product get half each, and what biases contribute is kept by them. What
-stops relevance otherwise is said.
+give it to the winner, the factors of a product get half each, and what biases contribute is kept by them.
+What stops relevance otherwise is said.
 """
 
 import warnings

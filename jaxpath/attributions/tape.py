@@ -98,8 +98,8 @@ class Tape:
     """Runs a function of one image batch and keeps what it did.
 
     Values that come about otherwise than by affine operations, maxima, products and functions of single
-    values that are 0 at 0, such as the denominator of a normalisation or the weights of an attention, are held
-    fixed at what they are.
+    values that are 0 at 0, such as the denominator of a normalisation or the weights of an attention, are
+    held fixed at what they are.
 
     Args:
         names: Of activations.

@@ -20,7 +20,7 @@ class TargetOptions:
     """The classifier to explain.
 
     Attributes:
-        weights: Its weights: .safetensors, .pth, or hf://owner/name.
+        weights: Its weights: .safetensors, .pth, or hf://owner/name; None takes those of --target.
         model: Its name, such as resnet18; None reads it from the weights.
         num_classes: Its number of classes; None reads it from the weights.
         image_size: Side of the square images that it takes; None takes that of the weights, or else the
@@ -31,7 +31,7 @@ class TargetOptions:
             cameras were held.
     """
 
-    weights: str
+    weights: str | None = None
     model: str | None = None
     num_classes: int | None = None
     image_size: int | None = None

@@ -43,7 +43,7 @@ from jaxpath.metrics.pixels import (
     randomized_maps,
 )
 from jaxpath.metrics.records import InsertionDeletion, Records
-from jaxpath.metrics.sanity import RandomizedStage, cascading_randomization
+from jaxpath.metrics.sanity import RandomizedStage, Reinitialise, cascading_randomization, make_anew
 from jaxpath.metrics.session import Fills, MakeExplainer, Method, Passes, Session, Watch
 from jaxpath.metrics.similarity import ClassSimilarity, class_similarity, pairwise_iou, random_aciou
 from jaxpath.metrics.transfer import following_classes, source_frequencies, transfer, transfer_tables
@@ -69,6 +69,7 @@ __all__ = [
     "RandomizedMaps",
     "RandomizedStage",
     "Records",
+    "Reinitialise",
     "SaliencyAgreement",
     "Session",
     "Watch",
@@ -101,6 +102,7 @@ __all__ = [
     "image_interval",
     "insertion_deletion",
     "keeps_class",
+    "make_anew",
     "masked_predictions",
     "matrix_correlation",
     "mean_drop",

@@ -184,7 +184,7 @@ def describe_pathways(
         masked_logits: Logits [B, K] of the forward pass under ``masks``.
     """
     activation = {
-        name: feature if feature.shape == masks[name].shape else _over_space(feature)
+        name: feature if feature.shape == masks[name].shape else max_over_places(feature)
         for name, feature in clean.features.items()
     }
     activity, gates = flatten(activation, target.sites), flatten(masks, target.sites)

@@ -1,4 +1,4 @@
-"""What a file of weights may leave open: which of its states is meant, and how pictures become inputs."""
+"""What a file of weights may leave open: its network, its state, and how pictures become inputs."""
 
 import dataclasses
 from typing import Any
@@ -99,7 +99,10 @@ class WeightsOptions:
 
     Attributes:
         state: Of a checkpoint that holds several: ema (the averaged one), raw, or its key; None takes raw.
+        target: A classifier of your own as package.module:function, in place of the model: a function that
+            returns a target, or a target and its parameters, which needs no weights then.
     """
 
     state: str | None = None
+    target: str | None = None
     preprocessing: PreprocessingOptions = dataclasses.field(default_factory=PreprocessingOptions)

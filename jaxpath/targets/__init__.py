@@ -22,6 +22,7 @@ from collections.abc import Callable
 from jaxpath.targets import registry
 from jaxpath.targets.activation_detection import ACTIVATIONS
 from jaxpath.targets.adapters import adapt_function, adapt_linen, adapt_nnx, nnx_params
+from jaxpath.targets.checking import Check, Checks, check, check_quickly
 from jaxpath.targets.digests import digest
 from jaxpath.targets.family import Family
 from jaxpath.targets.frozen import cast_frozen
@@ -35,6 +36,7 @@ from jaxpath.targets.lwta import (
     win_rate,
     winner_mask,
 )
+from jaxpath.targets.other_libraries import adapt_equinox, adapt_haiku, adapt_keras
 from jaxpath.targets.pooling import Pooling
 from jaxpath.targets.preprocessing import describe_preprocessing, with_preprocessing
 from jaxpath.targets.recognition import WeightsDescription, describe_weights
@@ -44,14 +46,21 @@ from jaxpath.types import Target
 
 __all__ = [
     "ACTIVATIONS",
+    "Check",
+    "Checks",
     "Family",
     "LWTAOutput",
     "Pooling",
     "WeightsDescription",
+    "adapt_equinox",
     "adapt_function",
+    "adapt_haiku",
+    "adapt_keras",
     "adapt_linen",
     "adapt_nnx",
     "cast_frozen",
+    "check",
+    "check_quickly",
     "competing_name",
     "compute_dtype",
     "describe_preprocessing",

@@ -36,9 +36,9 @@ def adapt_function(
 ) -> Target:
     """Makes a target of any classifier that is a pure JAX function.
 
-    Sites are its activations of maps, tokens and dense layers, whichever axis the channels are. They are named
-    by the named scopes around the call (in Linen, the modules) and the activation. Loops of known length are
-    written out, each turn with sites of its own.
+    Sites are its activations of maps, tokens and dense layers, whichever axis the channels are. They are
+    named by the named scopes around the call (in Linen, the modules) and the activation. Loops of known
+    length are written out, each turn with sites of its own.
 
     Args:
         forward: The classifier as it predicts: BatchNorm by its running statistics, no dropout.
@@ -132,7 +132,7 @@ def _tap(taps: Taps, place: str, activation: Array, layout: SiteLayout, own_size
     tapped = taps(place, layout.to_site(activation, own_size=own_size))
     # Without a gate the network goes on with what it had: nothing is turned around and back.
     if layout.is_plain() or is_gated:
-        return layout.from_site(tapped, activation, own_size=own_size)
+        return layout.from_site(tapped, activation)
     return activation
 
 
@@ -147,7 +147,7 @@ def _check_params(params: Params, shapes: Params, *, name: str) -> None:
             f"the parameters given to {name} lack {', '.join(missing[:3])}"
             f"{f' and {len(missing) - 3} more' if len(missing) > 3 else ''}; they hold "
             f"{', '.join(sorted(given)[:3]) or 'nothing'}; expected all that {name}'s init returns, with "
-            "statistics: in Linen, the variables {'params': ..., 'batch_stats': ...} and not variables['params']"
+            "statistics: in Linen, the variables {'params': ..., 'batch_stats': ...}, not variables['params']"
         )
 
 

@@ -194,7 +194,7 @@ class Curves:
         return value
 
     def curve(self, root: Value, value: Value) -> tuple[np.ndarray, bool] | None:
-        """``value`` as a function of ``root`` at :data:`POINTS`, [P], and whether a parameter is part of it."""
+        """``value`` as a function of ``root`` at :data:`POINTS`, [P], and whether it has a parameter."""
         known: dict[Value, Any] = {root: POINTS}
         learned: list[Value] = []
         with np.errstate(all="ignore"):

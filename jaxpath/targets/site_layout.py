@@ -48,11 +48,10 @@ class SiteLayout(NamedTuple):
         ordered = activation.reshape(expanded).transpose(self.order)
         return ordered.reshape(ordered.shape[: len(self.shape) + 1])
 
-    def from_site(self, activation: Array, like: Array, *, own_size: bool) -> Array:
+    def from_site(self, activation: Array, like: Array) -> Array:
         """What :meth:`to_site` returned, as the network had it."""
         if self.is_plain() and like.ndim == len(self.expanded):
             return activation
-        expanded = self._expanded(like, own_size)
         inverse = sorted(range(len(self.order)), key=self.order.__getitem__)
         ordered = activation.reshape(*activation.shape, *(1,) * (len(self.order) - activation.ndim))
         return ordered.transpose(inverse).reshape(like.shape)

@@ -1,4 +1,4 @@
-"""Small classifiers as somebody else writes them: a convolution for each activation, an average, a readout."""
+"""Small classifiers as somebody else writes them: a convolution for each activation, a readout."""
 
 import jax
 import numpy as np

@@ -131,11 +131,11 @@ def test_a_loop_of_unknown_or_too_many_turns_is_refused_with_a_remedy_that_works
     def awaited(x):
         return jax.lax.while_loop(lambda s: s[0] < 3, lambda s: (s[0] + 1, relu(s[1]) + 1), (0, x))[1]
 
-    with pytest.raises(InputError, match="inside a 'while' .* as lax.scan and lax.fori_loop have it"):
+    with pytest.raises(InputError, match=r"inside a 'while' .* as lax.scan and lax.fori_loop have it"):
         adapt(awaited)
     counted = adapt(lambda x: jax.lax.fori_loop(0, 3, lambda _, x: relu(x) + 1, x))
     assert names_of(counted) == ["000.0.relu", "001.1.relu", "002.2.relu"]
-    with pytest.raises(InputError, match="inside a 'scan' .* write a loop as long as this in Python"):
+    with pytest.raises(InputError, match=r"inside a 'scan' .* write a loop as long as this in Python"):
         adapt(lambda x: jax.lax.fori_loop(0, LONGEST_LOOP + 1, lambda _, x: relu(x), x))
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a classifier shows while its target is made: mixed images, probabilities, wrong names."""
+"""What is wrong with a classifier shows while its target is made: mixed images, probabilities, names."""
 
 import jax
 import jax.numpy as jnp
@@ -77,7 +77,7 @@ def test_a_batch_that_is_written_into_the_code_is_refused():
 
 def test_a_name_that_never_occurs_is_refused_with_those_that_do():
     with pytest.raises(
-        InputError, match="activations names reloo, which net never calls; .* among relu, tanh"
+        InputError, match=r"activations names reloo, which net never calls; .* among relu, tanh"
     ):
         adapt(relu, lambda x: relu(jnp.tanh(x)), activations=["relu", "reloo"])
 
@@ -133,14 +133,14 @@ derived.defjvp(lambda x, t: (derived(x[0]), t[0]))
 
 
 def test_a_function_with_a_derivative_of_its_own_is_refused_with_a_remedy_that_works():
-    with pytest.raises(InputError, match="inside a 'custom_jvp_call' .* add 'derived' to activations"):
+    with pytest.raises(InputError, match=r"inside a 'custom_jvp_call' .* add 'derived' to activations"):
         adapt(derived)
     assert names_of(adapt(derived, activations=["derived"])) == ["000.derived"]
 
 
 def test_a_branch_is_refused_with_a_remedy_that_works():
     with pytest.raises(
-        InputError, match="inside a 'cond' at .* compute both branches and choose with jnp.where"
+        InputError, match=r"inside a 'cond' at .* compute both branches and choose with jnp.where"
     ):
         adapt(branch)
     # A condition for each image, both of whose branches are computed.

@@ -1,0 +1,72 @@
+"""A classifier of the user's own, named on a command line as ``package.module:function``."""
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from jaxpath import targets
+from jaxpath.types import InputError, Params, Target
+
+
+def open_own_target(
+    spec: str, weights: str | None = None, *, state: str | None = None
+) -> tuple[Target, Params]:
+    """Calls the function that ``spec`` names.
+
+    Modules in the working folder are found too.
+
+    Args:
+        spec: ``package.module:function``; the function takes no arguments and returns a target, or a target
+            and its parameters.
+        weights: A file of parameters, which count instead of those that the function returns.
+        state: As for :func:`~jaxpath.targets.load_weights`.
+
+    Raises:
+        InputError: There is no such function, it returns something else, or there are no parameters.
+    """
+    made = _find(spec)()
+    is_pair = isinstance(made, tuple) and not isinstance(made, Target) and len(made) == 2
+    target, params = made if is_pair else (made, None)
+    if not isinstance(target, Target):
+        raise InputError(
+            f"--target {spec} returned a {type(made).__name__}; expected a target, as targets.adapt_linen "
+            "makes one, or a target and its parameters"
+        )
+    if weights is not None:
+        return target, targets.load_weights(target, weights, state=state)
+    if params is None:
+        raise InputError(
+            f"--target {spec} returned a target without parameters; give --weights, or return the target and "
+            "its parameters"
+        )
+    return target, params
+
+
+def _find(spec: str) -> Callable[[], Any]:
+    module, separator, name = spec.partition(":")
+    if not (module and separator and name):
+        raise InputError(f"--target is {spec!r}; expected package.module:function, such as my_models:make")
+    folder = os.getcwd()
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        found = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise InputError(
+                f"--target {spec} needs the module {error.name!r}, which is not installed; install it"
+            ) from error
+        raise InputError(
+            f"--target {spec} names the module {module!r}, which was not found in {folder} or among the "
+            "installed packages; expected package.module:function"
+        ) from error
+    function = getattr(found, name, None)
+    if not callable(function):
+        names = [key for key in vars(found) if callable(getattr(found, key)) and not key.startswith("_")]
+        raise InputError(
+            f"--target {spec} names {name!r}, which is no function of {module}; choose one of "
+            f"{', '.join(names) or 'none that it has'}"
+        )
+    return function
