@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import jax
+
 from jaxpath import targets
 from jaxpath.types import InputError, Params, Target
 
@@ -20,7 +22,8 @@ def open_own_target(
     Args:
         spec: ``package.module:function``; the function takes no arguments and returns a target, or a target
             and its parameters.
-        weights: A file of parameters, which count instead of those that the function returns.
+        weights: A file of parameters, which count instead of those that the function returns: one of
+            ``targets.save_parameters``, Flax's .msgpack, or one that ``targets.load_weights`` reads.
         state: As for :func:`~jaxpath.targets.load_weights`.
 
     Raises:
@@ -34,6 +37,9 @@ def open_own_target(
             f"--target {spec} returned a {type(made).__name__}; expected a target, as targets.adapt_linen "
             "makes one, or a target and its parameters"
         )
+    if weights is not None and targets.holds_parameters(weights):
+        shapes = jax.eval_shape(target.init, jax.random.key(0))
+        return target, targets.load_parameters(weights, like=shapes)
     if weights is not None:
         return target, targets.load_weights(target, weights, state=state)
     if params is None:

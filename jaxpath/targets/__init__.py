@@ -37,6 +37,7 @@ from jaxpath.targets.lwta import (
     winner_mask,
 )
 from jaxpath.targets.other_libraries import adapt_equinox, adapt_haiku, adapt_keras
+from jaxpath.targets.parameter_files import holds_parameters, load_parameters, save_parameters
 from jaxpath.targets.pooling import Pooling
 from jaxpath.targets.preprocessing import describe_preprocessing, with_preprocessing
 from jaxpath.targets.recognition import WeightsDescription, describe_weights
@@ -67,6 +68,8 @@ __all__ = [
     "describe_weights",
     "digest",
     "from_linen",
+    "holds_parameters",
+    "load_parameters",
     "load_weights",
     "lwta",
     "lwta_argmax",
@@ -75,6 +78,7 @@ __all__ = [
     "names",
     "nnx_params",
     "normalize",
+    "save_parameters",
     "save_weights",
     "split_name",
     "weights_hash",

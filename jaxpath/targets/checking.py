@@ -135,7 +135,10 @@ def _gate_checks(
 def _other_checks(target: Target, params: Params) -> Iterator[Check]:
     first, second = (target.init(jax.random.key(seed)) for seed in (0, 1))
     shapes = [
-        [(jax.tree_util.keystr(path), np.shape(leaf)) for path, leaf in _leaves(tree)]
+        [
+            (jax.tree_util.keystr(path), np.shape(leaf))
+            for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+        ]
         for tree in (params, first)
     ]
     yield Check(
