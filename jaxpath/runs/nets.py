@@ -94,6 +94,12 @@ def weights_identity(weights: str | None, options: WeightsOptions) -> str:
     return f"target {options.target}"
 
 
+def refuse_own_target(options: WeightsOptions, *, why: str) -> None:
+    """Raises an :class:`InputError` if ``--target`` was given to a run that is about networks of the library."""
+    if options.target is not None:
+        raise InputError(f"--target {options.target} was given, but {why}; leave it out and give --model")
+
+
 def _load_own(spec: str, weights: str | None, options: WeightsOptions) -> Net:
     target, params = open_own_target(spec, weights, state=options.state)
     given = options.preprocessing.given()

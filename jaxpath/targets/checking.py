@@ -19,6 +19,10 @@ _EXPLODES = 100.0
 """Logits that grow so many times when a channel is closed are no longer those of the network."""
 
 
+_FIRST = ("logits are [B, K]", "features have the sites' shapes")
+"""Without these, nothing else can be tried."""
+
+
 class Check(NamedTuple):
     """One contract.
 
@@ -68,7 +72,9 @@ def check(target: Target, params: Params, images: np.ndarray | Array) -> Checks:
         raise InputError(f"{len(images)} images were given; expected two or more, to see whether they mix")
     run = jax.jit(target.apply)
     clean = run(params, images)
-    quick = _quick_checks(target, run, params, images, clean)
+    quick = Checks(tuple(_quick_checks(target, run, params, images, clean)))
+    if any(not check.passed for check in quick if check.name in _FIRST):
+        return quick
     return Checks((*quick, *_gate_checks(target, run, params, images, clean), *_other_checks(target, params)))
 
 
@@ -178,4 +184,6 @@ def _refuses(target: Target) -> bool:
         jax.eval_shape(lambda params, x: target.apply(params, x, unknown), shapes, images)
     except InputError:
         return True
+    except Exception:  # anything else is no sentence for a user
+        return False
     return False
