@@ -95,7 +95,7 @@ def weights_identity(weights: str | None, options: WeightsOptions) -> str:
 
 
 def refuse_own_target(options: WeightsOptions, *, why: str) -> None:
-    """Raises an :class:`InputError` if ``--target`` was given to a run that is about networks of the library."""
+    """Raises an :class:`InputError` if ``--target`` was given to a run about networks of the library."""
     if options.target is not None:
         raise InputError(f"--target {options.target} was given, but {why}; leave it out and give --model")
 
