@@ -48,7 +48,7 @@ def source():
 @cache
 def session():
     target, params = make_target()
-    return metrics.Session(target, params, devices.make_mesh(1), batch_size=BATCH)
+    return metrics.Session(target, params, devices.make_mesh(jax.devices()[:1]), batch_size=BATCH)
 
 
 def test_the_sites_are_tokens_with_patches():
@@ -60,7 +60,7 @@ def test_the_sites_are_tokens_with_patches():
 
 
 @pytest.mark.parametrize("granularity", ["channel", "unit"])
-@pytest.mark.parametrize("name", ["activation", "taylor", "taylor_signed", "taylor_integrated"])
+@pytest.mark.parametrize("name", ["activation", "taylor", "taylor_signed", "integrated_gradients"])
 def test_baselines_open_the_density_that_was_asked_for(name, granularity):
     target, params = make_target()
     explain = jax.jit(explainers.make_explainer(name, target, density=0.25, granularity=granularity))
@@ -83,7 +83,7 @@ def test_a_generator_learns_and_comes_back_from_its_file(tmp_path, granularity):
     clean = jax.jit(target.apply)(params, make_images())
     weights = jax.jit(generator.init)(jax.random.key(1), clean)
     options = gencnp.ObjectiveOptions(gencnp.Faithfulness(0.1))
-    optimizer, mesh = optax.adamw(1e-3), devices.make_mesh(1)
+    optimizer, mesh = optax.adamw(1e-3), devices.make_mesh(jax.devices()[:1])
     state = training.create_state(
         weights, optimizer, key=jax.random.key(2), extra=gencnp.init_sparsity(options)
     )
