@@ -244,7 +244,8 @@ def _share_out(node: Node, relevance: Array, order: list[Node], rules: Rules) ->
         rule = rules.maps if node.value.ndim > 2 else rules.dense
         if any(leaf.kind == "input" for leaf in block.leaves):
             rule = rules.pixels
-        return list(zip(block.leaves, rule(block, relevance), strict=True))
+        shares = list(zip(block.leaves, rule(block, relevance), strict=True))
+        return shares + list(zip(block.stops, _to_stops(block, relevance), strict=True))
     if node.kind == "activation":
         parents = [p for p in node.parents if isinstance(p, Node)]
         return [(parents[0], relevance)]
@@ -254,6 +255,16 @@ def _share_out(node: Node, relevance: Array, order: list[Node], rules: Rules) ->
     _, pull = jax.vjp(node.run, *values)
     backs = pull(relevance.astype(node.value.dtype))
     return [(p, b) for p, b in zip(node.parents, backs, strict=True) if isinstance(p, Node)]
+
+
+def _to_stops(block: Block, relevance: Array) -> list[Array]:
+    """What the values that are held fixed take of a block's relevance, by the epsilon rule."""
+    if not block.stops:
+        return []
+    values = [stop.value for stop in block.stops]
+    result, pull = jax.vjp(lambda stops: block.with_stops(block.values(), stops), values)
+    (shares,) = pull((relevance / stabilised(result, _EPSILON)).astype(result.dtype))
+    return [value * share for value, share in zip(values, shares, strict=True)]
 
 
 def _halve(node: Node, values: list[Array], relevance: Array) -> list[tuple[Node, Array]]:

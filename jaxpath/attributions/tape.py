@@ -212,6 +212,7 @@ class Block:
 
     Attributes:
         leaves: These values, in the order of the tape.
+        stops: Values that are held fixed, as biases are, although they depend on the image.
         node: The result.
     """
 
@@ -228,7 +229,9 @@ class Block:
             visited.add(id(current))
             if current.kind == "affine":
                 waiting += [parent for parent in current.parents if isinstance(parent, Node)]
-        self.leaves = [other for other in order if id(other) in leaves]
+        ends = [other for other in order if id(other) in leaves]
+        self.leaves = [end for end in ends if end.kind != "stop"]
+        self.stops = [end for end in ends if end.kind == "stop"]
         self._inner = [other for other in order if id(other) in inner]
 
     def values(self) -> list[Array]:
@@ -237,7 +240,12 @@ class Block:
 
     def plain(self, leaves: Sequence[Array]) -> Array:
         """The block's result for other values of its leaves."""
-        known = {id(leaf): value for leaf, value in zip(self.leaves, leaves, strict=True)}
+        return self.with_stops(leaves, [stop.value for stop in self.stops])
+
+    def with_stops(self, leaves: Sequence[Array], stops: Sequence[Array]) -> Array:
+        """The block's result for other values of its leaves and of what is held fixed."""
+        ends, values = [*self.leaves, *self.stops], [*leaves, *stops]
+        known = {id(end): value for end, value in zip(ends, values, strict=True)}
         for node in self._inner:
             parents = [known[id(p)] if isinstance(p, Node) else p for p in node.parents]
             known[id(node)] = node.run(*parents)
@@ -252,6 +260,7 @@ class Block:
             id(leaf): Pair(value, None) if leaf.is_nonnegative() else split(value)
             for leaf, value in zip(self.leaves, leaves, strict=True)
         }
+        known |= {id(stop): stop.value for stop in self.stops}
         for node in self._inner:
             parents = [known[id(p)] if isinstance(p, Node) else p for p in node.parents]
             known[id(node)] = _signed_operation(node, parents)
