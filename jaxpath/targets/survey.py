@@ -32,8 +32,8 @@ _LAYERS = ("dot_general", "conv_general_dilated")
 _BOUNDING = {"exp", "exp2", "logistic", "tanh", "erf", "div", "max", "min", "clamp", "integer_pow"}
 """Operations without one of which no result is a probability."""
 
-_LONGEST_END = 60
-"""Operations after the last layer that are run to see whether they make probabilities."""
+_LONGEST_END, _LARGEST_START = 60, 1_000_000
+"""Operations after the last layer, and numbers that they start from, that are run to see probabilities."""
 
 
 class Survey(NamedTuple):
@@ -202,40 +202,43 @@ def _check_logits(program: Program, moving: set[Value], *, name: str) -> None:
 
 
 def _run_end(program: Program, moving: set[Value]) -> np.ndarray | None:
-    """The result for random numbers in place of what the last layers return; None if that is too long."""
-    makers = {value: operation for operation in program.operations for value in operation.outputs}
-    (result,) = program.outputs
+    """The result for random numbers in place of what the last layers return.
+
+    None if it is nothing but a sum, or takes too long to see.
+    """
+    end, starts = _find_end(program, moving)
+    sizes = [math.prod(value.shape) for value in starts]
+    is_bounded = any(operation.primitive in _BOUNDING or operation.body for operation in end)
+    if not is_bounded or len(end) > _LONGEST_END or sum(sizes) > _LARGEST_START:
+        return None
     draw = np.random.default_rng(0)
     known: dict[Value, Any] = dict(program.constants)
-    of_parameters = program.depending_on(program.inputs[:-1])
-    end: list[Operation] = []
-    waiting: list[Atom] = [result]
-    seen: set[Value] = set()
-    while waiting:
-        atom = waiting.pop()
-        if isinstance(atom, Literal) or atom in seen or atom in known:
-            continue
-        seen.add(atom)
-        maker = makers.get(atom)
-        follows = atom in moving or atom not in of_parameters
-        if follows and maker is not None and maker.primitive not in _LAYERS:
-            end.append(maker)
-            waiting += maker.inputs
-        elif jnp.issubdtype(atom.dtype, jnp.floating):
-            # Far apart, so that a softmax shows whatever it was divided by.
-            known[atom] = jnp.asarray(20 * draw.normal(size=atom.shape), atom.dtype)
-        else:
-            known[atom] = jnp.zeros(atom.shape, atom.dtype)
-        if len(end) > _LONGEST_END or math.prod(atom.shape) > 1_000_000:
-            return None
-    if not any(operation.primitive in _BOUNDING or operation.body for operation in end):
-        return None
-    order = {id(operation): number for number, operation in enumerate(program.operations)}
-    for operation in sorted(end, key=lambda operation: order[id(operation)]):
-        if not known.keys() >= {*operation.outputs}:
-            operands = [a.val if isinstance(a, Literal) else known[a] for a in operation.inputs]
-            known.update(zip(operation.outputs, operation.run(operands), strict=True))
+    for value in starts:
+        # Far apart, so that a softmax shows whatever it was divided by.
+        numbers = 20 * draw.normal(size=value.shape)
+        is_number = jnp.issubdtype(value.dtype, jnp.floating)
+        known[value] = jnp.asarray(numbers if is_number else np.zeros(value.shape), value.dtype)
+    for operation in end:
+        operands = [atom.val if isinstance(atom, Literal) else known[atom] for atom in operation.inputs]
+        known.update(zip(operation.outputs, operation.run(operands), strict=True))
+    (result,) = program.outputs
     return None if isinstance(result, Literal) else np.asarray(known[result], np.float32)
+
+
+def _find_end(program: Program, moving: set[Value]) -> tuple[list[Operation], list[Value]]:
+    """The operations after the last layers, in their order, and the values that they start from."""
+    of_parameters = program.depending_on(program.inputs[:-1])
+    wanted = {atom for atom in program.outputs if isinstance(atom, Value)}
+    end: list[Operation] = []
+    for operation in reversed(program.operations):
+        made = wanted.intersection(operation.outputs)
+        # What follows from literals alone is no start: it is computed.
+        follows = not made.isdisjoint(moving) or made.isdisjoint(of_parameters)
+        if made and follows and operation.primitive not in _LAYERS:
+            wanted -= made
+            wanted.update(operation.variables())
+            end.append(operation)
+    return end[::-1], [value for value in wanted if value not in program.constants]
 
 
 def _check_names(found: Sequence[Nonlinearity], question: Question) -> None:
