@@ -20,7 +20,7 @@ from jaxpath.targets.activation_detection import (
     write_out_activations,
 )
 from jaxpath.targets.axes import follow_axes
-from jaxpath.targets.program import Atom, Operation, Program, Value, join
+from jaxpath.targets.program import Operation, Program, Value, join
 from jaxpath.targets.site_layout import Layout, SiteLayout, find_layout
 from jaxpath.types import InputError, Params, Preprocessing, Site
 
