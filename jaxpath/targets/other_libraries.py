@@ -142,7 +142,8 @@ def adapt_haiku(
         preprocessing: How pictures become inputs.
         activations: See :func:`~jaxpath.targets.adapt_function`.
         layout: See :func:`~jaxpath.targets.adapt_function`.
-        **options: Passed on at every call, such as ``is_training=False``.
+        **options: Passed on at every call, such as ``is_training=False``; ``init`` is called with
+            ``is_training=True``, as batch norms of Haiku need it.
 
     Raises:
         InputError: See :func:`~jaxpath.targets.adapt_function`; or Haiku is not installed, or the function is
@@ -156,9 +157,10 @@ def adapt_haiku(
             "hk.transform_with_state returns"
         )
     example = jax.numpy.zeros((1, *preprocessing.shape))
+    at_first = {**options, **({"is_training": True} if "is_training" in options else {})}
 
     def init(key: Array) -> Params:
-        made = jax.jit(lambda key: transformed.init(key, example, **options))(key)
+        made = jax.jit(lambda key: transformed.init(key, example, **at_first))(key)
         return {"params": made[0], "state": made[1]} if has_state else {"params": made}
 
     def forward(params: Params, images: Array) -> Array:

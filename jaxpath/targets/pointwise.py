@@ -207,10 +207,7 @@ class Curves:
         if isinstance(atom, Value) and atom in known:
             return known[atom]
         if isinstance(atom, Literal) or atom not in self.moving:
-            number = self.number(atom)
-            if number is None and isinstance(atom, Value):
-                learned.append(atom)
-            return _LEARNED if number is None else number
+            return self._evaluate_fixed(atom, learned)
         operation = self.makers.get(atom)
         if operation is None or not is_pointwise(operation, self.moving):
             return None
@@ -219,6 +216,20 @@ class Curves:
             return None
         known[atom] = _compute(operation, operands)
         return known[atom]
+
+    def _evaluate_fixed(self, atom: Atom, learned: list[Value]) -> Any:
+        """What does not move: a number, or a function of parameters with a number in place of each."""
+        number = self.number(atom)
+        if number is not None or isinstance(atom, Literal):
+            return _LEARNED if number is None else number
+        maker = self.makers.get(atom)
+        if maker is not None and maker.body is None:
+            if maker.primitive in _SPREAD:
+                return self._evaluate_fixed(maker.inputs[0], learned)
+            if maker.primitive in _COMPUTED:
+                return _compute(maker, [self._evaluate_fixed(operand, learned) for operand in maker.inputs])
+        learned.append(atom)
+        return _LEARNED
 
     def between(self, root: Value, value: Value) -> set[Value]:
         """What ``value`` is computed from after ``root``, without the two."""

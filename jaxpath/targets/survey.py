@@ -29,6 +29,9 @@ Forward = Callable[[Params, Array], Array]
 
 _LAYERS = ("dot_general", "conv_general_dilated")
 
+_LONGEST_MESSAGE = 200
+"""Letters of somebody else's error that are repeated."""
+
 _BOUNDING = {"exp", "exp2", "logistic", "tanh", "erf", "div", "max", "min", "clamp", "integer_pow"}
 """Operations without one of which no result is a probability."""
 
@@ -146,7 +149,7 @@ def _trace(question: Question, batch: int) -> tuple[ClosedJaxpr, int]:
     except InputError:
         raise
     except Exception as error:
-        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        said = " ".join(str(error).split())[:_LONGEST_MESSAGE]
         raise InputError(
             f"{question.name} fails on {batch} images of shape {question.preprocessing.shape} "
             f"({type(error).__name__}: {said}); expected a function of any number of images [B, H, W, C]: "

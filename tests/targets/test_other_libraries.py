@@ -14,6 +14,13 @@ PREPROCESSING = Preprocessing(None, (20, 32), (0.5,) * 3, (0.25,) * 3)
 IMAGES = np.random.default_rng(0).normal(size=(2, 20, 32, 3)).astype(np.float32)
 
 
+@pytest.fixture(autouse=True)
+def ranks_of_others():
+    """Other libraries let JAX promote ranks."""
+    with jax.numpy_rank_promotion("allow"):
+        yield
+
+
 def library(name):
     return pytest.importorskip(name, reason=f"{name} is no requirement of jaxpath")
 
