@@ -1,9 +1,12 @@
 """A classifier of the user's own, named on a command line as ``package.module:function``."""
 
 import importlib
+import importlib.util
 import os
 import sys
 from collections.abc import Callable
+from importlib.machinery import PathFinder
+from types import ModuleType
 from typing import Any
 
 import jax
@@ -54,20 +57,7 @@ def _find(spec: str) -> Callable[[], Any]:
     module, separator, name = spec.partition(":")
     if not (module and separator and name):
         raise InputError(f"--target is {spec!r}; expected package.module:function, such as my_models:make")
-    folder = os.getcwd()
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    try:
-        found = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise InputError(
-                f"--target {spec} needs the module {error.name!r}, which is not installed; install it"
-            ) from error
-        raise InputError(
-            f"--target {spec} names the module {module!r}, which was not found in {folder} or among the "
-            "installed packages; expected package.module:function"
-        ) from error
+    found = _import(module, spec)
     function = getattr(found, name, None)
     if not callable(function):
         names = [key for key in vars(found) if callable(getattr(found, key)) and not key.startswith("_")]
@@ -76,3 +66,25 @@ def _find(spec: str) -> Callable[[], Any]:
             f"{', '.join(names) or 'none that it has'}"
         )
     return function
+
+
+def _import(module: str, spec: str) -> ModuleType:
+    """The module, from the working folder if it is there; the paths of modules stay as they are."""
+    package = module.partition(".")[0]
+    try:
+        here = PathFinder.find_spec(package, [os.getcwd()])
+        if here is not None and here.loader is not None and package not in sys.modules:
+            sys.modules[package] = importlib.util.module_from_spec(here)
+            here.loader.exec_module(sys.modules[package])
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{module}.".startswith(f"{error.name}."):
+            raise InputError(
+                f"--target {spec} names the module {module!r}, which was not found in {os.getcwd()} or among "
+                "the installed packages; expected package.module:function"
+            ) from error
+        sys.modules.pop(package, None)
+        raise InputError(
+            f"--target {spec} needs the module {error.name!r}, which was not found; install it, or set "
+            "PYTHONPATH to the folder where it lies"
+        ) from error

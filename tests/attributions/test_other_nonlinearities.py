@@ -138,7 +138,7 @@ def test_the_map_of_gradcam_is_never_a_single_pixel():
     assert attributions.last_spatial_site(target) == "000.relu"
     assert np.ptp(explain("gradcam", target, params), axis=(1, 2)).max() > 0
     small, _ = adapt(pooled)
-    with pytest.raises(InputError, match="no site with more than one place in the image"):
+    with pytest.raises(InputError, match="no site with space, which is more than one place"):
         attributions.last_spatial_site(small)
 
 

@@ -1,6 +1,5 @@
 """A classifier of the user's own, opened by the name of a function."""
 
-import sys
 import textwrap
 
 import jax
@@ -44,7 +43,6 @@ def module(tmp_path, monkeypatch):
     name = f"own_model_{abs(hash(str(tmp_path)))}"
     (tmp_path / f"{name}.py").write_text(textwrap.dedent(SOURCE))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
     return name
 
 
@@ -91,10 +89,7 @@ def test_what_is_no_target_is_refused_in_one_sentence(module, spec, said):
 def test_a_module_that_needs_another_one_says_which(tmp_path, monkeypatch):
     (tmp_path / "needs_other.py").write_text("import not_installed_anywhere")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    with pytest.raises(
-        InputError, match=r"needs the module 'not_installed_anywhere', which is not installed"
-    ):
+    with pytest.raises(InputError, match=r"needs the module 'not_installed_anywhere', which was not found"):
         open_own_target("needs_other:make")
 
 
