@@ -78,8 +78,8 @@ def last_spatial_site(target: Target) -> str:
     spatial = sites_in_image(target.sites)
     if not spatial:
         raise InputError(
-            f"{target.name} has no site with space, which is more than one place in the image; class activation "
-            "maps need one"
+            f"{target.name} has no site with space, which is more than one place in the image; class "
+            "activation maps need one"
         )
     return spatial[-1].name
 

@@ -75,7 +75,11 @@ def _import(module: str, spec: str) -> ModuleType:
         here = PathFinder.find_spec(package, [os.getcwd()])
         if here is not None and here.loader is not None and package not in sys.modules:
             sys.modules[package] = importlib.util.module_from_spec(here)
-            here.loader.exec_module(sys.modules[package])
+            try:
+                here.loader.exec_module(sys.modules[package])
+            except BaseException:
+                del sys.modules[package]
+                raise
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name is not None and f"{module}.".startswith(f"{error.name}."):
@@ -83,7 +87,6 @@ def _import(module: str, spec: str) -> ModuleType:
                 f"--target {spec} names the module {module!r}, which was not found in {os.getcwd()} or among "
                 "the installed packages; expected package.module:function"
             ) from error
-        sys.modules.pop(package, None)
         raise InputError(
             f"--target {spec} needs the module {error.name!r}, which was not found; install it, or set "
             "PYTHONPATH to the folder where it lies"
