@@ -256,7 +256,7 @@ class Block:
 
         Two sums of the shape of the result: positive + negative = result - bias.
         """
-        known = {
+        known: dict[int, Any] = {
             id(leaf): Pair(value, None) if leaf.is_nonnegative() else split(value)
             for leaf, value in zip(self.leaves, leaves, strict=True)
         }

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from jax.extend.core import Literal
 
-from jaxpath.targets.program import Atom, Operation, Program, Value
+from jaxpath.targets.program import Atom, Operation, Program, Value, shape_of
 from jaxpath.types import Patches
 
 
@@ -212,7 +212,7 @@ def _multiply(operation: Operation, value: Value, known: dict[Value, Axes]) -> A
     sides: list[list[Axis]] = []
     for atom, gone, shared in zip(operation.inputs, contracted, batched, strict=True):
         axes = _axes_of(atom, known)
-        shape = atom.aval.shape if isinstance(atom, Literal) else atom.shape
+        shape = shape_of(atom)
         free = [place for place in range(len(shape)) if place not in (*gone, *shared)]
         if axes is None:
             kind = "channel" if len([place for place in free if shape[place] > 1]) == 1 else "other"
@@ -252,7 +252,7 @@ def _concatenate(operation: Operation, value: Value, known: dict[Value, Axes]) -
                 patches = patches._replace(first=patches.first + before)
             kinds = {part.kind for part in axis}
             joined = (Part(kinds.pop(), value.shape[place], patches),) if len(kinds) == 1 else None
-        before += atom.aval.shape[place] if isinstance(atom, Literal) else atom.shape[place]
+        before += shape_of(atom)[place]
     return (*axes[:place], joined, *axes[place + 1 :])
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var, jaxpr_as_fun, jaxprs_in_params
 from jax.extend.core.primitives import closed_call_p, custom_jvp_call_p, custom_vjp_call_p, jit_p, remat_p
@@ -181,8 +182,8 @@ class _Writer:
         listing = traced.jaxpr
         atoms: dict[Var, Atom] = dict(zip(listing.invars, inputs, strict=True))
         for var, constant in zip(listing.constvars, traced.consts, strict=True):
-            atoms[var] = _value_of(var)
-            self.constants[atoms[var]] = constant
+            value = atoms[var] = _value_of(var)
+            self.constants[value] = constant
 
         def read(atom: Var | Literal) -> Atom:
             return atom if isinstance(atom, Literal) else atoms[atom]
@@ -249,7 +250,7 @@ class _Writer:
         """Writes the operations of a function of ours."""
         if not operands:
             return []
-        shapes = [jax.ShapeDtypeStruct(_shape(atom), _dtype(atom)) for atom in operands]
+        shapes = [jax.ShapeDtypeStruct(shape_of(atom), _dtype(atom)) for atom in operands]
         return self.open(jax.make_jaxpr(function)(*shapes), operands, scope)
 
 
@@ -261,12 +262,13 @@ def _value_of(var: Var) -> Value:
     return Value(tuple(getattr(var.aval, "shape", ())), getattr(var.aval, "dtype", None))
 
 
-def _shape(atom: Atom) -> tuple[int, ...]:
-    return tuple(atom.aval.shape) if isinstance(atom, Literal) else atom.shape
+def shape_of(atom: Atom) -> tuple[int, ...]:
+    """The shape of a value or a literal."""
+    return np.shape(atom.val) if isinstance(atom, Literal) else atom.shape
 
 
 def _dtype(atom: Atom) -> Any:
-    return atom.aval.dtype if isinstance(atom, Literal) else atom.dtype
+    return jnp.result_type(atom.val) if isinstance(atom, Literal) else atom.dtype
 
 
 def _needed(operations: Sequence[Operation], outputs: Sequence[Atom]) -> tuple[Operation, ...]:

@@ -117,6 +117,20 @@ def test_a_haiku_network_with_state():
         targets.adapt_haiku(network, name="hk", preprocessing=PREPROCESSING)
 
 
+KERAS = {"VGG16": 15, "ResNet50": 49, "ConvNeXtTiny": 18, "MobileNetV3Small": 33, "EfficientNetB0": 49}
+"""Activations counted by hand in the papers' tables: of MobileNetV3, 1 + 10 + 11 + 9 + 2."""
+
+
+@pytest.mark.parametrize("name", KERAS)
+def test_published_keras_models_have_the_sites_that_a_hand_counts(name):
+    os.environ.setdefault("KERAS_BACKEND", "jax")
+    keras = library("keras")
+    model = getattr(keras.applications, name)(weights=None, classifier_activation=None)
+    preprocessing = PREPROCESSING._replace(crop=(224, 224))
+    target = targets.adapt_keras(model, name=name, preprocessing=preprocessing)
+    assert len(target.sites) == KERAS[name] and target.num_classes == 1000
+
+
 def test_a_keras_model():
     os.environ.setdefault("KERAS_BACKEND", "jax")
     keras = library("keras")
