@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import errors, nnx
 from flax import linen as nn
 from jax import Array
@@ -61,7 +62,8 @@ def adapt_function(
     """
     if layout not in (None, "NHWC", "NCHW"):
         raise InputError(f"layout={layout!r} was given for {name}; expected 'NHWC', 'NCHW' or None")
-    shapes = jax.eval_shape(init, jax.random.key(0))
+    # The key is made within: outside it would be a program of its own.
+    shapes = jax.eval_shape(lambda: init(jax.random.key(0)))
     names = frozenset(activations)
     found = survey(Question(forward, shapes, preprocessing, name, names, layout))
     warn_of_left_out(found, name=name)
@@ -179,7 +181,7 @@ def adapt_linen(
     if module.scope is not None:
         module, _ = module.unbind()
     _check_options(type(module).__call__, (module, None), options, name=name)
-    example = jnp.zeros((1, *preprocessing.shape))
+    example = np.zeros((1, *preprocessing.shape), np.float32)
 
     def init(key: Array) -> Params:
         with _as_in_prediction(name, options):
