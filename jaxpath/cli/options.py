@@ -7,7 +7,8 @@ from typing import Annotated
 import tyro
 
 from jaxpath import explainers
-from jaxpath.runs.weights_options import WeightsOptions
+from jaxpath.runs.weights_options import NO_CLASSIFIER, WeightsOptions
+from jaxpath.types import InputError
 
 DENSITY = 0.2
 """Of the baselines, unless another is asked for: the smallest of the densities tried at which
@@ -38,6 +39,11 @@ class TargetOptions:
     class_names: Path | None = None
     ignore_exif: bool = False
     loading: WeightsOptions = dataclasses.field(default_factory=WeightsOptions)
+
+    def __post_init__(self) -> None:
+        """Raises an :class:`InputError` if no classifier is named, before anything is read."""
+        if self.weights is None and self.loading.target is None:
+            raise InputError(NO_CLASSIFIER)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

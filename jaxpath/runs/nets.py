@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from jaxpath import data, targets
 from jaxpath.runs.own_targets import open_own_target
 from jaxpath.runs.run import say
-from jaxpath.runs.weights_options import PreprocessingOptions, WeightsOptions
+from jaxpath.runs.weights_options import NO_CLASSIFIER, PreprocessingOptions, WeightsOptions
 from jaxpath.targets import WeightsDescription, describe_preprocessing
 from jaxpath.targets.preprocessing import as_facts
 from jaxpath.types import InputError, Params, Preprocessing, Target
@@ -63,9 +63,7 @@ def load_net(
     if options.target is not None:
         return _load_own(options.target, weights, options)
     if weights is None:
-        raise InputError(
-            "no classifier was named; give --weights, or --target package.module:function for one of your own"
-        )
+        raise InputError(NO_CLASSIFIER)
     described = targets.describe_weights(weights, state=options.state)
     name = model or described.name
     if name is None:

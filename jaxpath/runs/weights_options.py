@@ -6,6 +6,11 @@ from typing import Any
 from jaxpath.targets.preprocessing import LARGEST
 from jaxpath.types import InputError, Interpolation, Preprocessing
 
+NO_CLASSIFIER = (
+    "no classifier was named; give --weights, or --target package.module:function for one of your own"
+)
+"""What is said where neither is given."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PreprocessingOptions:
