@@ -14,7 +14,7 @@ read; by default the last of each of the two smallest sizes.
 import dataclasses
 from pathlib import Path
 
-from jaxpath import flint, runs, targets
+from jaxpath import flint, runs
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class Options(runs.DataOptions, runs.Launch):
         seed: Of initialisation, order, draws and the held-out share.
     """
 
-    weights: str
+    weights: str | None = None
     model: str = "resnet18"
     out: Path = Path("runs/flint_posthoc")
     sites: tuple[str, ...] = ()
@@ -42,7 +42,7 @@ class Options(runs.DataOptions, runs.Launch):
 
 def train_and_report(options: Options) -> None:
     """Set-up, training, report."""
-    run = runs.begin(options, weights=targets.weights_hash(options.weights))
+    run = runs.begin(options, weights=runs.weights_identity(options.weights, options.loading))
     train, held_out = runs.open_data(options, seed=options.seed)
     channels = runs.target_options(train).get("channels")
     net = runs.load_net(

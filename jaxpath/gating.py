@@ -18,7 +18,7 @@ def gate(activation: Array, mask: Array | FilledMask | Given, *, site: str = "th
     :class:`~jaxpath.types.Given`.
 
     Args:
-        activation: [B, H, W, C], or [B, C] at a dense site.
+        activation: [B, H, W, C], [B, T, C] at a site of tokens, or [B, C] at a dense site.
         mask: [B, C] (one value per channel; 1 in place of B serves every image), or the
             activation's shape (one value per unit); or such a mask with a fill; or a value of that shape.
         site: Name used in the error.
@@ -40,11 +40,13 @@ def fill_closed(masks: Mapping[str, Array], fills: Mapping[str, Array] | None) -
 
 def _fill_closed(activation: Array, gate: FilledMask, site: str) -> Array:
     fill = jnp.asarray(gate.fill)
-    each_image = (activation.shape[0], activation.shape[-1])
-    if fill.shape not in (activation.shape[-1:], activation.shape[1:], each_image, activation.shape):
+    each_image, one = (activation.shape[0], activation.shape[-1]), (1, *activation.shape[1:])
+    # Without the batch axis, values at tokens would look like values of each image.
+    each_unit = one if activation.ndim == 3 else one[1:]
+    if fill.shape not in (activation.shape[-1:], each_unit, one, each_image, activation.shape):
         raise InputError(
             f"the fill for site {site!r} has shape {tuple(fill.shape)}; expected {activation.shape[-1:]} for "
-            f"one value per channel, {tuple(activation.shape[1:])} for one value per unit, {each_image} for "
+            f"one value per channel, {each_unit} for one value per unit, {each_image} for "
             "values per channel of each image, or the activation's shape for values per unit of each image"
         )
     if fill.shape == each_image:
@@ -71,8 +73,7 @@ def _spread(activation: Array, mask: Array, site: str) -> Array:
     mask = computed_once(mask)
     batch, channels = activation.shape[0], activation.shape[-1]
     if mask.ndim == 2 and mask.shape[1] == channels and mask.shape[0] in (1, batch):
-        if activation.ndim == 4:
-            mask = mask[:, None, None, :]
+        mask = mask.reshape(mask.shape[0], *(1,) * (activation.ndim - 2), channels)
         # Before the cast, as the gradient goes the other way: it is summed over space in the mask's own type.
         mask = jnp.broadcast_to(mask, activation.shape)
     elif mask.shape != activation.shape:
@@ -113,6 +114,10 @@ class Taps:
         # Named so that jax.checkpoint can select it.
         self.features[name] = activation = computed_once(checkpoint_name(activation, name))
         return activation
+
+    def gates_next(self, place: str) -> bool:
+        """Whether the activation that is passed next, at ``place``, has a gate."""
+        return f"{len(self.features):03d}.{place}" in self._gates
 
 
 class Activation(Protocol):

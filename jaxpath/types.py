@@ -35,8 +35,8 @@ class FilledMask(NamedTuple):
 
     Attributes:
         mask: 0/1, [B, C] or the activation's shape.
-        fill: Value of a closed neuron: [C] or [B, C], or the activation's shape, without the batch axis or
-            with it.
+        fill: Value of a closed neuron: [C] or [B, C]; or the activation's shape, with 1 in place of B or, on
+            maps, without that axis.
     """
 
     mask: Array
@@ -69,6 +69,39 @@ class InputError(ValueError):
     """
 
 
+class Patches(NamedTuple):
+    """Which tokens of a site are patches of the image, row by row.
+
+    Attributes:
+        first: Position of the first one; tokens before it, such as a class token, have no place.
+        grid: (H, W), their rows and columns.
+    """
+
+    first: int
+    grid: tuple[int, int]
+
+
+class Tokens(tuple[int, ...]):
+    """(T,), the size of a site of T tokens, which also says which of them lie where in the image.
+
+    Args:
+        count: T.
+        patches: The patches among them; None if that is unknown.
+    """
+
+    patches: Patches | None
+
+    def __new__(cls, count: int, patches: Patches | None = None) -> "Tokens":
+        """See the class."""
+        tokens = super().__new__(cls, (count,))
+        tokens.patches = patches
+        return tokens
+
+    def __getnewargs__(self) -> tuple[int, Patches | None]:
+        """How pickle makes it anew."""
+        return self[0], self.patches
+
+
 class Site(NamedTuple):
     """One activation *call* of a target: a place where neurons can be closed.
 
@@ -76,12 +109,24 @@ class Site(NamedTuple):
         name: Zero-padded position and place, such as ``"004.layer1.1.relu2"``, so that sorting by
             name is forward order.
         channels: Number of channels C.
-        spatial: (H, W) at the target's own input size; None for a dense site.
+        spatial: (H, W) of a map at the target's own input size; :class:`Tokens`, (T,), at a site of T tokens;
+            None for a dense site. An activation is [B, H, W, C], [B, T, C] or [B, C].
     """
 
     name: str
     channels: int
-    spatial: tuple[int, int] | None
+    spatial: tuple[int, ...] | None
+
+    @property
+    def patches(self) -> Patches | None:
+        """Which of its tokens lie where in the image; None for maps, and where it is unknown."""
+        return self.spatial.patches if isinstance(self.spatial, Tokens) else None
+
+    def size(self) -> str:
+        """Its places in words, such as ``"7 x 7"``, ``"197 tokens"`` or ``"dense"``."""
+        if not self.spatial:
+            return "dense"
+        return f"{self.spatial[0]} tokens" if len(self.spatial) == 1 else " x ".join(map(str, self.spatial))
 
 
 class Competition(NamedTuple):
@@ -102,7 +147,7 @@ class TargetOutput(NamedTuple):
     Attributes:
         logits: [B, K], float32, never gated.
         features: Site name -> activation as it flows on (after its gate, if it has one):
-            [B, H, W, C], or [B, C] at a dense site.
+            [B, H, W, C], [B, T, C] at a site of tokens, or [B, C] at a dense site.
         recorded: What sites and layers say besides, by their names: a :class:`Competition`, or maps of
             attention. First axes are B. None if none says anything.
     """
@@ -170,6 +215,10 @@ class Target(NamedTuple):
             stochastic classifier that is otherwise as in ``apply``, by one key or one per example [B]. None
             for a classifier that draws nothing. The ``apply`` of a stochastic one takes the likeliest
             outcome of every draw.
+        activations: Names of activation functions that are its own besides those of ``jax.nn``, or instead
+            of them; None: those of ``targets.ACTIVATIONS``. Explainers that treat activations in their own
+            way find them by these names.
+        notes: What the adapter saw and did not take, and what it assumed, one sentence each.
     """
 
     name: str
@@ -180,11 +229,21 @@ class Target(NamedTuple):
     apply: Callable[..., TargetOutput]
     train_apply: Callable[..., tuple[TargetOutput, Params]]
     sample_apply: Callable[..., TargetOutput] | None = None
+    activations: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
+
+    def report(self) -> str:
+        """Its sites, and what the adapter saw and did not take, one line each."""
+        rows = [f"{self.name}: {self.num_classes} classes, {len(self.sites)} sites"]
+        width = max((len(site.name) for site in self.sites), default=0)
+        for site in self.sites:
+            rows.append(f"  {site.name:{width}}  {site.channels:5d} channels  {site.size()}")
+        return "\n".join([*rows, *self.notes])
 
     def _repr_html_(self) -> str:
         neurons = sum(site.channels for site in self.sites)
         caption = f"{self.name}: {self.num_classes} classes, {len(self.sites)} sites, {neurons:,} channels"
-        rows = [(s.name, s.channels, " x ".join(map(str, s.spatial or ())) or "dense") for s in self.sites]
+        rows = [(site.name, site.channels, site.size()) for site in self.sites]
         return markup.table(caption, ("site", "channels", "size"), rows)
 
 
@@ -203,15 +262,22 @@ class Pathway(NamedTuple):
 
     def _repr_html_(self) -> str:
         masks = {name: np.asarray(mask, np.float32) for name, mask in sorted(self.masks.items())}
-        # Channels and units have an even rank in a batch, [B, C] and [B, H, W, C].
-        batches = {len(mask) for mask in masks.values() if mask.ndim in (2, 4)}
-        of = f"Pathways of {batches.pop()} images" if batches else "Class pathway"
+        has_batch = _has_batch(list(masks.values()))
+        of = f"Pathways of {len(next(iter(masks.values())))} images" if has_batch else "Class pathway"
         total = sum(mask.sum() for mask in masks.values()) / sum(mask.size for mask in masks.values())
         rows = []
         for name, mask in masks.items():
-            size = " x ".join(map(str, mask.shape[mask.ndim % 2 == 0 :]))
+            size = " x ".join(map(str, mask.shape[has_batch:]))
             rows.append((name, size, markup.percent(mask.mean()), markup.bar(mask.mean())))
         return markup.table(f"{of}: {markup.percent(total)} open", ("site", "neurons", "open", ""), rows)
+
+
+def _has_batch(masks: list[np.ndarray]) -> bool:
+    """Whether the masks of a pathway have the leading axis of images: by their ranks, and equal lengths."""
+    ranks, lengths = {mask.ndim for mask in masks}, {len(mask) for mask in masks}
+    if not masks or 1 in ranks or len(lengths) > 1:
+        return False
+    return ranks != {3} or len(masks) > 1
 
 
 class Explainer(Protocol):

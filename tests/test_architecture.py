@@ -26,6 +26,7 @@ BASE = {
         "windows",
         "layers",
         "pathways",
+        "places",
         "losses",
     ),
     *("finite", "devices"),
@@ -56,6 +57,7 @@ MAY_IMPORT = {
     "layers": {"types", "compiling", "cpu", "windows"},
     "pathways": {"types", "compiling"},
     "losses": {"types"},
+    "places": {"types"},
     "finite": {"types"},
     # Passes over a data set are compiled for the mesh that they run on; what is not finite is refused there.
     "devices": {"types", "compiling", "finite"},

@@ -229,7 +229,15 @@ def test_options_that_the_text_speaks_of_exist():
         *(known_options(entry.load().options) for entry in entries(COMMANDS)),
         *(
             known_options(options_of_script(f"experiments/{name}.py"))
-            for name in ("ablations", "compile_for", "flint_posthoc", "lap_imagenet", "lap_mnist", "scaling")
+            for name in (
+                "ablations",
+                "compile_for",
+                "flint_posthoc",
+                "lap_imagenet",
+                "lap_mnist",
+                "sanity",
+                "scaling",
+            )
         ),
     )
     for page in PAGES:

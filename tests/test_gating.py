@@ -78,6 +78,17 @@ def test_a_fill_can_be_of_each_image_and_channel(activation):
     np.testing.assert_array_equal(dense, fill)
 
 
+def test_at_tokens_a_fill_with_two_axes_is_of_each_image_whatever_the_number_of_tokens():
+    fill = np.arange(8, dtype=np.float32).reshape(2, 4)
+    square = jnp.ones((2, 2, 4))
+    closed = gate(square, FilledMask(np.zeros((2, 4)), fill))
+    np.testing.assert_array_equal(closed, np.broadcast_to(fill[:, None], square.shape))
+    closed = gate(square, FilledMask(np.zeros((2, 4)), fill[None]))
+    np.testing.assert_array_equal(closed, np.broadcast_to(fill, square.shape))
+    with pytest.raises(InputError, match=r"\(3, 4\); expected \(4,\).*\(1, 3, 4\).*\(2, 4\)"):
+        gate(jnp.ones((2, 3, 4)), FilledMask(np.zeros((2, 4)), np.ones((3, 4))))
+
+
 def test_the_gradient_of_a_filled_gate_is_activation_minus_fill():
     result = jax.grad(lambda m: gate(jnp.array([[3.0, 5.0]]), FilledMask(m, jnp.array([1.0, 7.0]))).sum())
     np.testing.assert_array_equal(result(jnp.array([[0.0, 1.0]])), [[2, -2]])

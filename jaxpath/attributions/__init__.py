@@ -24,6 +24,7 @@ from jaxpath.attributions.lrp import (
     epsilon_rule,
     gamma_rule,
     make_lrp,
+    stopped_relevance,
 )
 from jaxpath.attributions.methods import make_attribution, names
 from jaxpath.attributions.scores import (
@@ -60,6 +61,7 @@ __all__ = [
     "make_lrp",
     "make_smoothgrad",
     "names",
+    "stopped_relevance",
     "total",
     "unreduced",
     "upsample",

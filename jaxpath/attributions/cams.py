@@ -8,6 +8,7 @@ from jax import Array
 
 from jaxpath.attributions.scores import as_pixels
 from jaxpath.explainers.scoring import logit_of
+from jaxpath.places import grid_of, on_grid, place_axes, sites_in_image
 from jaxpath.types import Attribution, FilledMask, InputError, Params, Target
 
 
@@ -16,11 +17,12 @@ def make_gradcam(target: Target, *, site: str | None = None) -> Attribution:
 
     Args:
         target: The classifier.
-        site: Whose activations A are weighed; None: the last one with space.
+        site: Whose activations A are weighed; None: see :func:`last_spatial_site`. Of tokens, all are
+            averaged over, and the map is that of the patches.
     """
 
     def weigh(activation: Array, gradient: Array) -> Array:
-        return activation * gradient.mean(axis=(1, 2), keepdims=True)
+        return activation * gradient.mean(axis=place_axes(gradient.ndim), keepdims=True)
 
     return _make_cam(target, site, weigh)
 
@@ -34,9 +36,10 @@ def make_gradcam_pp(target: Target, *, site: str | None = None) -> Attribution:
 
     def weigh(activation: Array, gradient: Array) -> Array:
         square = gradient**2
-        below = 2 * square + activation.sum(axis=(1, 2), keepdims=True) * gradient**3
+        places = place_axes(gradient.ndim)
+        below = 2 * square + activation.sum(axis=places, keepdims=True) * gradient**3
         share = jnp.where(below != 0, square / jnp.where(below != 0, below, 1), 0)
-        return activation * (share * jax.nn.relu(gradient)).sum(axis=(1, 2), keepdims=True)
+        return activation * (share * jax.nn.relu(gradient)).sum(axis=places, keepdims=True)
 
     return _make_cam(target, site, weigh)
 
@@ -67,15 +70,18 @@ def activation_gradient(
 
 
 def last_spatial_site(target: Target) -> str:
-    """The name of the last site with space.
+    """The name of the last site with more than one place in the image: a map, or patches among tokens.
 
     Raises:
         InputError: The target has none.
     """
-    spatial = [site.name for site in target.sites if site.spatial]
+    spatial = sites_in_image(target.sites)
     if not spatial:
-        raise InputError(f"{target.name} has no site with space; class activation maps need one")
-    return spatial[-1]
+        raise InputError(
+            f"{target.name} has no site with space, which is more than one place in the image; class "
+            "activation maps need one"
+        )
+    return spatial[-1].name
 
 
 def upsample(maps: Array, size: tuple[int, int]) -> Array:
@@ -85,15 +91,16 @@ def upsample(maps: Array, size: tuple[int, int]) -> Array:
 
 def _make_cam(target: Target, site: str | None, weigh: Callable[[Array, Array], Array]) -> Attribution:
     name = last_spatial_site(target) if site is None else site
-    spatial = [s.name for s in target.sites if s.spatial]
+    spatial = {s.name: s for s in target.sites if grid_of(s)}
     if name not in spatial:
-        raise InputError(f"{name!r} is no site of {target.name} with space; choose among {spatial}")
+        raise InputError(f"{name!r} is no site of {target.name} with space; choose among {list(spatial)}")
 
     def attribute(params: Params, images: Array, labels: Array, *, key: Array) -> Array:
         del key
         pixels = as_pixels(target, images)
         activation, gradient = activation_gradient(target, params, pixels, labels, name)
         weighed = weigh(activation.astype(jnp.float32), gradient.astype(jnp.float32))
-        return upsample(jax.nn.relu(weighed.sum(axis=-1)), (pixels.shape[1], pixels.shape[2]))
+        summed = on_grid(weighed.sum(axis=-1, keepdims=True), spatial[name])[..., 0]
+        return upsample(jax.nn.relu(summed), (pixels.shape[1], pixels.shape[2]))
 
     return attribute

@@ -55,8 +55,10 @@ def make_guided(target: Target, *, reduce: Reduce = magnitude) -> Attribution:
         pixels = as_pixels(target, images)
         traced = jax.make_jaxpr(score)(pixels)
 
+        names = ACTIVATIONS if target.activations is None else target.activations
+
         def guided(pixels: Array) -> Array:
-            (value,) = evaluate(traced, [pixels], names=ACTIVATIONS, visit=lambda _, a: _rectify_gradient(a))
+            (value,) = evaluate(traced, [pixels], names=names, visit=lambda _, a: _rectify_gradient(a))
             return value
 
         return reduce(jax.grad(guided)(pixels))

@@ -10,12 +10,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
-from jax.extend.core.primitives import closed_call_p, custom_jvp_call_p, custom_vjp_call_p, jit_p, remat_p
+from jax.extend.core import Literal
 
 from jaxpath.compiling import direct_sums
-from jaxpath.targets.activation_detection import call_name, find_activations
-from jaxpath.targets.jaxpr_runner import execute
+from jaxpath.targets.activation_detection import find_nonlinearities, write_out_activations
+from jaxpath.targets.program import Atom, Operation, Program, Value
 
 _STRUCTURAL = {
     "broadcast_in_dim",
@@ -49,14 +48,6 @@ _PRODUCTS = {"mul", "div", "dot_general", "conv_general_dilated"}
 _MAXIMA = {"max", "reduce_max", "reduce_window_max"}
 """Operations through which all relevance goes to the largest value."""
 
-_CALLS = {
-    jit_p: "jaxpr",
-    remat_p: "jaxpr",
-    closed_call_p: "call_jaxpr",
-    custom_jvp_call_p: "call_jaxpr",
-    custom_vjp_call_p: "call_jaxpr",
-}
-
 
 class Pair(NamedTuple):
     """A value as the sum of its contributions above and below 0; None stands for zeros."""
@@ -70,22 +61,19 @@ class Node:
 
     Attributes:
         value: The value.
-        kind: "affine" in its parents; "activation", whose parent is what goes in; "maximum"; or "input".
+        kind: "affine" in its parents; "activation", whose parent is what goes in; "maximum"; "product", of
+            two values that both depend on the image; "input"; or "stop", a value that is held fixed although
+            it depends on the image, and is part of a sum.
         parents: What it is computed from; arrays are held fixed.
         run: ``run(*parents) -> value``.
-        primitive: Name of the operation.
+        primitive: Name of the operation, and of a stop also where it is.
     """
 
     def __init__(
         self, value: Array, kind: str, parents: Sequence[Any] = (), run: Any = None, primitive: str = ""
     ):
-        self.value, self.kind, self.parents, self.run, self.primitive = (
-            value,
-            kind,
-            tuple(parents),
-            run,
-            primitive,
-        )
+        self.value, self.kind, self.parents = value, kind, tuple(parents)
+        self.run, self.primitive = run, primitive
 
     def is_nonnegative(self) -> bool:
         """Whether it is known, without looking, that no value lies below 0."""
@@ -94,11 +82,27 @@ class Node:
         return self.kind == "activation" and self.primitive in ("relu", "relu6")
 
 
+class Fixed(NamedTuple):
+    """A value that depends on the image and is held fixed at what it is.
+
+    Attributes:
+        value: The value.
+        operation: That through which no relevance goes back, and where it is.
+    """
+
+    value: Array
+    operation: str
+
+
 class Tape:
     """Runs a function of one image batch and keeps what it did.
 
-    Values that come about otherwise than by affine operations, maxima and activations, such as the
-    denominator of a normalisation or the weights of an attention, are held fixed at what they are.
+    Values that come about otherwise than by affine operations, maxima, products and functions of single
+    values that are 0 at 0, such as the denominator of a normalisation or the weights of an attention, are
+    held fixed at what they are.
+
+    Args:
+        names: Of activations.
     """
 
     def __init__(self, names: Collection[str]):
@@ -106,57 +110,101 @@ class Tape:
         self.nodes: list[Node] = []
 
     def trace(self, function: Callable[[Array], Array], images: Array) -> tuple[Node, Any]:
-        """The input as a node, and the result, which is an array if it does not depend on it."""
+        """The input as a node, and the result, which is no node if nothing leads back from it."""
         with direct_sums():
             traced = jax.make_jaxpr(function)(images)
         image = self._keep(Node(images, "input"))
-        (result,) = self._walk(traced, [image])
+        program = write_out_activations(traced, self._names)
+        (result,) = self._walk(program, [image], images=program.inputs)
         return image, result
 
-    def _walk(self, closed: ClosedJaxpr, inputs: Sequence[Any]) -> list[Any]:
-        jaxpr = closed.jaxpr
-        activations = find_activations(jaxpr, self._names)
-        values: dict[Var, Any] = dict(zip(jaxpr.constvars, closed.consts, strict=True))
-        values.update(zip(jaxpr.invars, inputs, strict=True))
+    def _walk(self, program: Program, inputs: Sequence[Any], images: Collection[Value] = ()) -> list[Any]:
+        found = find_nonlinearities(program, self._names, moving=program.inputs, images=images)
+        nonlinear = {nonlinearity.exit: nonlinearity for nonlinearity in found}
+        values: dict[Value, Any] = {**program.constants, **dict(zip(program.inputs, inputs, strict=True))}
 
-        def read(atom: Var | Literal) -> Any:
+        def read(atom: Atom) -> Any:
             return atom.val if isinstance(atom, Literal) else values[atom]
 
-        for eqn in jaxpr.eqns:
-            operands = [read(atom) for atom in eqn.invars]
-            activation = activations.get(eqn.outvars[0]) if eqn.outvars else None
-            results = self._run(jaxpr, eqn, operands, activation)
-            values.update(zip(eqn.outvars, results, strict=True))
-        return [read(atom) for atom in jaxpr.outvars]
+        for operation in program.operations:
+            operands = [read(atom) for atom in operation.inputs]
+            here = nonlinear.get(operation.outputs[0]) if operation.outputs else None
+            if here is not None and operation.primitive not in _MAXIMA:
+                passes = here.is_taken or here.hands_on
+                results = self._bend(operation, operands, read(here.root) if passes else None, here.name)
+            else:
+                results = self._run(operation, operands)
+            values.update(zip(operation.outputs, results, strict=True))
+        return [read(atom) for atom in program.outputs]
 
-    def _run(self, jaxpr: Jaxpr, eqn: JaxprEqn, operands: list[Any], activation: str | None) -> list[Any]:
-        plain = [o.value if isinstance(o, Node) else o for o in operands]
+    def _bend(self, operation: Operation, operands: list[Any], root: Any, name: str) -> list[Any]:
+        """A function of single values of ``root``; None if it is held fixed."""
+        if not isinstance(root, Node):
+            return self._fix(operation, operands, name)
+        (value,) = operation.run([_value(operand) for operand in operands])
+        return [self._keep(Node(value, "activation", [root], None, name))]
+
+    def _run(self, operation: Operation, operands: list[Any]) -> list[Any]:
+        plain = [_value(operand) for operand in operands]
         moving = [place for place, operand in enumerate(operands) if isinstance(operand, Node)]
-        primitive = call_name(eqn) or eqn.primitive.name
+        primitive = operation.primitive
         if not moving:
-            return execute(jaxpr, eqn, plain)
+            return self._fix(operation, operands, operation.name or primitive)
+        if operation.body is not None:
+            return self._walk(operation.body, operands)
+        if primitive == "div" and len(moving) == 2:
+            # A divisor is a scale, as in normalisations.
+            operands, moving = [operands[0], plain[1]], [0]
 
         def run(*operands: Array) -> Array:
-            return execute(jaxpr, eqn, operands)[0]
+            return operation.run(operands)[0]
 
-        def kept(kind: str, name: str = primitive) -> list[Any]:
-            return [self._keep(Node(run(*plain), kind, operands, run, name))]
+        def kept(kind: str, parents: Sequence[Any]) -> list[Any]:
+            return [self._keep(Node(run(*plain), kind, parents, run, primitive))]
 
-        if activation is not None:
-            return kept("activation", activation)
         if primitive in _MAXIMA:
-            return kept("maximum")
+            return kept("maximum", plain_but(operands, Node))
         if _is_affine(primitive, moving):
-            return kept("affine")
-        if eqn.primitive in _CALLS:
-            callee = eqn.params[_CALLS[eqn.primitive]]
-            callee = callee if isinstance(callee, ClosedJaxpr) else ClosedJaxpr(callee, ())
-            return self._walk(callee, operands)
-        return execute(jaxpr, eqn, plain)
+            return kept("affine", self._with_stops(primitive, operands))
+        if primitive in _PRODUCTS and len(moving) == 2:
+            return kept("product", operands)
+        return self._fix(operation, operands, operation.name or primitive)
+
+    def _fix(self, operation: Operation, operands: list[Any], name: str) -> list[Any]:
+        """The results as they are, and what stopped relevance on its way through them."""
+        results = operation.run([_value(operand) for operand in operands])
+        before = next((operand.operation for operand in operands if isinstance(operand, Fixed)), None)
+        if any(isinstance(operand, Node) for operand in operands):
+            before = f"{name} at {operation.scope}" if operation.scope else name
+        return results if before is None else [Fixed(result, before) for result in results]
+
+    def _with_stops(self, primitive: str, operands: list[Any]) -> list[Any]:
+        """The operands of an affine operation: what is fixed is a factor, or it stops a part of a sum."""
+        if primitive in _PRODUCTS:
+            return plain_but(operands, Node)
+        limit = _INDICES.get(primitive, len(operands))
+        first = 1 if primitive == "select_n" else 0
+        return [
+            self._keep(Node(operand.value, "stop", primitive=operand.operation))
+            if isinstance(operand, Fixed) and first <= place < limit
+            else _value(operand)
+            if isinstance(operand, Fixed)
+            else operand
+            for place, operand in enumerate(operands)
+        ]
 
     def _keep(self, node: Node) -> Node:
         self.nodes.append(node)
         return node
+
+
+def plain_but(operands: Sequence[Any], kept: type) -> list[Any]:
+    """Operands with plain arrays in place of all that is not ``kept``."""
+    return [operand if isinstance(operand, kept) else _value(operand) for operand in operands]
+
+
+def _value(operand: Any) -> Any:
+    return operand.value if isinstance(operand, Node | Fixed) else operand
 
 
 class Block:
@@ -164,6 +212,7 @@ class Block:
 
     Attributes:
         leaves: These values, in the order of the tape.
+        stops: Values that are held fixed, as biases are, although they depend on the image.
         node: The result.
     """
 
@@ -180,7 +229,9 @@ class Block:
             visited.add(id(current))
             if current.kind == "affine":
                 waiting += [parent for parent in current.parents if isinstance(parent, Node)]
-        self.leaves = [other for other in order if id(other) in leaves]
+        ends = [other for other in order if id(other) in leaves]
+        self.leaves = [end for end in ends if end.kind != "stop"]
+        self.stops = [end for end in ends if end.kind == "stop"]
         self._inner = [other for other in order if id(other) in inner]
 
     def values(self) -> list[Array]:
@@ -189,7 +240,12 @@ class Block:
 
     def plain(self, leaves: Sequence[Array]) -> Array:
         """The block's result for other values of its leaves."""
-        known = {id(leaf): value for leaf, value in zip(self.leaves, leaves, strict=True)}
+        return self.with_stops(leaves, [stop.value for stop in self.stops])
+
+    def with_stops(self, leaves: Sequence[Array], stops: Sequence[Array]) -> Array:
+        """The block's result for other values of its leaves and of what is held fixed."""
+        ends, values = [*self.leaves, *self.stops], [*leaves, *stops]
+        known = {id(end): value for end, value in zip(ends, values, strict=True)}
         for node in self._inner:
             parents = [known[id(p)] if isinstance(p, Node) else p for p in node.parents]
             known[id(node)] = node.run(*parents)
@@ -200,10 +256,11 @@ class Block:
 
         Two sums of the shape of the result: positive + negative = result - bias.
         """
-        known = {
+        known: dict[int, Any] = {
             id(leaf): Pair(value, None) if leaf.is_nonnegative() else split(value)
             for leaf, value in zip(self.leaves, leaves, strict=True)
         }
+        known |= {id(stop): stop.value for stop in self.stops}
         for node in self._inner:
             parents = [known[id(p)] if isinstance(p, Node) else p for p in node.parents]
             known[id(node)] = _signed_operation(node, parents)

@@ -10,7 +10,7 @@ from typing import Literal
 import jax
 import numpy as np
 
-from jaxpath import data, discover, report, targets
+from jaxpath import data, discover, report
 from jaxpath.cli.opening import (
     fit_pictures,
     names_to_show,
@@ -22,7 +22,7 @@ from jaxpath.cli.options import TargetOptions
 from jaxpath.cli.workplace import make_session, warn_of_chance
 from jaxpath.files import write_arrays
 from jaxpath.metrics import Session, source_passes
-from jaxpath.runs import preprocessing_facts, say
+from jaxpath.runs import preprocessing_facts, say, weights_identity
 from jaxpath.runs.manifest import write_manifest
 from jaxpath.types import InputError
 
@@ -108,10 +108,14 @@ def run(options: Dissect) -> None:
     warnings = warn_of_chance(target, source, predicted, activity.labels)
     discover.save_words(names, options.out / "words.json", left_out=embeddings.left_out)
     _save(names, embeddings.concepts, options.out / "dissection.npz")
-    weights_hash = targets.weights_hash(options.classifier.weights)
+    classifier = options.classifier
+    weights_hash = weights_identity(classifier.weights, classifier.loading)
     write_manifest(
         options.out,
-        weights={"path": options.classifier.weights, "sha256": weights_hash},
+        weights={
+            "path": options.classifier.weights or options.classifier.loading.target,
+            "sha256": weights_hash,
+        },
         model=target.name,
         preprocessing=preprocessing_facts(target, net.origin),
         data=options.data,

@@ -8,7 +8,8 @@ import tyro
 
 from jaxpath import explainers
 from jaxpath.fills import Ablation
-from jaxpath.runs.weights_options import WeightsOptions
+from jaxpath.runs.weights_options import NO_CLASSIFIER, WeightsOptions
+from jaxpath.types import InputError
 
 DENSITY = 0.2
 """Of the baselines, unless another is asked for: the smallest of the densities tried at which
@@ -21,7 +22,7 @@ class TargetOptions:
     """The classifier to explain.
 
     Attributes:
-        weights: Its weights: .safetensors, .pth, or hf://owner/name.
+        weights: Its weights: .safetensors, .pth, or hf://owner/name; None takes those of --target.
         model: Its name, such as resnet18; None reads it from the weights.
         num_classes: Its number of classes; None reads it from the weights.
         image_size: Side of the square images that it takes; None takes that of the weights, or else the
@@ -32,13 +33,18 @@ class TargetOptions:
             cameras were held.
     """
 
-    weights: str
+    weights: str | None = None
     model: str | None = None
     num_classes: int | None = None
     image_size: int | None = None
     class_names: Path | None = None
     ignore_exif: bool = False
     loading: WeightsOptions = dataclasses.field(default_factory=WeightsOptions)
+
+    def __post_init__(self) -> None:
+        """Raises an :class:`InputError` if no classifier is named, before anything is read."""
+        if self.weights is None and self.loading.target is None:
+            raise InputError(NO_CLASSIFIER)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -126,7 +126,14 @@ def _run(target: Target, key: Array | None, params: Params, batch: Mapping[str, 
 
 
 def _tokens(values: Array, site: Site, *, first: bool = False) -> Array:
-    """[N, T, 1, K] of a transformer as [N, T, K], or its class token alone; feature maps as they are."""
+    """Tokens of a transformer as [N, T, K], or its class token alone; feature maps as they are.
+
+    Tokens without a class token are a map of one column.
+    """
+    if site.spatial is not None and len(site.spatial) == 1:
+        if site.patches is None or site.patches.first == 0:
+            return values[:, :, None]
+        return values[:, 0] if first else values
     if site.spatial is None or site.spatial[1] != 1 or site.spatial[0] == 1:
         return values
     return values[:, 0, 0] if first else values[:, :, 0]

@@ -6,6 +6,7 @@ from jax import Array, lax
 
 from jaxpath.explainers.scoring import Gated, Granularity, make_cut
 from jaxpath.pathways import flatten
+from jaxpath.places import mean_over_places
 from jaxpath.types import Explainer, Params, Target
 
 
@@ -37,7 +38,7 @@ def make_activation(target: Target, *, density: float, granularity: Granularity 
         del labels, key
         features = {name: jnp.abs(f) for name, f in target.apply(params, images).features.items()}
         if granularity == "channel":
-            features = {name: f.mean(axis=(1, 2)) if f.ndim == 4 else f for name, f in features.items()}
+            features = {name: mean_over_places(feature) for name, feature in features.items()}
         return flatten(features, target.sites).astype(jnp.float32)
 
     return make_cut(target, scores, density=density, granularity=granularity)

@@ -12,6 +12,7 @@ from jaxpath.findings.facts import StrongChannel, Thumbnail
 from jaxpath.findings.reference import Reference
 from jaxpath.findings.survey import Survey
 from jaxpath.pathways import offsets
+from jaxpath.places import grid_of, position_on_grid
 from jaxpath.types import InputError, Site
 
 Words = Mapping[str, Mapping[int, str]]
@@ -98,16 +99,16 @@ def crop_at(image: np.ndarray, place: int, site: Site) -> np.ndarray:
 
     Its side is four positions of the grid, but at least a quarter of the image and 16 pixels, and at most
     half of the image where that is more: our choice, not the receptive field. A dense site has no
-    positions: the whole image.
+    positions, and a class token has none: the whole image.
     """
-    if site.spatial is None:
+    grid, position = grid_of(site), position_on_grid(place, site)
+    if grid is None or position is None:
         return image
     height, width = image.shape[:2]
-    rows, columns = site.spatial
+    (rows, columns), (row, column) = grid, position
     shorter = min(height, width)
     side = int(np.clip(4 * height / rows, max(shorter / 4, min(shorter, 16)), max(shorter / 2, 16)))
     side = min(side, shorter)
-    row, column = divmod(place, columns)
     top = int(np.clip((row + 0.5) * height / rows - side / 2, 0, height - side))
     left = int(np.clip((column + 0.5) * width / columns - side / 2, 0, width - side))
     return image[top : top + side, left : left + side]

@@ -27,6 +27,7 @@ from jaxpath.metrics import (
     explain_batch,
 )
 from jaxpath.pathways import flatten
+from jaxpath.places import reduce_places
 from jaxpath.types import Batch, EvalStep, Target
 
 FORMAT = 2
@@ -94,22 +95,17 @@ def _step(target: Target, mesh: Mesh, make_explainer: MakeExplainer, seed: int) 
             "labels": batch["label"],
             **describe_pathways(target, pathway.masks, clean, masked.logits),
             "logits": clean.logits,
-            "scores": flatten(_over_space(pathway.scores, jnp.max), target.sites).astype(jnp.float32),
-            "peaks": flatten(_over_space(clean.features, jnp.max), target.sites).astype(jnp.float32),
-            "places": flatten(_over_space(clean.features, jnp.argmax), target.sites).astype(jnp.int32),
+            "scores": flatten(_over_places(pathway.scores, jnp.max), target.sites).astype(jnp.float32),
+            "peaks": flatten(_over_places(clean.features, jnp.max), target.sites).astype(jnp.float32),
+            "places": flatten(_over_places(clean.features, jnp.argmax), target.sites).astype(jnp.int32),
         }
 
     return make_eval_step(evaluate, mesh)
 
 
-def _over_space(values: Mapping[str, Array], reduce: Any) -> dict[str, Array]:
-    """[B, H, W, C] or [B, C] -> [B, C], by a reduction over one axis."""
-    return {
-        name: reduce(v.reshape(len(v), -1, v.shape[-1]), axis=1)
-        if v.ndim == 4
-        else reduce(v[:, None, :], axis=1)
-        for name, v in values.items()
-    }
+def _over_places(values: Mapping[str, Array], reduce: Any) -> dict[str, Array]:
+    """Values of sites as [B, C], by a reduction over one axis."""
+    return {name: reduce_places(value, reduce) for name, value in values.items()}
 
 
 def kept_survey(

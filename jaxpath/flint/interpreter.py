@@ -11,6 +11,7 @@ from jax import Array
 from jaxpath.flint.attributes import Attributes
 from jaxpath.flint.decoder import ConvDecoder, DenseDecoder
 from jaxpath.layers import uniform_init
+from jaxpath.places import grid_of, on_grid
 from jaxpath.types import InputError, Params, Site, Target
 
 
@@ -58,7 +59,7 @@ class Interpreter(nn.Module):
     @nn.compact
     def __call__(self, features: Mapping[str, Array], keep: Array | None = None) -> InterpreterOutput:
         """Reads ``features``; ``keep`` [B, J] is the dropout before the linear layer, 0 or 1 / (1 - rate)."""
-        maps = [features[site.name] for site in self.sites]
+        maps = [on_grid(features[site.name], site) for site in self.sites]
         attributes = Attributes(self.num_attributes, self.width, self.slope, name="attributes")(maps)
         kept = attributes if keep is None else attributes * keep
         head = nn.Dense(self.num_classes, **uniform_init(self.num_attributes), name="head")
@@ -80,7 +81,7 @@ def make_interpreter(target: Target, sites: Sequence[str] = (), **options: Any) 
     Raises:
         InputError: A name is no site of the target, or a site without space.
     """
-    spatial = {site.name: site for site in target.sites if site.spatial}
+    spatial = {site.name: site for site in target.sites if grid_of(site)}
     names = sites or default_sites(target)
     if unknown := [name for name in names if name not in spatial]:
         raise InputError(
@@ -103,7 +104,7 @@ def default_sites(target: Target) -> tuple[str, ...]:
     >>> default_sites(targets.resnet20())
     ('012.layer2.2.relu2', '018.layer3.2.relu2')
     """
-    last = {site.spatial: site.name for site in target.sites if site.spatial}
+    last = {grid: site.name for site in target.sites if (grid := grid_of(site))}
     return tuple(sorted(last.values())[-2:])
 
 

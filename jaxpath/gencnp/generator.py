@@ -17,6 +17,7 @@ from jax import Array
 
 from jaxpath.gencnp.recursion import recurse, site_weights
 from jaxpath.layers import Dense, Embed, adaptive_average_pool, patches
+from jaxpath.places import as_map
 from jaxpath.types import Params, Site, TargetOutput
 
 
@@ -91,7 +92,7 @@ class Generator(nn.Module):
     @nn.compact
     def __call__(self, clean: TargetOutput) -> GeneratorOutput:
         """Scores the neurons of a batch, given what the target says of it without gates."""
-        features = [clean.features[site.name] for site in self.sites]
+        features = [as_map(clean.features[site.name], site) for site in self.sites]
         groups = _group(features, self.grid)
         embeddings = self._embed(groups)
         z = embeddings[-1]
@@ -104,7 +105,10 @@ class Generator(nn.Module):
                 clean.logits.argmax(axis=-1)
             )
         logits = self._score(self._decode(z, embeddings), groups, features)
-        named = {site.name: value for site, value in zip(self.sites, logits, strict=True)}
+        named = {
+            site.name: value if value.ndim == 2 else value.reshape(clean.features[site.name].shape)
+            for site, value in zip(self.sites, logits, strict=True)
+        }
         return GeneratorOutput(named, class_logits.astype(jnp.float32))
 
     def _dense(self, name: str, x: Array) -> Array:

@@ -49,7 +49,7 @@ from jaxpath.metrics.pixels import (
 )
 from jaxpath.metrics.records import InsertionDeletion, Records
 from jaxpath.metrics.references import NUM_REFERENCES, make_references, site_means
-from jaxpath.metrics.sanity import RandomizedStage, cascading_randomization
+from jaxpath.metrics.sanity import RandomizedStage, Reinitialise, cascading_randomization, make_anew
 from jaxpath.metrics.session import MakeExplainer, Method, Passes, Session, Watch
 from jaxpath.metrics.similarity import ClassSimilarity, class_similarity, pairwise_iou, random_aciou
 from jaxpath.metrics.transfer import following_classes, source_frequencies, transfer, transfer_tables
@@ -80,6 +80,7 @@ __all__ = [
     "RandomizedMaps",
     "RandomizedStage",
     "Records",
+    "Reinitialise",
     "SaliencyAgreement",
     "Session",
     "Trials",
@@ -124,6 +125,7 @@ __all__ = [
     "intervals_of",
     "keeps_class",
     "kin_partners",
+    "make_anew",
     "make_kept_confidence",
     "make_panel",
     "make_references",

@@ -52,7 +52,7 @@ def class_transfer(
     pathways = np.where(counted[:, None], frequencies >= MAJORITY, False)
 
     def fidelity(rows: np.ndarray) -> float:
-        outcome = masked_predictions(session, held_out, passes, table=pathways, rows=rows)
+        outcome = masked_predictions(session, held_out, passes, table=pathways, rows=rows, owners=rows)
         return agreement(outcome["masked_predicted"][scored], held_out.predicted[scored])
 
     return {

@@ -17,6 +17,7 @@ from jaxpath.metrics.records import InsertionDeletion, Records
 from jaxpath.metrics.session import Method, Passes, Session
 from jaxpath.metrics.under_masks import pack_units
 from jaxpath.pathways import flatten, open_first, ranks, unflatten
+from jaxpath.places import max_over_places
 from jaxpath.types import Batch, EvalStep, Explainer, InputError, Params, Pathway, Target, TargetOutput
 
 
@@ -184,12 +185,12 @@ def describe_pathways(
         masked_logits: Logits [B, K] of the forward pass under ``masks``.
     """
     activation = {
-        name: feature if feature.shape == masks[name].shape else _over_space(feature)
+        name: feature if feature.shape == masks[name].shape else max_over_places(feature)
         for name, feature in clean.features.items()
     }
     activity, gates = flatten(activation, target.sites), flatten(masks, target.sites)
     flat, alive = gates > 0, activity > 0
-    opened = flatten({name: _over_space(mask) for name, mask in masks.items()}, target.sites) > 0
+    opened = flatten({name: max_over_places(mask) for name, mask in masks.items()}, target.sites) > 0
     units = flat.shape[1] > sum(site.channels for site in target.sites)
     return {
         **flags(logits=clean.logits, activations=activity, masks=gates, logits_under_the_mask=masked_logits),
@@ -199,8 +200,3 @@ def describe_pathways(
         "unit_density": flat.astype(jnp.float32).mean(axis=1),
         "unit_bits": pack_units(flat if units else flat[:, :0]),
     }
-
-
-def _over_space(values: Array) -> Array:
-    """Largest value of each channel: [B, H, W, C] -> [B, C]."""
-    return values.max(axis=(1, 2)) if values.ndim == 4 else values

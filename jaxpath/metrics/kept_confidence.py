@@ -9,7 +9,6 @@ from jax import Array, lax
 
 from jaxpath.devices import collect, make_eval_step, replicate
 from jaxpath.finite import flags
-from jaxpath.gating import fill_closed
 from jaxpath.metrics.explaining import explain_batch
 from jaxpath.metrics.faithfulness import probability
 from jaxpath.metrics.passes import name_of
@@ -45,7 +44,7 @@ def make_kept_confidence(
     cuts, target = np.asarray(densities, np.float32), session.target
 
     def evaluate(explainer_params: Any, frozen: Any, batch: Batch) -> dict[str, Array]:
-        params, fills = frozen
+        params, fill = frozen
         explain = make(explainer_params)
         clean, pathway = explain_batch(target, params, explain, batch, seed=seed)
         predicted, scores = clean.logits.argmax(axis=-1), flatten(pathway.scores, target.sites)
@@ -53,13 +52,13 @@ def make_kept_confidence(
 
         def kept(density: Array) -> Array:
             masks = unflatten(open_first(order, density), target.sites, like=pathway.scores)
-            logits = target.apply(params, batch["image"], fill_closed(masks, fills)).logits
-            return probability(logits, predicted)
+            gates = fill.close(masks, predicted, batch["index"])
+            return probability(target.apply(params, batch["image"], gates).logits, predicted)
 
         return {"kept": lax.map(kept, jnp.asarray(cuts)).mean(axis=0), **flags(scores=scores)}
 
     step = make_eval_step(evaluate, session.mesh)
-    frozen = replicate((session.params, session.fills), session.mesh)
+    frozen = replicate((session.params, session.fill), session.mesh)
 
     def measure(explainer_params: Any) -> float:
         found = replicate(explainer_params, session.mesh)

@@ -15,7 +15,7 @@ from jax import Array, lax
 from jaxpath.finite import check, nan_unless
 from jaxpath.metrics.faithfulness import probability
 from jaxpath.metrics.records import InsertionDeletion
-from jaxpath.metrics.sanity import randomized_stages, spearman
+from jaxpath.metrics.sanity import make_anew, randomized_stages, spearman
 from jaxpath.pathways import open_first, ranks
 from jaxpath.types import Attribution, InputError, Params, Target
 
@@ -165,7 +165,7 @@ def randomized_maps(
         key: For ``attribute``, the same at every stage.
 
     Raises:
-        InputError: A value of a map is not finite.
+        InputError: A value of a map is not finite, or the target's ``init`` returns the trained parameters.
     """
     run = jax.jit(attribute)
 
@@ -174,8 +174,8 @@ def randomized_maps(
         check("values of the maps", maps)
         return maps.reshape(len(images), -1)
 
-    before = rows(params)
+    before, fresh = rows(params), make_anew(target, params, seed=0)
     return [
         RandomizedMaps(stage, share, np.asarray(spearman(before, rows(mixed))))
-        for stage, share, mixed in randomized_stages(target, params, images[:1], seed=0)
+        for stage, share, mixed in randomized_stages(target, params, fresh, images[:1])
     ]

@@ -14,6 +14,7 @@ from jaxpath.fills import References
 from jaxpath.metrics.passes import array_passes, images_at, name_of
 from jaxpath.metrics.session import Passes, Session, unwatched
 from jaxpath.pathways import flatten, unflatten
+from jaxpath.places import mean_over_places
 from jaxpath.types import Batch, InputError, Params, Target
 
 NUM_REFERENCES = 64
@@ -91,8 +92,7 @@ def _means_and_classes(
     def evaluate(_: Any, params: Params, batch: Batch) -> dict[str, Array]:
         output = target.apply(params, batch["image"])
         means = {
-            name: f.mean(axis=(1, 2), dtype=jnp.float32) if f.ndim == 4 else f.astype(jnp.float32)
-            for name, f in output.features.items()
+            name: mean_over_places(feature, dtype=jnp.float32) for name, feature in output.features.items()
         }
         return {
             "mean_activations": flatten(means, target.sites),

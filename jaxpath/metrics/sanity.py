@@ -5,7 +5,7 @@ explanation that stays the same while the weights are replaced does not explain 
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +25,11 @@ LOGITS = "logits"
 """Stage of the parameters that reach no site: the classifier."""
 
 
+Reinitialise = Literal["init", "permute", "resample"]
+"""How parameters are made anew: by the target's own ``init``, or by shuffling each trained array, or by
+drawing each of its values from those of the array with replacement."""
+
+
 class RandomizedStage(NamedTuple):
     """How much of the pathways is left once the target is re-initialised down to a stage.
 
@@ -42,7 +47,12 @@ class RandomizedStage(NamedTuple):
 
 
 def cascading_randomization(
-    session: Session, method: Method, passes: Passes, *, density: float | None = None
+    session: Session,
+    method: Method,
+    passes: Passes,
+    *,
+    density: float | None = None,
+    reinitialise: Reinitialise = "init",
 ) -> list[RandomizedStage]:
     """Explains the target while its layers are re-initialised one after another, from the classifier.
 
@@ -53,19 +63,22 @@ def cascading_randomization(
         method: The explainer; its seed is also that of the new weights.
         passes: The images.
         density: Where scores are cut; None: the explainer's own masks.
+        reinitialise: See :data:`Reinitialise`.
 
     Returns:
         One entry per stage that has parameters, from the top down; in the last one nothing trained is
         left. An IoU is to be read beside that of random masks, d / (2 - d).
 
     Raises:
-        InputError: The session's parameters are not of its target, or logits or scores are not finite.
+        InputError: The session's parameters are not of its target, or logits or scores are not finite; or
+            the target's ``init`` returns the trained parameters.
     """
     step = _make_similarity_step(session, method, density=density)
     example = next(iter(passes()))["image"][:1]
     explainer_params, trained = replicate((method.params, session.params), session.mesh)
     stages = []
-    for stage, share, mixed in randomized_stages(session.target, session.params, example, seed=method.seed):
+    fresh = make_anew(session.target, session.params, seed=method.seed, reinitialise=reinitialise)
+    for stage, share, mixed in randomized_stages(session.target, session.params, fresh, example):
         frozen = trained, replicate(mixed, session.mesh)
         similarity = collect(
             step,
@@ -80,23 +93,23 @@ def cascading_randomization(
     return stages
 
 
-def randomized_stages(
-    target: Target, params: Params, image: np.ndarray | Array, *, seed: int
-) -> Iterator[tuple[str, float, Params]]:
-    """Re-initialises a target from the classifier down, one stage after another.
+def make_anew(target: Target, params: Params, *, seed: int, reinitialise: Reinitialise = "init") -> Params:
+    """Parameters of the same shapes that have learned nothing.
 
     Args:
         target: The classifier.
         params: Its trained parameters.
-        image: One image, [1, H, W, C].
-        seed: Of the new weights.
-
-    Yields:
-        The stage, the share of the parameters that are new by now, and the parameters.
+        seed: Of what is drawn.
+        reinitialise: See :data:`Reinitialise`.
 
     Raises:
-        InputError: ``params`` are not of this target.
+        InputError: ``params`` are not of this target; or its ``init`` returns trained arrays for any key.
     """
+    if reinitialise not in ("init", "permute", "resample"):
+        raise InputError(f"reinitialise is {reinitialise!r}; expected 'init', 'permute' or 'resample'")
+    if reinitialise != "init":
+        draw = np.random.default_rng(seed)
+        return jax.tree.map(lambda leaf: _shuffled(np.asarray(leaf), draw, reinitialise), params)
     fresh = target.init(jax.random.key(seed))
     shapes, new_shapes = (jax.tree.map(np.shape, tree) for tree in (params, fresh))
     if shapes != new_shapes:
@@ -104,6 +117,44 @@ def randomized_stages(
             f"the parameters have the shapes {shapes}, but {target.name}'s init makes {new_shapes}; give the "
             "parameters of this target"
         )
+    kept = _num_kept(params, fresh)
+    # Parameters that were never trained are those of one key only.
+    if kept and _num_kept(params, target.init(jax.random.key(seed + 1))):
+        raise InputError(
+            f"{kept} of {len(jax.tree.leaves(params))} arrays that {target.name}'s init returns are the "
+            "trained ones for any key, so that nothing would be re-initialised; give reinitialise='permute', "
+            "which shuffles each array, or 'resample', or an init that draws"
+        )
+    return fresh
+
+
+def _shuffled(array: np.ndarray, draw: np.random.Generator, reinitialise: Reinitialise) -> np.ndarray:
+    values = array.reshape(-1)
+    drawn = draw.permutation(values) if reinitialise == "permute" else draw.choice(values, values.size)
+    return drawn.reshape(array.shape)
+
+
+def _num_kept(params: Params, fresh: Params) -> int:
+    """How many arrays are the same in both, but for those that are one number throughout, such as zeros."""
+    pairs = zip(jax.tree.leaves(params), jax.tree.leaves(fresh), strict=True)
+    arrays = ((np.asarray(old), np.asarray(new)) for old, new in pairs)
+    return sum(np.array_equal(old, new) and bool(np.ptp(old)) for old, new in arrays if old.size > 1)
+
+
+def randomized_stages(
+    target: Target, params: Params, fresh: Params, image: np.ndarray | Array
+) -> Iterator[tuple[str, float, Params]]:
+    """Re-initialises a target from the classifier down, one stage after another.
+
+    Args:
+        target: The classifier.
+        params: Its trained parameters.
+        fresh: The new ones, of :func:`make_anew`.
+        image: One image, [1, H, W, C].
+
+    Yields:
+        The stage, the share of the parameters that are new by now, and the parameters.
+    """
     stages = stage_of_parameters(target, params, image)
     leaves, structure = jax.tree.flatten(params)
     sizes = np.array([np.size(leaf) for leaf in leaves])

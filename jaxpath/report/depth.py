@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 
+from jaxpath.places import mean_over_places
 from jaxpath.report.style import CHANNEL_MAP, MUTED, SMALL, literal
 from jaxpath.types import InputError, Site
 
@@ -32,7 +33,7 @@ def per_channel(values: Mapping[str, Any], sites: Sequence[Site]) -> list[np.nda
     """Values of each site in forward order, averaged over space: a [B, C] for each.
 
     Args:
-        values: Site name -> [B, C] or [B, H, W, C].
+        values: Site name -> [B, C], [B, T, C] or [B, H, W, C].
         sites: The target's sites.
 
     Raises:
@@ -46,12 +47,12 @@ def per_channel(values: Mapping[str, Any], sites: Sequence[Site]) -> list[np.nda
     columns = []
     for site in sites:
         array = np.asarray(values[site.name], np.float32)
-        if array.ndim not in (2, 4) or array.shape[-1] != site.channels:
+        if array.ndim not in (2, 3, 4) or array.shape[-1] != site.channels:
             raise InputError(
-                f"site {site.name!r} has values of shape {array.shape}; expected [B, C] or "
-                f"[B, H, W, C] with C = {site.channels}"
+                f"site {site.name!r} has values of shape {array.shape}; expected [B, C], "
+                f"[B, T, C] or [B, H, W, C] with C = {site.channels}"
             )
-        columns.append(array.mean(axis=(1, 2)) if array.ndim == 4 else array)
+        columns.append(mean_over_places(array))
     return columns
 
 

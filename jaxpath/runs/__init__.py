@@ -14,9 +14,10 @@ from jaxpath.runs.generators import (
     train_generator,
 )
 from jaxpath.runs.manifest import as_json, environment
-from jaxpath.runs.nets import Net, load_net, preprocessing_facts
+from jaxpath.runs.nets import Net, load_net, preprocessing_facts, weights_identity
 from jaxpath.runs.objective_options import ObjectiveFlags
 from jaxpath.runs.options import ClassifierOptions, DataOptions, GeneratorOptions
+from jaxpath.runs.own_targets import open_own_target
 from jaxpath.runs.pictures import read_pictures, save_figures
 from jaxpath.runs.results import report_generator, write_results
 from jaxpath.runs.run import Run, as_config, begin, say, warn
@@ -90,6 +91,7 @@ __all__ = [
     "make_generator_step",
     "make_study",
     "open_data",
+    "open_own_target",
     "open_part",
     "open_session",
     "open_study",
@@ -107,5 +109,6 @@ __all__ = [
     "train_generator",
     "warmup_cosine",
     "warn",
+    "weights_identity",
     "write_results",
 ]

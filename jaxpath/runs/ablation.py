@@ -7,12 +7,11 @@ from typing import Any
 
 import jax
 
-from jaxpath import targets
 from jaxpath.files import write_text
 from jaxpath.metrics import METRICS
 from jaxpath.runs.comparison import Comparison, Row, compare_explainers, open_classifier, with_interval
 from jaxpath.runs.generators import GENERATOR, train_generator
-from jaxpath.runs.nets import preprocessing_facts
+from jaxpath.runs.nets import preprocessing_facts, weights_identity
 from jaxpath.runs.options import GeneratorOptions
 from jaxpath.runs.run import Run, as_config, begin, say
 from jaxpath.runs.schedules import with_epochs
@@ -134,7 +133,7 @@ def _train_variant(study: Study, name: str, seed: int, options: AblationStudy) -
         settings = without_part(options.generator, SWITCHES[name])
         config = as_config(
             dataclasses.replace(options, seed=seed, generator=settings),
-            weights=targets.weights_hash(options.weights),
+            weights=weights_identity(options.weights, options.loading),
             preprocessing=preprocessing_facts(study.target, study.origin),
         )
         settings = with_epochs(settings, options.epochs, study.train)
@@ -160,7 +159,7 @@ def _compare(study: Study, generators: tuple[str, ...], options: AblationStudy) 
         granularity=options.generator.granularity,
         timed_batches=(),
     )
-    run = begin(comparison, weights=targets.weights_hash(options.weights))
+    run = begin(comparison, weights=weights_identity(options.weights, options.loading))
     # In float32, whatever the variants were trained in.
     net = open_classifier(comparison, study.held_out)
     return compare_explainers(net, study.held_out, comparison, run=run)

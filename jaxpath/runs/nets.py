@@ -3,8 +3,9 @@
 from typing import Any, NamedTuple
 
 from jaxpath import data, targets
+from jaxpath.runs.own_targets import open_own_target
 from jaxpath.runs.run import say
-from jaxpath.runs.weights_options import PreprocessingOptions, WeightsOptions
+from jaxpath.runs.weights_options import NO_CLASSIFIER, PreprocessingOptions, WeightsOptions
 from jaxpath.targets import WeightsDescription, describe_preprocessing
 from jaxpath.targets.preprocessing import as_facts
 from jaxpath.types import InputError, Params, Preprocessing, Target
@@ -31,7 +32,7 @@ class Net(NamedTuple):
 
 def load_net(
     model: str | None,
-    weights: str,
+    weights: str | None,
     *,
     options: WeightsOptions | None = None,
     like: data.Source | None = None,
@@ -45,8 +46,10 @@ def load_net(
 
     Args:
         model: Name of the target; None takes the one that the weights tell.
-        weights: Its weights: .safetensors, .pth, or hf://owner/name.
-        options: Which state of the file is taken, and how pictures become inputs.
+        weights: Its weights: .safetensors, .pth, or hf://owner/name; None takes the parameters that
+            ``options.target`` returns.
+        options: Which state of the file is taken, and how pictures become inputs; or a classifier of the
+            user's own.
         like: Images that it will see: small ones are taken at their own size where nothing else says it.
         **shape: Keywords of the target's maker, such as ``image_size``; None keeps what the weights tell, or
             else the maker's own.
@@ -57,6 +60,10 @@ def load_net(
             is given.
     """
     options = options or WeightsOptions()
+    if options.target is not None:
+        return _load_own(options.target, weights, options)
+    if weights is None:
+        raise InputError(NO_CLASSIFIER)
     target, described = _make_target(model, weights, options, like, shape)
     names = described.class_names if len(described.class_names) == target.num_classes else ()
     origin = _origin(described, options.preprocessing, is_named=model is not None)
@@ -105,7 +112,7 @@ def _make_target(
     if name is None:
         raise InputError(
             f"the weights in {weights!r} do not tell their model; name it with --model: one of "
-            f"{', '.join(targets.names())}"
+            f"{', '.join(targets.names())}; or give your own as --target package.module:function"
         )
     told: dict[str, Any] = {"num_classes": described.num_classes, "channels": described.channels}
     told |= {key: value for key, value in shape.items() if value is not None}
@@ -114,6 +121,34 @@ def _make_target(
     target = targets.make_target(name, **{key: value for key, value in told.items() if value is not None})
     preprocessing = _preprocessing(described, target, options.preprocessing, weights)
     return targets.with_preprocessing(target, preprocessing), described
+
+
+def weights_identity(weights: str | None, options: WeightsOptions) -> str:
+    """What a run is known by: the hash of its weights, or the function that returns them."""
+    if weights is not None:
+        return targets.weights_hash(weights)
+    return f"target {options.target}"
+
+
+def refuse_own_target(options: WeightsOptions, *, why: str) -> None:
+    """Raises an :class:`InputError` if ``--target`` was given to a run about networks of the library."""
+    if options.target is not None:
+        raise InputError(f"--target {options.target} was given, but {why}; leave it out and give --model")
+
+
+def _load_own(spec: str, weights: str | None, options: WeightsOptions) -> Net:
+    target, params = open_own_target(spec, weights, state=options.state)
+    given = options.preprocessing.given()
+    if given:
+        target = targets.with_preprocessing(target, options.preprocessing.changed(target.preprocessing))
+    origin = f"by {spec}{'; ' + ', '.join(given) + ' as given' if given else ''}"
+    say(f"classifier: {target.name} with {target.num_classes} classes, of {spec}")
+    say(f"preprocessing: {describe_preprocessing(target.preprocessing)}; {origin}")
+    for failed in targets.check_quickly(target, params).failures():
+        say(f"warning: {failed}")
+    for note in target.notes:
+        say(f"note: {note}")
+    return Net(target, params, (), origin)
 
 
 def small_size(source: data.Source) -> tuple[int, int] | None:

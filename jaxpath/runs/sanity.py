@@ -13,7 +13,7 @@ from jaxpath.metrics import Method, Passes, Session
 from jaxpath.runs.classifiers import classify
 from jaxpath.runs.evaluation import passes_over
 from jaxpath.runs.generators import load_generator, train_generator
-from jaxpath.runs.nets import preprocessing_facts
+from jaxpath.runs.nets import preprocessing_facts, weights_identity
 from jaxpath.runs.options import GeneratorOptions
 from jaxpath.runs.results import write_results
 from jaxpath.runs.run import Run, begin, say
@@ -37,6 +37,8 @@ class SanityCheck(Cifar10):
         density: Where the cascade cuts the scores of all explainers.
         densities: Where both generators are scored.
         images: Explains so many images in the cascade, drawn at random; None takes all.
+        reinitialise: How weights are made anew: by the model's own initialisation, or, for a model of your
+            own that has none, by shuffling each trained array or by drawing from its values.
     """
 
     trained: str
@@ -45,6 +47,7 @@ class SanityCheck(Cifar10):
     density: float = 0.1
     densities: tuple[float, ...] = metrics.DENSITIES
     images: int | None = 200
+    reinitialise: metrics.Reinitialise = "init"
     generator: GeneratorOptions = dataclasses.field(
         default_factory=lambda: GeneratorOptions(steps=400, augment="shift_flip", initial_logit=1.0)
     )
@@ -65,7 +68,7 @@ def check_sanity(options: SanityCheck) -> dict[str, Any]:
     """
     run = begin(
         options,
-        weights=targets.weights_hash(options.weights),
+        weights=weights_identity(options.weights, options.loading),
         trained_hash=targets.weights_hash(options.trained),
     )
     study = open_study(options)
@@ -87,7 +90,9 @@ def check_sanity(options: SanityCheck) -> dict[str, Any]:
         few = data.draw(few, options.images, seed=options.seed)
     passes = passes_over(session, few, options.generator)
     stages = {
-        method.name: cascade(session, method, passes, density=options.density)
+        method.name: cascade(
+            session, method, passes, density=options.density, reinitialise=options.reinitialise
+        )
         for method in (*baselines, trained)
     }
     if jax.process_index() == 0:
@@ -128,7 +133,14 @@ def score_densities(
     ]
 
 
-def cascade(session: Session, method: Method, passes: Passes, *, density: float) -> list[dict[str, Any]]:
+def cascade(
+    session: Session,
+    method: Method,
+    passes: Passes,
+    *,
+    density: float,
+    reinitialise: metrics.Reinitialise = "init",
+) -> list[dict[str, Any]]:
     """Overlap and rank correlation with the trained target's pathways, stage by stage.
 
     Args:
@@ -136,6 +148,7 @@ def cascade(session: Session, method: Method, passes: Passes, *, density: float)
         method: The explainer.
         passes: The images.
         density: Where scores are cut.
+        reinitialise: How weights are made anew.
 
     Returns:
         ``stage``, ``share``, ``iou`` and ``spearman``, means over the images, from the top down.
@@ -147,7 +160,9 @@ def cascade(session: Session, method: Method, passes: Passes, *, density: float)
             "iou": float(stage.iou.mean()),
             "spearman": float(np.nanmean(stage.spearman)),
         }
-        for stage in metrics.cascading_randomization(session, method, passes, density=density)
+        for stage in metrics.cascading_randomization(
+            session, method, passes, density=density, reinitialise=reinitialise
+        )
     ]
 
 
@@ -167,7 +182,9 @@ def _baseline(name: str, target: Target, options: SanityCheck) -> Method:
 def _train_for_random_target(study: Study, options: SanityCheck, *, run: Run) -> Method:
     """A generator for the same classifier with weights that have learned nothing."""
     say("a generator for a target of random weights")
-    params = study.target.init(jax.random.key(options.seed + 1))
+    params = metrics.make_anew(
+        study.target, study.params, seed=options.seed + 1, reinitialise=options.reinitialise
+    )
     settings = with_epochs(options.generator, options.epochs, study.train)
     generator = train_generator(study.target, params, study.train, settings, run=run)
     return generator.method(study.target, density=options.density, seed=options.seed)._replace(name=UNTRAINED)

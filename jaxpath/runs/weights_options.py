@@ -1,10 +1,15 @@
-"""What a file of weights may leave open: which of its states is meant, and how pictures become inputs."""
+"""What a file of weights may leave open: its network, its state, and how pictures become inputs."""
 
 import dataclasses
 from typing import Any
 
 from jaxpath.targets.preprocessing import LARGEST
 from jaxpath.types import InputError, Interpolation, Preprocessing
+
+NO_CLASSIFIER = (
+    "no classifier was named; give --weights, or --target package.module:function for one of your own"
+)
+"""What is said where neither is given."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -99,7 +104,10 @@ class WeightsOptions:
 
     Attributes:
         state: Of a checkpoint that holds several: ema (the averaged one), raw, or its key; None takes raw.
+        target: A classifier of your own as package.module:function, in place of the model: a function that
+            returns a target, or a target and its parameters, which needs no weights then.
     """
 
     state: str | None = None
+    target: str | None = None
     preprocessing: PreprocessingOptions = dataclasses.field(default_factory=PreprocessingOptions)

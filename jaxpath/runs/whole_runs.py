@@ -7,7 +7,7 @@ from jaxpath import data, targets
 from jaxpath.runs.classifiers import WEIGHTS, classify, train_classifier
 from jaxpath.runs.evaluation import Evaluation
 from jaxpath.runs.generators import train_generator
-from jaxpath.runs.nets import load_net, make_target_like, preprocessing_facts
+from jaxpath.runs.nets import load_net, make_target_like, preprocessing_facts, weights_identity
 from jaxpath.runs.options import AUTO, ClassifierOptions, DataOptions, GeneratorOptions
 from jaxpath.runs.results import report_generator, write_results
 from jaxpath.runs.run import begin, say
@@ -23,7 +23,7 @@ class GeneratorRun(DataOptions, Launch):
     """Trains a generator of pathways for a trained classifier, and scores it on images that it has not seen.
 
     Attributes:
-        weights: The target's weights: .safetensors, .pth, or hf://owner/name.
+        weights: The target's weights: .safetensors, .pth, or hf://owner/name; None takes those of --target.
         out: Folder of the run; the same command continues a run that was stopped.
         model: Name of the target.
         num_classes: Classes of the target; None keeps those of the weights.
@@ -33,7 +33,7 @@ class GeneratorRun(DataOptions, Launch):
         seed: Of initialisation, order, draws and the held-out share.
     """
 
-    weights: str
+    weights: str | None = None
     out: Path
     model: str
     num_classes: int | None = None
@@ -136,7 +136,7 @@ def open_study(options: GeneratorRun) -> Study:
 
 def run_generator(options: GeneratorRun) -> Evaluation:
     """Opens classifier and data, trains a generator, scores it on held-out images, writes everything."""
-    run = begin(options, weights=targets.weights_hash(options.weights))
+    run = begin(options, weights=weights_identity(options.weights, options.loading))
     study = open_study(options)
     run = run.knowing(preprocessing=preprocessing_facts(study.target, study.origin))
     generator = with_epochs(options.generator, options.epochs, study.train)

@@ -23,6 +23,7 @@ from collections.abc import Callable
 from jaxpath.targets import registry
 from jaxpath.targets.activation_detection import ACTIVATIONS
 from jaxpath.targets.adapters import adapt_function, adapt_linen, adapt_nnx, nnx_params
+from jaxpath.targets.checking import Check, Checks, check, check_quickly
 from jaxpath.targets.digests import digest
 from jaxpath.targets.family import Family
 from jaxpath.targets.frozen import cast_frozen
@@ -37,6 +38,8 @@ from jaxpath.targets.lwta import (
     win_rate,
     winner_mask,
 )
+from jaxpath.targets.other_libraries import adapt_equinox, adapt_haiku, adapt_keras
+from jaxpath.targets.parameter_files import holds_parameters, load_parameters, save_parameters
 from jaxpath.targets.partition import Partition, head_places, join_params, partition_at
 from jaxpath.targets.pooling import Pooling
 from jaxpath.targets.preprocessing import describe_preprocessing, with_preprocessing
@@ -47,16 +50,23 @@ from jaxpath.types import Target
 
 __all__ = [
     "ACTIVATIONS",
+    "Check",
+    "Checks",
     "Family",
     "InitialWeights",
     "LWTAOutput",
     "Partition",
     "Pooling",
     "WeightsDescription",
+    "adapt_equinox",
     "adapt_function",
+    "adapt_haiku",
+    "adapt_keras",
     "adapt_linen",
     "adapt_nnx",
     "cast_frozen",
+    "check",
+    "check_quickly",
     "competing_name",
     "compute_dtype",
     "describe_preprocessing",
@@ -64,8 +74,10 @@ __all__ = [
     "digest",
     "from_linen",
     "head_places",
+    "holds_parameters",
     "join_params",
     "load_initial",
+    "load_parameters",
     "load_weights",
     "lwta",
     "lwta_argmax",
@@ -75,6 +87,7 @@ __all__ = [
     "nnx_params",
     "normalize",
     "partition_at",
+    "save_parameters",
     "save_weights",
     "split_name",
     "weights_hash",

@@ -1,28 +1,29 @@
 """A classifier that somebody else wrote as a :class:`~jaxpath.types.Target`, without touching its code.
 
-The function is traced, its activations are found in the trace (:mod:`jaxpath.targets.activation_detection`),
-and the trace is run with a tap on each of them. Nothing is patched, and parameters stay an argument.
+The function is traced, its activations are found in the trace (:mod:`jaxpath.targets.survey`), and the trace
+is run with a tap on each of them. Nothing is patched, and parameters stay an argument.
 """
 
-import itertools
-from collections.abc import Callable, Collection
+import contextlib
+import inspect
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import errors, nnx
 from flax import linen as nn
 from jax import Array
 
 from jaxpath.compiling import run_once
 from jaxpath.gating import Taps, check_gates
-from jaxpath.targets.activation_detection import ACTIVATIONS
-from jaxpath.targets.jaxpr_runner import Visit, evaluate
+from jaxpath.targets.activation_detection import ACTIVATIONS, find_nonlinearities, write_out_activations
 from jaxpath.targets.linen import as_input
-from jaxpath.types import Gates, InputError, Params, Preprocessing, Site, Target, TargetOutput
-
-Forward = Callable[[Params, Array], Array]
-"""``forward(params, images) -> logits``: [B, H, W, C] normalised floats to [B, K]."""
+from jaxpath.targets.program import Value
+from jaxpath.targets.site_layout import Layout, SiteLayout
+from jaxpath.targets.survey import Forward, Question, Survey, survey, warn_of_left_out
+from jaxpath.types import Gates, InputError, Params, Preprocessing, Target, TargetOutput
 
 
 def adapt_function(
@@ -32,12 +33,13 @@ def adapt_function(
     name: str,
     preprocessing: Preprocessing,
     activations: Collection[str] = ACTIVATIONS,
+    layout: Layout | None = None,
 ) -> Target:
     """Makes a target of any classifier that is a pure JAX function.
 
-    Sites are the calls of activations that the function makes with the batch as first axis and the
-    channels as last one. They are named by the named scopes around the call (in Linen, the modules) and the
-    activation.
+    Sites are its activations of maps, tokens and dense layers, whichever axis the channels are. They are
+    named by the named scopes around the call (in Linen, the modules) and the activation. Loops of known
+    length are written out, each turn with sites of its own.
 
     Args:
         forward: The classifier as it predicts: BatchNorm by its running statistics, no dropout.
@@ -46,32 +48,33 @@ def adapt_function(
         preprocessing: How pictures become inputs; its crop and mean give the input's shape.
         activations: Names of activation functions. Your own counts if it is decorated with ``jax.jit``;
             it should be 0 at 0.
+        layout: ``"NHWC"`` or ``"NCHW"``: where the activations have their channels, last or after the
+            batch. None: found in the trace.
 
     Returns:
-        A target to explain. It cannot be trained: its ``train_apply`` raises an :class:`InputError`.
+        A target to explain; its ``report()`` says what was seen and not taken. It cannot be trained: its
+        ``train_apply`` raises an :class:`InputError`.
 
     Raises:
-        InputError: ``forward`` returns something else than logits; or no activation was found; or one lies
-            in a loop or a branch, or has another shape than [B, H, W, C] or [B, C].
+        InputError: ``forward`` fails, mixes images, or returns something else than logits; or no activation
+            was found, or one lies in a branch, in a loop of unknown length or in a function with a
+            derivative of its own; or a name in ``activations`` is never called.
     """
-    function = _Function(forward, frozenset(activations))
-    survey = _survey(function, jax.eval_shape(init, jax.random.key(0)), preprocessing, name=name)
+    if layout not in (None, "NHWC", "NCHW"):
+        raise InputError(f"layout={layout!r} was given for {name}; expected 'NHWC', 'NCHW' or None")
+    # The key is made within: outside it would be a program of its own.
+    shapes = jax.eval_shape(lambda: init(jax.random.key(0)))
+    names = frozenset(activations)
+    found = survey(Question(forward, shapes, preprocessing, name, names, layout))
+    warn_of_left_out(found, name=name)
+    function = _Function(forward, names, found, name)
 
     def apply(params: Params, images: Array, gates: Gates | None = None) -> TargetOutput:
-        check_gates(gates, survey.sites)
-        taps, calls = Taps(gates), itertools.count()
-
-        def visit(_: str, activation: Array) -> Array:
-            place = survey.places.get(next(calls))
-            return activation if place is None else taps(place, activation)
-
+        check_gates(gates, found.sites)
+        _check_params(params, shapes, name=name)
         images = as_input(images, preprocessing, name=name)
-        logits = function(params, images, visit)
-        if (num_calls := next(calls)) != survey.num_calls:
-            raise InputError(
-                f"{name} calls {num_calls} activations on images of shape {images.shape}; expected the "
-                f"{survey.num_calls} of its own image size: give it images of {preprocessing.crop}"
-            )
+        taps = Taps(gates)
+        logits = function(params, images, taps, own_size=images.shape[1:3] == preprocessing.crop)
         return TargetOutput(logits.astype(jnp.float32), taps.features)
 
     def train_apply(*_: Any, **__: Any) -> tuple[TargetOutput, Params]:
@@ -80,7 +83,74 @@ def adapt_function(
             "code and pass its parameters"
         )
 
-    return Target(name, survey.sites, survey.num_classes, preprocessing, init, apply, train_apply)
+    return Target(
+        name,
+        found.sites,
+        found.num_classes,
+        preprocessing,
+        init,
+        apply,
+        train_apply,
+        activations=tuple(sorted(names)),
+        notes=found.notes,
+    )
+
+
+class _Function(NamedTuple):
+    """A classifier that is traced each time it is run."""
+
+    forward: Forward
+    activations: frozenset[str]
+    found: Survey
+    name: str
+
+    def __call__(self, params: Params, images: Array, taps: Taps, *, own_size: bool) -> Array:
+        traced = jax.make_jaxpr(self.forward)(params, images)
+        program = write_out_activations(
+            traced, self.activations, lambda number, _: number in self.found.over_images
+        )
+        pixels = [program.inputs[-1]]
+        nonlinearities = find_nonlinearities(program, self.activations, moving=pixels, images=pixels)
+        activations = [nonlinearity.exit for nonlinearity in nonlinearities if nonlinearity.is_taken]
+        if len(activations) != self.found.num_activations:
+            raise InputError(
+                f"{self.name} calls {len(activations)} activations on images of shape {images.shape}; "
+                f"expected the {self.found.num_activations} of its own image size: give it images of that "
+                "size"
+            )
+        numbers = {value: number for number, value in enumerate(activations)}
+
+        def visit(value: Value, activation: Array) -> Array:
+            layout = self.found.layouts.get(numbers.get(value, -1))
+            if layout is None:
+                return activation
+            return _tap(taps, self.found.places[numbers[value]], activation, layout, own_size)
+
+        return program.run(jax.tree.leaves((params, images)), visit)[0]
+
+
+def _tap(taps: Taps, place: str, activation: Array, layout: SiteLayout, own_size: bool) -> Array:
+    is_gated = taps.gates_next(place)
+    tapped = taps(place, layout.to_site(activation, own_size=own_size))
+    # Without a gate the network goes on with what it had: nothing is turned around and back.
+    if layout.is_plain() or is_gated:
+        return layout.from_site(tapped, activation)
+    return activation
+
+
+def _check_params(params: Params, shapes: Params, *, name: str) -> None:
+    """Parameters of another structure than the target's own are refused with what is missing."""
+    given, expected = (
+        {jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in leaves}
+        for leaves in (jax.tree_util.tree_leaves_with_path(tree) for tree in (params, shapes))
+    )
+    if missing := sorted(expected - given):
+        raise InputError(
+            f"the parameters given to {name} lack {', '.join(missing[:3])}"
+            f"{f' and {len(missing) - 3} more' if len(missing) > 3 else ''}; they hold "
+            f"{', '.join(sorted(given)[:3]) or 'nothing'}; expected all that {name}'s init returns, with "
+            "statistics: in Linen, the variables {'params': ..., 'batch_stats': ...}, not variables['params']"
+        )
 
 
 def adapt_linen(
@@ -89,6 +159,7 @@ def adapt_linen(
     name: str,
     preprocessing: Preprocessing,
     activations: Collection[str] = ACTIVATIONS,
+    layout: Layout | None = None,
     **options: Any,
 ) -> Target:
     """Makes a target of a Linen module; its parameters are the module's variables.
@@ -98,53 +169,75 @@ def adapt_linen(
         name: Name of the target.
         preprocessing: How pictures become inputs.
         activations: See :func:`adapt_function`.
-        **options: What the module needs to predict, such as ``train=False``.
+        layout: See :func:`adapt_function`.
+        **options: What the module needs to predict, such as ``train=False``; passed on at every call.
 
     Raises:
-        InputError: See :func:`adapt_function`; or the module wants to change its statistics or to draw
-            random numbers.
+        InputError: See :func:`adapt_function`; or the module takes other options, or wants to change its
+            statistics or to draw random numbers.
     """
-    example = jnp.zeros((1, *preprocessing.shape))
+    if not isinstance(module, nn.Module):
+        raise InputError(f"{name} was made of {_kind(module)}; expected a Linen module, such as CNN()")
+    if module.scope is not None:
+        module, _ = module.unbind()
+    _check_options(type(module).__call__, (module, None), options, name=name)
+    example = np.zeros((1, *preprocessing.shape), np.float32)
 
     def init(key: Array) -> Params:
-        return run_once(lambda key: module.init(key, example, **options), key)
+        with _as_in_prediction(name, options):
+            return run_once(lambda key: module.init(key, example, **options), key)
 
     def forward(params: Params, images: Array) -> Array:
-        try:
+        with _as_in_prediction(name, options):
             return cast(Array, module.apply(params, images, **options))
-        except (errors.ModifyScopeVariableError, errors.InvalidRngError) as error:
-            raise InputError(
-                f"{name} was called with {options or 'no options'} and behaves as in training; expected "
-                "fixed statistics and no dropout: pass the option that switches them off, such as train=False"
-            ) from error
 
-    return adapt_function(forward, init=init, name=name, preprocessing=preprocessing, activations=activations)
+    return adapt_function(
+        forward, init=init, name=name, preprocessing=preprocessing, activations=activations, layout=layout
+    )
+
+
+@contextlib.contextmanager
+def _as_in_prediction(name: str, options: Mapping[str, Any]) -> Iterator[None]:
+    try:
+        yield
+    except (errors.ModifyScopeVariableError, errors.InvalidRngError) as error:
+        raise InputError(
+            f"{name} was called with {dict(options) or 'no options'} and behaves as in training; expected "
+            "fixed statistics and no dropout: pass the option that switches them off, such as train=False"
+        ) from error
 
 
 def adapt_nnx(
-    make: Callable[..., nnx.Module],
+    module: nnx.Module | Callable[..., nnx.Module],
     *,
     name: str,
     preprocessing: Preprocessing,
     activations: Collection[str] = ACTIVATIONS,
+    layout: Layout | None = None,
+    **options: Any,
 ) -> Target:
     """Makes a target of an NNX module; :func:`nnx_params` reads the parameters of a trained one.
 
     Args:
-        make: ``make(rngs=nnx.Rngs(...))`` returns the module, which is switched to ``eval()`` and called as
-            ``module(images)``; often just its class.
+        module: A trained module, whose parameters ``init`` returns then; or ``make(rngs=nnx.Rngs(...))``
+            that returns one, such as its class. It is switched to ``eval()`` and called as
+            ``module(images, **options)``; yours stays as it is.
         name: Name of the target.
         preprocessing: How pictures become inputs.
         activations: See :func:`adapt_function`.
+        layout: See :func:`adapt_function`.
+        **options: What the module needs to predict, passed on at every call.
 
     Raises:
-        InputError: See :func:`adapt_function`.
+        InputError: See :func:`adapt_function`; or the module takes other options.
     """
+    make = _maker_of(module, name=name)
 
     def create(key: Array) -> nnx.Module:
-        module = make(rngs=nnx.Rngs(key))
-        module.eval()
-        return module
+        # A copy: what was made outside of a trace may not be switched within.
+        made = nnx.merge(*nnx.split(make(key)))
+        made.eval()
+        return made
 
     def parts(module: nnx.Module) -> Any:
         # Dropout holds random keys even where it does nothing; they are no parameters.
@@ -152,11 +245,13 @@ def adapt_nnx(
 
     graph, _, shapes = parts(nnx.eval_shape(lambda: create(jax.random.key(0))))
     keys = run_once(lambda key: parts(create(key))[1], jax.random.key(0))
+    example = nnx.merge(graph, keys, shapes)
+    _check_options(example.__call__, (None,), options, name=name)
 
     def forward(params: Params, images: Array) -> Array:
         state = jax.tree.map(lambda leaf: leaf, shapes)
         nnx.replace_by_pure_dict(state, params)
-        return nnx.merge(graph, keys, state)(images)
+        return nnx.merge(graph, keys, state)(images, **options)
 
     return adapt_function(
         forward,
@@ -164,7 +259,20 @@ def adapt_nnx(
         name=name,
         preprocessing=preprocessing,
         activations=activations,
+        layout=layout,
     )
+
+
+def _maker_of(module: Any, *, name: str) -> Callable[[Array], nnx.Module]:
+    if isinstance(module, nnx.Module):
+        return lambda key: module
+    if not callable(module):
+        raise InputError(
+            f"{name} was made of {_kind(module)}; expected an NNX module, its class, or a function of rngs "
+            "that makes it"
+        )
+    _check_options(module, (), {"rngs": None}, name=name)
+    return lambda key: module(rngs=nnx.Rngs(key))
 
 
 def nnx_params(module: nnx.Module) -> Params:
@@ -172,88 +280,20 @@ def nnx_params(module: nnx.Module) -> Params:
     return nnx.to_pure_dict(nnx.state(module, nnx.Not(nnx.RngState)))
 
 
-class _Function(NamedTuple):
-    """A classifier that is traced each time it is run."""
-
-    forward: Forward
-    activations: frozenset[str]
-
-    def __call__(self, params: Params, images: Array, visit: Visit) -> Array:
-        traced = jax.make_jaxpr(self.forward)(params, images)
-        inputs = jax.tree.leaves((params, images))
-        return evaluate(traced, inputs, names=self.activations, visit=visit)[0]
-
-
-class _Survey(NamedTuple):
-    """What a trace shows: the sites, the places of the calls that are sites, by number, and K."""
-
-    sites: tuple[Site, ...]
-    num_calls: int
-    places: dict[int, str]
-    num_classes: int
-
-
-def _survey(function: _Function, params: Params, preprocessing: Preprocessing, *, name: str) -> _Survey:
-    """Traces two batch sizes, which tell the batch axis from all others."""
-    two, three = (jax.ShapeDtypeStruct((batch, *preprocessing.shape), jnp.float32) for batch in (2, 3))
-    num_classes = _count_classes(jax.eval_shape(function.forward, params, two), name=name)
-    # What stays the same, such as a function of the weights, is none.
-    calls = _calls(function, params, two)
-    pairs = zip(calls, _calls(function, params, three), strict=True)
-    activations = {number: call for number, (call, other) in enumerate(pairs) if call != other}
-    if not activations:
+def _check_options(
+    call: Callable[..., Any], arguments: tuple[Any, ...], options: Mapping[str, Any], *, name: str
+) -> None:
+    """Options that a call does not take, and those that it needs, are a mistake."""
+    signature = inspect.signature(call)
+    try:
+        signature.bind(*arguments, **options)
+    except TypeError as error:
+        takes = list(signature.parameters)[len(arguments) :]
         raise InputError(
-            f"no activation was found in {name}; expected one of {', '.join(sorted(function.activations))}: "
-            "decorate your own with jax.jit and name it in activations, or write the target by hand "
-            "(docs/own-models.md)"
-        )
-    for place, shape in activations.values():
-        if len(shape) not in (2, 4) or shape[0] != 2:
-            raise InputError(
-                f"the activation {place!r} of {name} has shape {shape} for 2 images; expected [B, H, W, C] "
-                "or [B, C]: leave its name out of activations, or write the target by hand "
-                "(docs/own-models.md)"
-            )
-    places = dict(zip(activations, _short([place for place, _ in activations.values()]), strict=True))
-    sites = tuple(
-        Site(f"{position:03d}.{places[number]}", shape[-1], shape[1:3] if len(shape) == 4 else None)
-        for position, (number, (_, shape)) in enumerate(activations.items())
-    )
-    return _Survey(sites, len(calls), places, num_classes)
+            f"{name} is called with {', '.join(options) or 'no options'}: {error}; expected options among "
+            f"{', '.join(takes) or 'none'}: give them to the adapter, such as train=False"
+        ) from error
 
 
-def _calls(
-    function: _Function, params: Params, images: jax.ShapeDtypeStruct
-) -> list[tuple[str, tuple[int, ...]]]:
-    """Place and shape of every activation, in the order of the calls."""
-    calls = []
-
-    def visit(place: str, activation: Array) -> Array:
-        calls.append((place, activation.shape))
-        return activation
-
-    jax.eval_shape(lambda params, images: function(params, images, visit), params, images)
-    return calls
-
-
-def _count_classes(output: Any, *, name: str) -> int:
-    shape = getattr(output, "shape", None)
-    if shape is None or len(shape) != 2 or shape[0] != 2:
-        result = "no array" if shape is None else f"shape {shape}"
-        raise InputError(
-            f"{name} returned {result} for 2 images; expected logits [B, K]: choose them from its results "
-            "with adapt_function and a lambda"
-        )
-    return shape[1]
-
-
-def _short(places: list[str]) -> list[str]:
-    """Places without the module that contains them all, as dotted names.
-
-    >>> _short(["CNN/Block_0/relu", "CNN/relu"])
-    ['Block_0.relu', 'relu']
-    """
-    parts = [place.split("/") for place in places]
-    if all(len(part) > 1 and part[0] == parts[0][0] for part in parts):
-        parts = [part[1:] for part in parts]
-    return [".".join(part) for part in parts]
+def _kind(thing: Any) -> str:
+    return f"the class {thing.__name__}" if isinstance(thing, type) else f"a {type(thing).__name__}"

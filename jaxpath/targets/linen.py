@@ -15,7 +15,7 @@ from jax.typing import DTypeLike
 from jaxpath.compiling import read_once, run_once
 from jaxpath.gating import check_gates
 from jaxpath.layers import normalize
-from jaxpath.types import Gates, Given, InputError, Params, Preprocessing, Site, Target, TargetOutput
+from jaxpath.types import Gates, Given, InputError, Params, Preprocessing, Site, Target, TargetOutput, Tokens
 
 _RECORDS = "intermediates"
 """Linen's collection for what modules sow; it is no part of the parameters."""
@@ -146,10 +146,11 @@ def _find_sites(module: nn.Module, preprocessing: Preprocessing) -> tuple[Site, 
     """The sites that a module taps on an image of its own size, in forward order."""
     example = jax.ShapeDtypeStruct((1, *preprocessing.shape), jnp.float32)
     shapes = jax.eval_shape(lambda x: module.init_with_output(jax.random.key(0), x)[0][1], example)
-    return tuple(
-        Site(site, feature.shape[-1], feature.shape[1:3] if feature.ndim == 4 else None)
-        for site, feature in shapes.items()
-    )
+    return tuple(Site(site, feature.shape[-1], _spatial(feature.shape)) for site, feature in shapes.items())
+
+
+def _spatial(shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    return Tokens(shape[1]) if len(shape) == 3 else shape[1:-1] or None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

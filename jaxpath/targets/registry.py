@@ -69,6 +69,7 @@ def make_target(name: str, **options: Any) -> Target:
     if maker is None or (competitors > 1 and "competitors" not in inspect.signature(maker).parameters):
         raise InputError(
             f"there is no target named {name!r}; choose one of {', '.join(names())}, or one whose maker "
-            "takes competitors, with their number, such as resnet18_lwta4"
+            "takes competitors, with their number, such as resnet18_lwta4; one of your own is given as "
+            "--target package.module:function, or made by targets.adapt_function and its like"
         )
     return maker(**({"competitors": competitors} if competitors > 1 else {}), **options)

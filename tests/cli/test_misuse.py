@@ -43,7 +43,8 @@ def test_completion_is_printed_for_the_shell_and_knows_every_command(run):
     [
         (["explian"], "explian"),
         (["train", "mnist"], "mnist"),
-        (["explain", "a.png"], "--weights"),
+        (["explain", "a.png"], "--out"),
+        (["explain", "a.png", "--out", "out"], "--weights"),
         (["explain", "a.png", "--weigths", "w"], "weigths"),
     ],
     ids=" ".join,

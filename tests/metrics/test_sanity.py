@@ -140,3 +140,33 @@ def test_eight_devices_find_what_one_finds_at_a_density(make_explainer):
 def test_parameters_of_another_target_are_refused():
     with pytest.raises(InputError, match="tiny"):
         cascade(tiny.by_activation, params={**tiny.tiny_params(), "c": jnp.zeros((5, 3))})
+
+
+def constant_session():
+    params = tiny.tiny_params()
+    target = tiny.tiny_target()._replace(init=lambda key: params)
+    return tiny.tiny_session()._replace(target=target, params=params)
+
+
+def test_an_init_that_returns_the_trained_parameters_is_noticed():
+    with pytest.raises(InputError, match=r"4 of 5 arrays that .*'s init returns are the trained ones"):
+        metrics.cascading_randomization(constant_session(), tiny.method_of(by_weights), data())
+
+
+@pytest.mark.parametrize("reinitialise", ["permute", "resample"])
+def test_arrays_are_shuffled_or_drawn_from_where_there_is_no_init(reinitialise):
+    session = constant_session()
+    fresh = metrics.make_anew(session.target, session.params, seed=3, reinitialise=reinitialise)
+    for old, new in zip(jax.tree.leaves(session.params), jax.tree.leaves(fresh), strict=True):
+        assert new.shape == old.shape and set(new.ravel()) <= set(np.asarray(old).ravel())
+        if reinitialise == "permute":
+            np.testing.assert_array_equal(np.sort(new.ravel()), np.sort(np.asarray(old).ravel()))
+    stages = metrics.cascading_randomization(
+        session, tiny.method_of(by_weights), data(), reinitialise=reinitialise
+    )
+    assert stages[-1].share == 1 and stages[0].iou.mean() < 1
+
+
+def test_another_way_to_reinitialise_is_refused():
+    with pytest.raises(InputError, match="reinitialise is 'zero'; expected 'init', 'permute' or 'resample'"):
+        metrics.make_anew(tiny.tiny_target(), tiny.tiny_params(), seed=0, reinitialise="zero")

@@ -165,10 +165,6 @@ def test_devices_and_vmap_change_nothing(make):
     np.testing.assert_allclose(mapped.reshape(expected.shape), expected, atol=1e-5)
 
 
-def scanned(x):
-    return jax.lax.scan(lambda x, _: (nn.relu(x), None), x, length=2)[0]
-
-
 def awaited(x):
     return jax.lax.while_loop(lambda x: x.sum() < 0, lambda x: nn.relu(x) + 1, x)
 
@@ -188,15 +184,9 @@ derived.defvjp(lambda x: (derived(x), None), lambda _, gradient: (gradient,))
 @pytest.mark.parametrize(
     ("activation", "said"),
     [
-        (scanned, "inside a 'scan'"),
         (awaited, "inside a 'while'"),
         (chosen, "inside a 'cond'"),
         (derived, "inside a 'custom_vjp_call'"),
-        (
-            lambda x: nn.relu(x.reshape(x.shape[0], -1, 4)).reshape(x.shape),
-            r"shape \(2, 90, 4\) for 2 images",
-        ),
-        (lambda x: nn.relu(x.reshape(-1, 4)).reshape(x.shape), r"shape \(180, 4\) for 2 images"),
         (nn.softplus, "no activation was found in small; expected one of celu"),
     ],
 )
@@ -228,3 +218,52 @@ def test_an_adapted_classifier_is_not_trained_here():
     target = linen_cnn()
     with pytest.raises(InputError, match="train it with its own code"):
         target.train_apply(None, images(target), key=jax.random.key(0))
+
+
+class NeedsTrain(nnx.Module):
+    def __init__(self, *, rngs):
+        self.conv = nnx.Conv(1, 4, (3, 3), rngs=rngs)
+        self.head = nnx.Linear(4, 3, rngs=rngs)
+
+    def __call__(self, x, *, train):
+        return self.head(nnx.relu(self.conv(x)).mean((1, 2)))
+
+
+@pytest.mark.parametrize("way", ["class", "instance", "maker of it"])
+def test_an_nnx_module_may_be_a_class_an_instance_or_made_by_a_function(way):
+    trained = NnxCNN(rngs=nnx.Rngs(3))
+    module = {"class": NnxCNN, "instance": trained, "maker of it": lambda rngs: trained}[way]
+    target = targets.adapt_nnx(module, name="n", preprocessing=PREPROCESSING)
+    assert len(target.sites) == 3
+    params = target.init(jax.random.key(0))
+    if way != "class":
+        jax.tree.map(np.testing.assert_array_equal, params, targets.nnx_params(trained))
+    assert trained.dropout.deterministic is not True  # yours stays as it is
+
+
+def test_options_of_an_nnx_module_are_passed_on_and_checked():
+    target = targets.adapt_nnx(NeedsTrain, name="n", preprocessing=PREPROCESSING, train=False)
+    assert target.sites == (Site("000.relu", 4, (10, 9)),)
+    with pytest.raises(
+        InputError, match=r"no options: missing a required argument: 'train'; expected .* train"
+    ):
+        targets.adapt_nnx(NeedsTrain, name="n", preprocessing=PREPROCESSING)
+    with pytest.raises(
+        InputError, match="unexpected keyword argument 'training'; expected options among train"
+    ):
+        targets.adapt_nnx(NeedsTrain, name="n", preprocessing=PREPROCESSING, train=False, training=False)
+
+
+def test_a_linen_module_is_asked_for_its_options_and_all_of_its_variables():
+    with pytest.raises(
+        InputError, match="unexpected keyword argument 'training'; expected options among train"
+    ):
+        targets.adapt_linen(LinenCNN(), name="l", preprocessing=PREPROCESSING, training=False)
+    with pytest.raises(InputError, match="l was made of the class LinenCNN; expected a Linen module"):
+        targets.adapt_linen(LinenCNN, name="l", preprocessing=PREPROCESSING, train=False)
+    target = linen_cnn()
+    params = target.init(jax.random.key(0))
+    with pytest.raises(
+        InputError, match=r"lack params/.* the variables \{'params': ..., 'batch_stats': ...\}"
+    ):
+        target.apply(params["params"], images(target))

@@ -9,7 +9,7 @@ from jaxpath.metrics import Method
 from jaxpath.runs.architectures.options import TRAINED, ArchitectureComparison
 from jaxpath.runs.classifiers import train_classifier
 from jaxpath.runs.generators import train_generator
-from jaxpath.runs.nets import Net, load_net
+from jaxpath.runs.nets import Net, load_net, refuse_own_target
 from jaxpath.runs.run import Run, as_config, say
 from jaxpath.runs.study import Study, target_options
 from jaxpath.runs.weights_options import WeightsOptions
@@ -85,6 +85,7 @@ def make_models(options: ArchitectureComparison, source: data.Source) -> list[Mo
 
 def _open(name: str, weights: str | None, source: data.Source, options: ArchitectureComparison) -> Net:
     """A target with its weights, or without parameters if there are none yet."""
+    refuse_own_target(options.loading, why="architectures are compared by the names of the library's own")
     shape = target_options(source, image_size=options.image_size)
     dtype = options.generator.precision
     if weights is not None:

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 from tqdm import tqdm
 
-from jaxpath import data, metrics, report, targets
+from jaxpath import data, metrics, report
 from jaxpath.files import write_text
 from jaxpath.fills import References
 from jaxpath.metrics import Session, Watch
@@ -20,7 +20,7 @@ from jaxpath.runs.comparison.refutation import refutation_table
 from jaxpath.runs.comparison.scoring import Row, score
 from jaxpath.runs.comparison.tables import markdown, print_curves, write_csv
 from jaxpath.runs.comparison.timing import measure_times
-from jaxpath.runs.nets import Net, load_net, preprocessing_facts
+from jaxpath.runs.nets import Net, load_net, preprocessing_facts, weights_identity
 from jaxpath.runs.results import write_results
 from jaxpath.runs.run import Run, begin, say
 from jaxpath.runs.study import fit_data, open_session, target_options
@@ -35,7 +35,7 @@ def run_comparison(options: Comparison) -> dict[str, Row]:
     Raises:
         InputError: Data, weights or an explainer cannot be opened, or do not fit each other.
     """
-    run = begin(options, weights=targets.weights_hash(options.weights))
+    run = begin(options, weights=weights_identity(options.weights, options.loading))
     source = open_images(options)
     return compare_explainers(open_classifier(options, source), source, options, run=run)
 

@@ -49,7 +49,7 @@ class Comparison(Launch):
     """
 
     data: str
-    weights: str
+    weights: str | None = None
     out: Path = Path("runs/compare")
     model: str = "resnet18"
     num_classes: int | None = None

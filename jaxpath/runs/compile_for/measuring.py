@@ -1,6 +1,7 @@
 """From options to ``results.json``: what programs for accelerators cost by their compiler's own account."""
 
 import json
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -165,7 +166,7 @@ def _figures(
 def _float32_maps(work: Work, batch_size: int, costs: Costs) -> list[dict[str, Any]]:
     """Arrays in memory that are as large as a feature map and not in the type that was asked for."""
     sizes = {
-        batch_size * site.channels * site.spatial[0] * site.spatial[1]
+        batch_size * site.channels * math.prod(site.spatial)
         for site in work.target.sites
         if site.spatial is not None and min(site.spatial) > 2
     }

@@ -9,7 +9,7 @@ from jaxpath import lap, targets
 from jaxpath.runs.lap.options import PlugInOptions, ScoreOptions
 from jaxpath.runs.lap.reporting import report_lap
 from jaxpath.runs.lap.training import plug_in
-from jaxpath.runs.nets import Net, load_net, preprocessing_facts
+from jaxpath.runs.nets import Net, load_net, preprocessing_facts, refuse_own_target
 from jaxpath.runs.options import DataOptions
 from jaxpath.runs.run import begin
 from jaxpath.runs.study import make_study, open_data
@@ -49,6 +49,7 @@ def run_plug_in(options: PlugInRun) -> dict[str, Any]:
         The figures of ``results.json``.
     """
     options.score.check()
+    refuse_own_target(options.loading, why="attention replaces the poolings of the library's own networks")
     run = begin(options, weights=targets.weights_hash(options.weights))
     train, held_out = open_data(options, seed=options.seed)
     shape = {"num_classes": options.num_classes, "image_size": options.image_size}
