@@ -84,15 +84,14 @@ class Patches(NamedTuple):
 class Tokens(tuple[int, ...]):
     """(T,), the size of a site of T tokens, which also says which of them lie where in the image.
 
-    Args:
-        count: T.
+    Attributes:
         patches: The patches among them; None if that is unknown.
     """
 
     patches: Patches | None
 
     def __new__(cls, count: int, patches: Patches | None = None) -> "Tokens":
-        """See the class."""
+        """Of ``count`` tokens, T, among which are the ``patches``."""
         tokens = super().__new__(cls, (count,))
         tokens.patches = patches
         return tokens

@@ -124,9 +124,15 @@ def _make_target(
 
 
 def weights_identity(weights: str | None, options: WeightsOptions) -> str:
-    """What a run is known by: the hash of its weights, or the function that returns them."""
+    """What a run is known by: the hash of its weights, or the function that returns them.
+
+    Raises:
+        InputError: Neither is given, or the weights cannot be read.
+    """
     if weights is not None:
         return targets.weights_hash(weights)
+    if options.target is None:
+        raise InputError(NO_CLASSIFIER)
     return f"target {options.target}"
 
 

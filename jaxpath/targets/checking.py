@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array
 
 from jaxpath import markup
-from jaxpath.targets.linen import normalize
+from jaxpath.layers import normalize
 from jaxpath.types import InputError, Params, Site, Target, TargetOutput
 
 _CLOSE = 1e-4

@@ -103,14 +103,14 @@ class _Listing(NamedTuple):
 
     Attributes:
         jaxpr: The list.
-        params: Its inputs that are parameters, by their places.
+        params: Its inputs that are parameters, by their places; lists of arrays have one place.
         image: Its input that is the image.
         logits: Its result.
         sites: The values of the sites, by name.
     """
 
     jaxpr: Jaxpr
-    params: Mapping[Place, Var]
+    params: Mapping[Place, Any]
     image: Var
     logits: Var
     sites: Mapping[str, Var]
@@ -146,4 +146,6 @@ class _Listing(NamedTuple):
         for eqn in reversed(self.jaxpr.eqns):
             if not needed.isdisjoint(eqn.outvars):
                 needed.update(atom for atom in eqn.invars if not isinstance(atom, Literal))
-        return frozenset(place for place, variable in self.params.items() if variable in needed)
+        return frozenset(
+            place for place, found in self.params.items() if not needed.isdisjoint(jax.tree.leaves(found))
+        )

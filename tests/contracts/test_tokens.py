@@ -9,6 +9,7 @@ import pytest
 from flax import linen as nn
 
 from jaxpath import Preprocessing, data, devices, discover, explainers, flint, gencnp, metrics, targets
+from jaxpath.fills import ABLATIONS, Fill
 from jaxpath.pathways import flatten
 from jaxpath.types import Patches
 
@@ -110,6 +111,57 @@ def test_metrics_score_pathways_of_tokens():
     features = jax.jit(target.apply)(params, make_images()).features
     name = target.sites[0].name
     np.testing.assert_allclose(means[name], features[name].mean((0, 1)), rtol=1e-4, atol=1e-5)
+
+
+@cache
+def references():
+    """What the classifier makes of the four pictures; classes by hand, as it may predict one for all."""
+    found = metrics.make_references(session(), metrics.source_passes(session(), source()))
+    return found._replace(classes=np.array([0, 1, 0, 2]))
+
+
+def test_closed_tokens_hold_the_mean_of_their_channel_or_another_pictures_tokens():
+    target, params = make_target()
+    masks = {site.name: np.zeros((BATCH, site.channels), np.float32) for site in target.sites}
+    clean = jax.jit(target.apply)(params, make_images()).features
+    # Of the pictures of other classes each takes the one at its place, round and round.
+    others = [1, 2, 2, 0]
+
+    def closed(fill):
+        gates = fill.close(masks, np.array([0, 1, 2, 1]), np.arange(BATCH))
+        return jax.jit(target.apply)(params, make_images(), gates).features
+
+    for site in target.sites:
+        tokens = np.asarray(clean[site.name])
+        means = np.broadcast_to(tokens.mean((0, 1)), tokens.shape)
+        expected = {"zero": 0 * tokens, "mean": means, "interchange": tokens[others]}
+        for ablation in ABLATIONS:
+            held = closed(references().fill(ablation))[site.name]
+            np.testing.assert_allclose(held, expected[ablation], rtol=1e-3, atol=1e-5)
+        halfway = closed(references().fill("interchange", strength=0.5))[site.name]
+        np.testing.assert_allclose(halfway, (means + tokens[others]) / 2, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("granularity", ["channel", "unit"])
+def test_pathways_of_tokens_are_searched_and_scored_under_every_fill(granularity):
+    target, _ = make_target()
+    explain = explainers.make_contrastive(
+        target, density=0.5, granularity=granularity, references=references(), steps=4
+    )
+    records = metrics.explain_all(
+        session(), metrics.Method.of("contrastive", explain), metrics.source_passes(session(), source())
+    )
+    np.testing.assert_allclose(records.unit_density, 0.5)
+    everything = metrics.Method.of(
+        "all", explainers.make_random(target, density=1.0, granularity=granularity)
+    )
+    for ablation in ABLATIONS:
+        filled = session()._replace(fill=references().fill(ablation))
+        passes = metrics.source_passes(filled, source())
+        figures = metrics.evaluate_records(filled, metrics.explain_all(filled, everything, passes), passes)
+        # What is open is what it was, whatever closed neurons would hold.
+        assert (figures["fidelity"], figures["mdc"], figures["density"]) == (1.0, 0.0, 1.0)
+    assert references().fill("zero") == Fill()
 
 
 def test_dissection_keeps_the_class_token():

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import tiny_target as tiny
+from test_references import references, slow_fill
 
 from jaxpath import metrics
+from jaxpath.fills import ABLATIONS
 from jaxpath.metrics.class_transfer import draw_other_classes
 
 COUNT, UNREADABLE = 21, (2, 10)
@@ -20,26 +22,26 @@ def records():
     return metrics.explain_all(tiny.tiny_session(), tiny.method_of(tiny.by_activation), data())
 
 
-def predicted_under(records, masks):
-    """One image at a time, in NumPy."""
+def predicted_under(records, masks, owners, ablation):
+    """One image at a time, in NumPy; each is given the pathway of the class of ``owners``."""
     images = tiny.tiny_images(COUNT)[0].astype(np.float64)[records.indices]
-    params = tiny.tiny_params()
-    return np.array(
-        [
-            tiny.numpy_forward(params, image, tiny.split_channels(mask))[0].argmax()
-            for image, mask in zip(images, masks, strict=True)
-        ]
-    )
+    params, given, predicted = tiny.tiny_params(), references(), []
+    for image, mask, owner, index in zip(images, masks, owners, records.indices, strict=True):
+        fills = slow_fill(ablation, given, owner, index)
+        predicted.append(tiny.numpy_forward(params, image, tiny.split_channels(mask), fills)[0].argmax())
+    return np.array(predicted)
 
 
+@pytest.mark.parametrize("ablation", ABLATIONS)
 @pytest.mark.parametrize("num_devices", [1, 8])
-def test_figures_agree_with_one_image_at_a_time(records, num_devices):
+def test_figures_agree_with_one_image_at_a_time(records, num_devices, ablation):
     frequencies = metrics.source_frequencies(records, tiny.NUM_CLASSES)
-    result = metrics.class_transfer(tiny.tiny_session(num_devices), frequencies, records, data(), seed=3)
+    session = tiny.tiny_session(num_devices, fill=references().fill(ablation))
+    result = metrics.class_transfer(session, frequencies, records, data(), seed=3)
     majority = frequencies >= 0.5
-    own = predicted_under(records, majority[records.predicted])
+    own = predicted_under(records, majority[records.predicted], records.predicted, ablation)
     others = draw_other_classes(np.ones(3, bool), records.predicted, 3)
-    other = predicted_under(records, majority[others])
+    other = predicted_under(records, majority[others], others, ablation)
     assert result["transfer_fidelity"] == pytest.approx(np.mean(own == records.predicted))
     assert result["transfer_fidelity_other_class"] == pytest.approx(np.mean(other == records.predicted))
     assert result["transfer_density"] == pytest.approx(majority[records.predicted].mean())

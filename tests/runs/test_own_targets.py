@@ -1,5 +1,7 @@
 """A classifier of the user's own, opened by the name of a function."""
 
+import dataclasses
+import json
 import textwrap
 
 import jax
@@ -7,7 +9,8 @@ import numpy as np
 import pytest
 
 from jaxpath import runs, targets
-from jaxpath.runs import WeightsOptions, load_net, open_own_target
+from jaxpath.fills import ABLATIONS
+from jaxpath.runs import StoppingOptions, WeightsOptions, comparison, load_net, open_own_target
 from jaxpath.types import InputError
 
 SOURCE = """
@@ -29,6 +32,18 @@ def alone():
 
 def pair():
     target = alone()
+    return target, target.init(jax.random.key(1))
+
+class Digits(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        x = nn.relu(nn.Conv(4, (3, 3))(x))
+        x = nn.Conv(8, (2, 2), (2, 2))(x).reshape(len(x), -1, 8)
+        x = x + nn.Dense(8)(nn.gelu(nn.Dense(6)(x)))
+        return nn.Dense(10)(nn.relu(nn.Dense(5)(x.mean(1))))
+
+def digits():
+    target = targets.adapt_linen(Digits(), name="own_digits", preprocessing=preprocessing)
     return target, target.init(jax.random.key(1))
 
 def other():
@@ -98,5 +113,47 @@ def test_without_a_classifier_both_ways_are_named():
         load_net("resnet18", None)
 
 
-def test_a_run_without_weights_is_known_by_its_function(tmp_path):
+def test_a_run_without_weights_is_known_by_its_function():
     assert runs.weights_identity(None, WeightsOptions(target="a:b")) == "target a:b"
+
+
+def test_a_run_of_no_classifier_ends_before_its_folder_is_made(tmp_path):
+    with pytest.raises(InputError, match=r"give --weights, or --target package.module:function"):
+        runs.run_generator(runs.GeneratorRun(data="digits", model="resnet8", out=tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_a_map_tokens_and_a_dense_site_of_ones_own_are_learned_and_compared(module, tmp_path):
+    loading = WeightsOptions(target=f"{module}:digits")
+    early = StoppingOptions(stop_early=2, watch_share=0.1, look_every=5)
+    first = runs.GeneratorOptions(steps=12, batch_size=16, width=8, class_pathway_images=100, stopping=early)
+    second = dataclasses.replace(first, init_generator=str(tmp_path / "first"))
+    for name, options in (("first", first), ("second", second)):
+        out = tmp_path / name
+        run = runs.GeneratorRun(data="digits", model="resnet8", out=out, loading=loading, generator=options)
+        runs.run_generator(run)
+        results = json.loads((out / "results.json").read_text())
+        assert [look["step"] for look in results["looks"]][:2] == [5, 10]
+        assert {site.split(".")[1] for site in results["density_per_site"]} == {"relu", "gelu"}
+        assert results["transfer_images"] == results["num_images"]
+    compared = comparison.Comparison(
+        data="digits",
+        eval_split="test",
+        references_split="train",
+        out=tmp_path / "compared",
+        loading=loading,
+        images=16,
+        search_images=4,
+        ablation="all",
+        explainers=("random", "contrastive"),
+        generators=(f"gen:{tmp_path / 'second' / runs.GENERATOR}",),
+        densities=(0.2, 1.0),
+        timed_batches=(),
+        refine_steps=2,
+    )
+    rows = comparison.run_comparison(compared)
+    assert list(rows) == ["random", "contrastive", "gen", "gen, refined"]
+    for row in rows.values():
+        complete = row["curve"][1]
+        assert complete["worst_fidelity"] == 1 and set(complete["ablations"]) == set(ABLATIONS)

@@ -14,6 +14,8 @@ from jaxpath.types import InputError
 RESNET = targets.resnet8(num_classes=3, image_size=8, channels=1)
 VGG = targets.vgg11_bn(num_classes=3, image_size=32, hidden=4, pool_size=1)
 
+SHAPES = ((1, 4), (4, 5), (5, 3))
+
 
 def make_deit():
     module = DeiT(3, 8, 2, depth=2, patch=4)
@@ -72,6 +74,21 @@ def test_tokens_pass_every_site_of_a_transformer_by():
     with pytest.raises(InputError, match="no trunk to freeze; expected none"):
         targets.partition_at(deit, "trunk")
     assert keys_at(deit, targets.head_places(deit)) == {"head.weight", "head.bias"}
+
+
+def test_an_adapted_network_has_a_trunk_and_lists_of_arrays_are_one_part():
+    def forward(params, x):
+        for kernel in params["trunk"]["layers"]:
+            x = jax.nn.relu(x @ kernel)
+        return x.mean((1, 2)) @ params["head"]
+
+    def init(key):
+        first, second, head = (jax.random.normal(key, shape) for shape in SHAPES)
+        return {"trunk": {"layers": [first, second]}, "head": head}
+
+    target = targets.adapt_function(forward, init=init, name="net", preprocessing=RESNET.preprocessing)
+    partition = targets.partition_at(target, "trunk")
+    assert (partition.site, partition.frozen) == ("001.relu", {("trunk", "layers")})
 
 
 def test_parts_are_all_of_the_parameters_once():

@@ -7,7 +7,7 @@ import pytest
 from flax import linen as nn
 
 from jaxpath import Preprocessing, targets
-from jaxpath.types import Patches
+from jaxpath.types import FilledMask, Given, Patches
 
 PREPROCESSING = Preprocessing(None, (20, 32), (0.5,) * 3, (0.25,) * 3)
 IMAGES = np.random.default_rng(0).normal(size=(2, 20, 32, 3)).astype(np.float32)
@@ -94,6 +94,21 @@ def test_channels_that_come_first_are_found(forward, layout):
     np.testing.assert_allclose(
         clean.features["000.relu"], relu(first).transpose(0, 2, 3, 1), rtol=1e-4, atol=1e-5
     )
+
+
+@pytest.mark.parametrize("forward", [channels_first, vectorised], ids=["batched", "vmap"])
+def test_what_is_put_in_the_place_of_channels_that_come_first_is_gone_on_with(forward):
+    target = adapt(forward, FIRST)
+    params = target.init(jax.random.key(1))
+    clean = target.apply(params, IMAGES)
+    for site in target.sites:
+        # Everything passes both sites: with the other picture's activation it is the other picture.
+        other = clean.features[site.name][::-1]
+        closed = np.zeros((2, site.channels), np.float32)
+        for gate in (Given(other), FilledMask(closed, other)):
+            entered = target.apply(params, IMAGES, {site.name: gate})
+            np.testing.assert_allclose(entered.logits, clean.logits[::-1], rtol=1e-4, atol=1e-5)
+            np.testing.assert_array_equal(entered.features[site.name], other)
 
 
 def test_a_square_image_and_as_many_channels_as_pixels_do_not_confuse():

@@ -16,7 +16,7 @@ class Comparison(Launch):
 
     Attributes:
         data: digits, npz:FILE, folder:PATH, tar:FILE, tfds:NAME, or a path alone.
-        weights: The target's weights: .safetensors, .pth, or hf://owner/name.
+        weights: The target's weights: .safetensors, .pth, or hf://owner/name; None takes those of --target.
         out: Folder of the results.
         model: Name of the target.
         num_classes: Classes of the target; None takes those of the data.
