@@ -9,7 +9,7 @@ import shlex
 import subprocess
 import unittest.mock
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -77,8 +77,8 @@ def finished_demo(tmp_path_factory) -> Path:
     targets.save_weights(target, params, folder / "runs" / "digits" / "target" / "weights.safetensors")
     generator = gencnp.Generator(target.sites, target.num_classes, width=8, grid=1)
     images = jax.ShapeDtypeStruct((1, 8, 8, 1), "uint8")
-    clean = jax.eval_shape(target.apply, shapes, images)
-    weights = drawn(jax.eval_shape(generator.init, jax.random.key(1), clean))
+    _, reading = jax.eval_shape(partial(gencnp.read, target), shapes, images)
+    weights = drawn(jax.eval_shape(generator.init, jax.random.key(1), reading))
     gencnp.save_generator(
         generator,
         weights,

@@ -5,6 +5,7 @@ from jaxpath.gencnp.daq import daq, straight_through
 from jaxpath.gencnp.explainer import make_gencnp
 from jaxpath.gencnp.files import knows_its_classifier, load_generator, save_generator
 from jaxpath.gencnp.generator import Generator, GeneratorOutput
+from jaxpath.gencnp.reading import Reading, read
 from jaxpath.gencnp.objective import ObjectiveOptions, init_sparsity, make_objective
 from jaxpath.gencnp.warm_start import WarmStart, begin_with
 
@@ -17,6 +18,7 @@ __all__ = [
     "GeneratorOutput",
     "ObjectiveOptions",
     "Priced",
+    "Reading",
     "Sparsity",
     "WarmStart",
     "begin_with",
@@ -26,6 +28,7 @@ __all__ = [
     "load_generator",
     "make_gencnp",
     "make_objective",
+    "read",
     "save_generator",
     "straight_through",
 ]

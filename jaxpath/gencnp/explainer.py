@@ -7,6 +7,7 @@ from jax import Array, lax
 from jaxpath import losses
 from jaxpath.gencnp.daq import open_neurons
 from jaxpath.gencnp.generator import Generator, generate
+from jaxpath.gencnp.reading import read
 from jaxpath.pathways import flatten, open_first, ranks, unflatten
 from jaxpath.types import Explainer, Params, Pathway, Target
 
@@ -34,8 +35,8 @@ def make_gencnp(
 
     def explain(params: Params, images: Array, labels: Array, *, key: Array) -> Pathway:
         del labels, key
-        clean = target.apply(params, images)
-        logits = generate(generator, generator_params, clean).logits
+        clean, reading = read(target, params, images)
+        logits = generate(generator, generator_params, reading).logits
         scores = {site: jax.nn.sigmoid(value) for site, value in logits.items()}
         if density is None and not generator.cuts:
             return Pathway(scores, {site: open_neurons(value) for site, value in scores.items()})

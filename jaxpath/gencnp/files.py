@@ -21,7 +21,7 @@ from jaxpath.types import InputError, Params, Target
 
 _KIND = "generator"
 
-_LAYOUT = 2
+_LAYOUT = 3
 """How parameters are named and stacked; files of the first layout do not say."""
 
 

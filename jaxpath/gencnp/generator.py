@@ -15,10 +15,11 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import Array
 
+from jaxpath.gencnp.reading import Reading
 from jaxpath.gencnp.recursion import recurse, site_weights
-from jaxpath.layers import Dense, Embed, adaptive_average_pool, patches
+from jaxpath.layers import Dense, adaptive_average_pool, patches
 from jaxpath.places import as_map
-from jaxpath.types import Params, Site, TargetOutput
+from jaxpath.types import Params, Site
 
 
 class GeneratorOutput(NamedTuple):
@@ -66,8 +67,9 @@ class Generator(nn.Module):
         distill: Condense all embeddings into z; otherwise z is the deepest embedding.
         decoder_sees: What a decoder adds to its recursion: the site's own embedding and z ("both"),
             z alone ("distilled") or the embedding alone ("embedding").
-        class_conditional: Tell the decoders which class it is whose pathway they predict, by an embedding
-            added to z: our choice. They need not guess then what the target itself knows exactly.
+        class_conditional: Tell the decoders which class it is whose pathway they predict, by the target's
+            evidence for it (see :func:`~jaxpath.gencnp.read`) added to z: our choice. They need not guess
+            then what the target itself knows exactly.
         modulate: Let a decoder weigh the channels' mean activations: score = b + v.h + (u.h) a, our
             choice. A class-dependent weight on what the image excites is the form of a Taylor score.
         granularity: "channel" or "unit".
@@ -90,9 +92,9 @@ class Generator(nn.Module):
     dtype: Any = jnp.float32
 
     @nn.compact
-    def __call__(self, clean: TargetOutput) -> GeneratorOutput:
+    def __call__(self, reading: Reading) -> GeneratorOutput:
         """Scores the neurons of a batch, given what the target says of it without gates."""
-        features = [as_map(clean.features[site.name], site) for site in self.sites]
+        features = [as_map(reading.features[site.name], site) for site in self.sites]
         groups = _group(features, self.grid)
         embeddings = self._embed(groups)
         z = embeddings[-1]
@@ -100,13 +102,16 @@ class Generator(nn.Module):
             z = nn.relu(self._dense("distill_hidden", jnp.concatenate(list(embeddings), axis=-1)))
             z = nn.LayerNorm(dtype=self.dtype, name="distill_norm")(self._dense("distill", z))
         class_logits = Dense(self.num_classes, dtype=self.dtype, name="class_head")(z)
+        evidence = _relative(reading.evidence)
         if self.class_conditional:
-            z = z + Embed(self.num_classes, self.width, dtype=self.dtype, name="class_embedding")(
-                clean.logits.argmax(axis=-1)
-            )
+            z = z + self._dense("class_evidence", evidence)
         logits = self._score(self._decode(z, embeddings), groups, features)
+        if self.class_conditional and self.granularity == "channel":
+            # The last site's channels begin in the order of a signed Taylor score.
+            gain = self.param("evidence_gain", nn.initializers.ones, ())
+            logits[-1] = logits[-1] + gain * evidence
         named = {
-            site.name: value if value.ndim == 2 else value.reshape(clean.features[site.name].shape)
+            site.name: value if value.ndim == 2 else value.reshape(reading.features[site.name].shape)
             for site, value in zip(self.sites, logits, strict=True)
         }
         return GeneratorOutput(named, class_logits.astype(jnp.float32))
@@ -157,9 +162,14 @@ class Generator(nn.Module):
         return _by_site(groups, by_group)
 
 
-def generate(generator: Generator, params: Params, clean: TargetOutput) -> GeneratorOutput:
+def generate(generator: Generator, params: Params, reading: Reading) -> GeneratorOutput:
     """What ``generator`` says of a batch, given what the target says of it without gates."""
-    return cast(GeneratorOutput, generator.apply(params, clean))
+    return cast(GeneratorOutput, generator.apply(params, reading))
+
+
+def _relative(values: Array) -> Array:
+    """Rows of [B, C] over their mean magnitude."""
+    return values / (jnp.abs(values).mean(axis=-1, keepdims=True) + 1e-6)
 
 
 def pool(feature: Array, grid: int) -> Array:
@@ -225,8 +235,7 @@ class _Scorer(nn.Module):
             name="score",
         )(state)
         if self.modulate:
-            activity = pooled.mean(axis=(1, 2))
-            activity = activity / (activity.mean(axis=-1, keepdims=True) + 1e-6)
+            activity = _relative(pooled.mean(axis=(1, 2)))
             # Zero at the start: the scores begin as the plain ones.
             gain = Dense(pooled.shape[-1], dtype=self.dtype, kernel_init=nn.initializers.zeros, name="gain")
             score = score + gain(state) * activity

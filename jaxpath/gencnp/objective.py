@@ -16,6 +16,7 @@ from jaxpath import losses
 from jaxpath.gencnp.aims import Aim, Cut, Faithfulness, Sparsity, require
 from jaxpath.gencnp.daq import daq, straight_through
 from jaxpath.gencnp.generator import Generator, generate
+from jaxpath.gencnp.reading import read
 from jaxpath.pathways import flatten, unflatten
 from jaxpath.types import Batch, Gates, InputError, Mean, Objective, Params, Target, TargetOutput
 
@@ -85,10 +86,10 @@ def make_objective(target: Target, generator: Generator, options: ObjectiveOptio
         images = batch["image"]
         # One clean forward serves teacher and generator; no gradient flows through it.
         with jax.named_scope("clean"):
-            clean = lax.stop_gradient(target.apply(frozen, images))
+            clean, reading = lax.stop_gradient(read(target, frozen, images))
         predicted = clean.logits.argmax(axis=-1)
         with jax.named_scope("generate"):
-            output = generate(generator, params, clean)
+            output = generate(generator, params, reading)
         logits = flatten(output.logits, target.sites)  # [b, N]
         cut = aim.cut(logits, keys, extra)
         masks = quantize(jax.nn.sigmoid(logits - cut.thresholds[:, None]))

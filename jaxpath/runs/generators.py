@@ -208,6 +208,6 @@ def init_generator(generator: gencnp.Generator, target: Target, params: Params, 
     shape = (1, *target.preprocessing.shape)
 
     def init(key, params):
-        return generator.init(key, target.apply(params, jnp.zeros(shape, jnp.uint8)))
+        return generator.init(key, gencnp.read(target, params, jnp.zeros(shape, jnp.uint8))[1])
 
     return run_once(init, jax.random.key(seed), params)

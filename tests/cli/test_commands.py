@@ -195,9 +195,9 @@ def test_a_generator_for_another_classifier_is_refused(run, common, pictures, ma
     targets.save_weights(target, target.init(jax.random.key(9)), other)
     generator = gencnp.Generator(target.sites, target.num_classes, width=8, grid=1)
     params = targets.load_weights(target, weights)
-    clean = target.apply(params, np.zeros((1, 8, 8, 1), np.uint8))
+    _, reading = gencnp.read(target, params, np.zeros((1, 8, 8, 1), np.uint8))
     path = tmp_path / "generator.safetensors"
-    made = jax.jit(generator.init)(jax.random.key(1), clean)
+    made = jax.jit(generator.init)(jax.random.key(1), reading)
     gencnp.save_generator(generator, made, target, path, target_params=params)
     asked = ("explain", pictures / "b.png", "--generator", path, "--out", tmp_path / "out")
     status, _, error = run(*asked, "--weights", other)

@@ -73,8 +73,8 @@ def test_every_explainer_lowers(name):
         return explainer(params, images, labels, key=jax.random.key(0)).masks
 
     generator = gencnp.Generator(target.sites, target.num_classes, width=8)
-    clean = jax.eval_shape(target.apply, params, images)
-    weights = jax.eval_shape(generator.init, jax.random.key(0), clean) if name == "gencnp" else {}
+    _, reading = jax.eval_shape(partial(gencnp.read, target), params, images)
+    weights = jax.eval_shape(generator.init, jax.random.key(0), reading) if name == "gencnp" else {}
     check(explain, params, images, labels, weights)
 
 

@@ -29,15 +29,15 @@ def make_target():
 
 
 @cache
-def clean():
-    """What it says of the images."""
+def reading():
+    """What a generator reads of the images."""
     target, params = make_target()
-    return jax.jit(target.apply)(params, make_images())
+    return jax.jit(partial(gencnp.read, target))(params, make_images())[1]
 
 
 def make_gencnp(target, *, density, granularity):
     generator = gencnp.Generator(target.sites, NUM_CLASSES, width=8, grid=2, granularity=granularity)
-    weights = jax.jit(generator.init)(jax.random.key(1), clean())
+    weights = jax.jit(generator.init)(jax.random.key(1), reading())
     return gencnp.make_gencnp(target, generator, weights, density=density)
 
 
@@ -73,7 +73,7 @@ def explain(name, granularity="channel", *, density=0.5, images=None, labels=(0,
 @each_granularity
 def test_scores_and_masks_have_the_shapes_of_their_granularity(name, granularity):
     target, _ = make_target()
-    features = clean().features
+    features = reading().features
     pathway = explain(name, granularity)
     for site in target.sites:
         shape = features[site.name].shape if granularity == "unit" else (BATCH, site.channels)
@@ -137,7 +137,7 @@ def test_the_class_to_explain_matters_and_class_0_is_one_like_any_other(name):
 @pytest.mark.parametrize("name", ["taylor", "integrated_gradients", "greedy", "activation"])
 def test_dead_channels_have_the_lowest_scores(name):
     target, _ = make_target()
-    features = clean().features
+    features = reading().features
     dead = np.concatenate([np.asarray(features[s.name]).max(axis=(1, 2)) <= 0 for s in target.sites], axis=1)
     scores = np.asarray(flatten(explain(name).scores, target.sites))
     assert dead[:, :2].all()

@@ -1,6 +1,6 @@
 """Everything that explains maps explains tokens [B, T, C] as well: gates, baselines, metrics, systems."""
 
-from functools import cache
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -81,8 +81,8 @@ def test_a_generator_learns_and_comes_back_from_its_file(tmp_path, granularity):
 
     target, params = make_target()
     generator = gencnp.Generator(target.sites, NUM_CLASSES, width=8, grid=2, granularity=granularity)
-    clean = jax.jit(target.apply)(params, make_images())
-    weights = jax.jit(generator.init)(jax.random.key(1), clean)
+    _, reading = jax.jit(partial(gencnp.read, target))(params, make_images())
+    weights = jax.jit(generator.init)(jax.random.key(1), reading)
     options = gencnp.ObjectiveOptions(gencnp.Faithfulness(0.1))
     optimizer, mesh = optax.adamw(1e-3), devices.make_mesh(jax.devices()[:1])
     state = training.create_state(

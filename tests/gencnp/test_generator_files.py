@@ -17,8 +17,8 @@ PARAMS = TARGET.init(jax.random.key(0))
 def saved(path, **options):
     generator = gencnp.Generator(TARGET.sites, TARGET.num_classes, width=8, grid=2, **options)
     images = np.zeros((1, 4, 4, CHANNELS), np.float32)
-    clean = TARGET.apply(PARAMS, images)
-    params = jax.jit(generator.init)(jax.random.key(1), clean)
+    _, reading = gencnp.read(TARGET, PARAMS, images)
+    params = jax.jit(generator.init)(jax.random.key(1), reading)
     gencnp.save_generator(generator, params, TARGET, path, target_params=PARAMS)
     return generator, params
 
@@ -57,7 +57,7 @@ def test_a_file_of_another_layout_is_refused_before_its_arrays_are_used(tmp_path
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     del header["layout"], header["checksum"]
     save_file(arrays, path, metadata={"jaxpath.generator": json.dumps(header)})
-    with pytest.raises(InputError, match=r"has layout 1 of parameters, .* reads layout 2"):
+    with pytest.raises(InputError, match=r"has layout 1 of parameters, .* reads layout 3"):
         gencnp.load_generator(path, TARGET)
 
 

@@ -19,6 +19,7 @@ from jaxpath.gencnp import (
     init_sparsity,
     make_gencnp,
     make_objective,
+    read,
 )
 from jaxpath.gencnp.objective import rematerialized
 from jaxpath.pathways import flatten, iou, threshold_for
@@ -33,7 +34,7 @@ APPLY = jax.jit(TARGET.apply)
 def make_generator(**options):
     generator = Generator(TARGET.sites, TARGET.num_classes, width=32, **options)
     images, _ = planted_images(np.random.default_rng(0), 2)
-    return generator, jax.jit(generator.init)(jax.random.key(1), APPLY(FROZEN, images))
+    return generator, jax.jit(generator.init)(jax.random.key(1), read(TARGET, FROZEN, images)[1])
 
 
 @partial(jax.jit, static_argnums=0)

@@ -30,11 +30,7 @@ def test_a_generator_for_other_classes_takes_all_but_what_has_one_row_per_class(
     path, weights = written
     _, _, drawn = make(targets.resnet8(num_classes=5, image_size=8, channels=1), seed=1)
     start = gencnp.begin_with(path, drawn)
-    assert set(start.drawn) == {
-        "params/class_embedding/embedding",
-        "params/class_head/bias",
-        "params/class_head/kernel",
-    }
+    assert set(start.drawn) == {"params/class_head/bias", "params/class_head/kernel"}
     old, new, result = (flatten_dict(tree, sep="/") for tree in (weights, drawn, start.params))
     assert set(start.taken) | set(start.drawn) == set(new) == set(result)
     for name, array in result.items():
@@ -46,7 +42,7 @@ def test_another_network_takes_what_maps_of_the_same_shape_share(written):
     _, _, drawn = make(targets.resnet20(num_classes=3, image_size=8, channels=1), seed=1)
     start = gencnp.begin_with(path, drawn)
     # Of the recursions and the scorers there are as many as sites.
-    assert {"params/class_head/kernel", "params/class_embedding/embedding"} <= set(start.taken)
+    assert {"params/class_head/kernel", "params/class_evidence/kernel"} <= set(start.taken)
     assert all(not name.startswith("params/score") for name in start.taken)
 
 
