@@ -21,7 +21,6 @@ from jaxpath.windows import Pads, patches
 __all__ = [
     "Conv",
     "Dense",
-    "Embed",
     "adaptive_average_pool",
     "conv_general_dilated",
     "max_pool",
@@ -117,16 +116,6 @@ class Dense(nn.Dense):
     def __call__(self, inputs: Array) -> Array:
         """[..., C] -> [..., D]."""
         return super().__call__(inputs).astype(self.dtype or inputs.dtype)
-
-
-class Embed(nn.Embed):
-    """A :class:`flax.linen.Embed` whose gradient is added up in the table's own type."""
-
-    promote_dtype: Any = lambda table, **_: (table,)
-
-    def __call__(self, inputs: Array) -> Array:
-        """Indices [...] -> rows [..., D]."""
-        return super().__call__(inputs).astype(self.dtype or self.param_dtype)
 
 
 @jax.custom_jvp

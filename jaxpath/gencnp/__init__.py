@@ -5,8 +5,8 @@ from jaxpath.gencnp.daq import daq, straight_through
 from jaxpath.gencnp.explainer import make_gencnp
 from jaxpath.gencnp.files import knows_its_classifier, load_generator, save_generator
 from jaxpath.gencnp.generator import Generator, GeneratorOutput
-from jaxpath.gencnp.reading import Reading, read
 from jaxpath.gencnp.objective import ObjectiveOptions, init_sparsity, make_objective
+from jaxpath.gencnp.reading import Reading, read
 from jaxpath.gencnp.warm_start import WarmStart, begin_with
 
 __all__ = [

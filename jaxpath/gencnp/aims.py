@@ -51,11 +51,15 @@ class Cut(NamedTuple):
 class Priced:
     """What :class:`Faithfulness` and :class:`FixedWeight` share: distillation, and a price of openness.
 
-    The whole prediction has to stay, T^2 KL(H(x) || H(x; m)), and a pathway must not add evidence for its
-    class to an image of another one, max(0, log p(x'; m)_k - log p(x')_k).
+    The whole prediction has to stay, T^2 KL(H(x) || H(x; m)), or a share of that is replaced by the class
+    having to stay, -log p(x; m)_k. A pathway must not add evidence for its class to an image of another one,
+    max(0, log p(x'; m)_k - log p(x')_k).
 
     Attributes:
         temperature: T of the distillation.
+        decision_share: Weight of -log p(x; m)_k; that of the distillation is 1 minus it. A sparse pathway
+            cannot keep how a thousand classes are ordered, and an image whose first two are close loses its
+            class for the sake of the others.
         random_density_share: Share of the images whose mask is cut at a random density instead of at score
             0.5: the scores then rank well at every density, not at one.
         min_density: Smallest random density; half of them are uniform up to 1, half log-uniform, since the
@@ -66,11 +70,14 @@ class Priced:
     """
 
     temperature: float = 1.0
+    decision_share: float = 0.0
     random_density_share: float = 0.5
     min_density: float = 0.02
 
     def __post_init__(self) -> None:
         require(self.temperature > 0, "temperature", self.temperature, "above 0")
+        decision = self.decision_share
+        require(0 <= decision <= 1, "decision_share", decision, "a weight from 0 to 1")
         share = self.random_density_share
         require(0 <= share <= 1, "random_density_share", share, "a share of the images from 0 to 1")
         require(0 < self.min_density <= 1, "min_density", self.min_density, "a density above 0, at most 1")
@@ -96,9 +103,11 @@ class Priced:
 
     def prediction_losses(self, clean: Array, masked: Array, classes: Array) -> tuple[Array, Array]:
         """What the masked prediction costs, and KL(clean || masked): logits [b, K] -> [b] and [b]."""
-        del classes
         divergence = losses.kl_divergence(clean, masked, temperature=self.temperature)
-        return divergence, divergence
+        if self.decision_share == 0:
+            return divergence, divergence
+        decision = losses.cross_entropy(masked, classes)
+        return divergence + self.decision_share * (decision - divergence), divergence
 
     def leakage_loss(self, clean: Array, crossed: Array, classes: Array) -> Array:
         """Evidence that pathways create for their ``classes`` in other images, [b].

@@ -65,10 +65,10 @@ def make_objective(target: Target, generator: Generator, options: ObjectiveOptio
     Per image x, with H the target, p its softmax, k the predicted class, c the class head, m the mask, d its
     density, and x' an image of another class:
 
-        T^2 KL(H(x) || H(x; m)) + weight * d + class_weight * KL(H(x) || c(x))
+        (1 - s) T^2 KL(H(x) || H(x; m)) - s log p(x; m)_k + weight * d + class_weight * KL(H(x) || c(x))
             + leakage_weight * max(0, log p(x'; m)_k - log p(x')_k)
 
-    and with a budget, where d is given and only the class has to stay:
+    with s the share of the decision;and with a budget, where d is given and only the class has to stay:
 
         -log p(x; m)_k + class_weight * KL(H(x) || c(x)) - leakage_weight * log(1 - p(x'; m)_k)
 

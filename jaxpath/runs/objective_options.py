@@ -6,7 +6,7 @@ from typing import Any, Literal
 from jaxpath.gencnp import Aim, Budget, Faithfulness, FixedWeight, ObjectiveOptions
 from jaxpath.types import InputError
 
-_PRICED = {name: name for name in ("temperature", "random_density_share", "min_density")}
+_PRICED = {name: name for name in ("temperature", "decision_share", "random_density_share", "min_density")}
 _OPTIONS: dict[type[Aim], dict[str, str]] = {
     Faithfulness: {"nats": "faithfulness", "initial_weight": "sparsity_weight", "dual_rate": "dual_rate"}
     | _PRICED,
@@ -40,6 +40,8 @@ class ObjectiveFlags:
             it, and must keep the predicted class.
         budget_steps: Steps over which the budget falls from 1, by default 600.
         temperature: T of the distillation, by default 1; not with a budget.
+        decision_share: Weight of -log p(x; m) of the predicted class beside the distillation, which keeps the
+            rest, by default 0; not with a budget.
         random_density_share: Share of the images whose mask is cut at a random density instead of at score
             0.5, by default 0.5; not with a budget.
         min_density: Smallest random density, by default 0.02; not with a budget.
@@ -58,6 +60,7 @@ class ObjectiveFlags:
     budget: float | None = None
     budget_steps: int | None = None
     temperature: float | None = None
+    decision_share: float | None = None
     random_density_share: float | None = None
     min_density: float | None = None
     class_weight: float = 1.0

@@ -216,6 +216,7 @@ def test_under_a_budget_the_class_has_to_stay_and_the_neighbour_has_to_lose_it()
         (partial(FixedWeight, -1.0), "sparsity weight is -1.0"),
         (partial(FixedWeight, warmup_steps=-1), "warmup_steps is -1"),
         (partial(FixedWeight, temperature=0.0), "temperature is 0.0; expected above 0"),
+        (partial(Faithfulness, decision_share=-0.1), "decision_share is -0.1; expected a weight from 0 to 1"),
         (partial(Faithfulness, random_density_share=1.2), "from 0 to 1"),
         (partial(Faithfulness, min_density=0.0), "min_density is 0.0"),
         (partial(ObjectiveOptions, leakage_weight=-1.0), "leakage_weight is -1.0"),
@@ -295,3 +296,15 @@ def test_the_threshold_moves_with_the_two_logits_beside_it():
     # Two logits of the second image tie below the threshold and share what one would get.
     expected = [[0, 0, 0.5, 0.5], [0.25, 0.5, 0.25, 0]]
     np.testing.assert_allclose(pull(jnp.ones(2))[0], expected)
+
+
+def test_a_share_of_the_decision_replaces_that_much_of_the_distillation():
+    rng = np.random.default_rng(5)
+    clean, masked = rng.normal(size=(2, 6, 4)).astype(np.float32)
+    classes = clean.argmax(axis=1)
+    p, q = (np.exp(z) / np.exp(z).sum(axis=1, keepdims=True) for z in (clean, masked))
+    divergence = (p * np.log(p / q)).sum(axis=1)
+    decision = -np.log(q[np.arange(6), classes])
+    loss, kl = Faithfulness(decision_share=0.25).prediction_losses(clean, masked, jnp.asarray(classes))
+    np.testing.assert_allclose(loss, 0.75 * divergence + 0.25 * decision, rtol=1e-4)
+    np.testing.assert_allclose(kl, divergence, rtol=1e-4)

@@ -33,6 +33,7 @@ def test_without_options_it_is_the_default_of_the_library():
     [
         ("--faithfulness 0.1", Faithfulness(0.1)),
         ("--sparsity-weight 2 --dual-rate 0.2", Faithfulness(initial_weight=2.0, dual_rate=0.2)),
+        ("--decision-share 0.5", Faithfulness(decision_share=0.5)),
         ("--random-density-share 0", Faithfulness(random_density_share=0.0)),
         ("--faithfulness None", FixedWeight()),
         ("--faithfulness None --sparsity-weight 0.5", FixedWeight(0.5)),

@@ -5,7 +5,7 @@ r"""The training step of a generator in plain PyTorch, a program of its own.
 ``start_torch`` starts it, hands over the weights, the generator's start and a batch of images, and asks for
 one call at a time, so that both take turns on the machine. It needs PyTorch and NumPy only, and imports
 nothing of jaxpath. Written as a PyTorch user would for speed: channels-last memory, fused AdamW, frozen
-weights without gradients, the clean forward without a graph and shared by teacher and generator.
+weights without gradients, the clean forward shared by teacher and generator.
 
 Requests are lines on stdin, answers lines on stdout: ``step``, ``floor`` or ``forward`` gives the
 milliseconds of one call, ``check`` takes a step and gives its loss and the norm of its gradient.
@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Weights = dict[str, Tensor]
-Gates = Sequence[Tensor] | None
+Gates = Sequence[Tensor | None] | None
 
 
 class Taps:
@@ -35,8 +35,9 @@ class Taps:
         self.features: list[Tensor] = []
 
     def __call__(self, activation: Tensor) -> Tensor:
-        if self.gates is not None:
-            gate = self.gates[len(self.features)].to(activation.dtype)
+        gate = None if self.gates is None else self.gates[len(self.features)]
+        if gate is not None:
+            gate = gate.to(activation.dtype)
             activation = activation * (gate[:, :, None, None] if activation.ndim == 4 else gate)
         self.features.append(activation)
         return activation
@@ -115,7 +116,7 @@ def vgg(weights: Weights, x: Tensor, gates: Gates = None) -> tuple[Tensor, list[
 
 
 def generate(
-    params: Weights, features: Sequence[Tensor], classes: Tensor, grid: int
+    params: Weights, features: Sequence[Tensor], evidence: Tensor, grid: int
 ) -> tuple[list[Tensor], Tensor]:
     """The complete generator at channel granularity: score logits of every site, class logits."""
     pooled = [pool(f, grid) for f in features]
@@ -130,17 +131,17 @@ def generate(
     z = F.relu(_dense(params, "distill_hidden", torch.cat(embeddings, dim=1)))
     z = _layer_norm(params, "distill_norm", _dense(params, "distill", z))
     scores = []
-    state = z + params["class_embedding/embedding"][classes]
+    evidence = _relative(evidence)
+    state = z + _dense(params, "class_evidence", evidence)
     for i in reversed(range(len(features))):
         mixed = F.relu(
             _dense(params, f"decode_recursion/{i}/dense", torch.cat([state, embeddings[i]], dim=1))
         )
         state = _layer_norm(params, f"decode_recursion/{i}/norm", mixed) + state
-        activity = pooled[i].mean(dim=(2, 3))
-        activity = activity / (activity.mean(dim=1, keepdim=True) + 1e-6)
         gain = _dense(params, f"score/{i}/gain", state)
-        score = _dense(params, f"score/{i}/score", state) + gain * activity
+        score = _dense(params, f"score/{i}/score", state) + gain * _relative(pooled[i].mean(dim=(2, 3)))
         scores.append(score.float())
+    scores[0] = scores[0] + params["evidence_gain"] * evidence
     return scores[::-1], _dense(params, "class_head", z).float()
 
 
@@ -175,6 +176,10 @@ def by_site(stacked: Weights, features: Sequence[Tensor], grid: int) -> Weights:
 
 def _dense(params: Weights, name: str, x: Tensor) -> Tensor:
     return F.linear(x, params[f"{name}/kernel"], params[f"{name}/bias"])
+
+
+def _relative(values: Tensor) -> Tensor:
+    return values / (values.abs().mean(dim=1, keepdim=True) + 1e-6)
 
 
 def _layer_norm(params: Weights, name: str, x: Tensor) -> Tensor:
@@ -246,10 +251,13 @@ class Trainer:
         return loss.detach(), norm
 
     def _losses(self) -> tuple[Tensor, Tensor, Tensor]:
-        with torch.no_grad():
-            clean, features = self.network(self.weights, self.images)
+        # Only what lies behind the last activation is recorded for a gradient.
+        last = self.open[-1].clone().requires_grad_()
+        clean, features = self.network(self.weights, self.images, [*[None] * len(self.open[:-1]), last])
+        (evidence,) = torch.autograd.grad(clean.max(dim=1).values.sum(), last)
+        clean, features = clean.detach(), [feature.detach() for feature in features]
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            scores, guessed = generate(self.params, features, clean.argmax(dim=1), self.settings["grid"])
+            scores, guessed = generate(self.params, features, evidence, self.settings["grid"])
         logits = torch.cat(scores, dim=1)
         count = logits.shape[1]
         share, scale, place = torch.rand(3, len(logits), device=self.device)
