@@ -42,13 +42,13 @@ class Options(runs.DataOptions, runs.Launch):
 
 def train_and_report(options: Options) -> None:
     """Set-up, training, report."""
-    run = runs.begin(options, weights=runs.weights_identity(options.weights, options.loading))
+    run = runs.begin(options)
     train, held_out = runs.open_data(options, seed=options.seed)
     channels = runs.target_options(train).get("channels")
     net = runs.load_net(
         options.model, options.weights, options=options.loading, like=train, channels=channels
     )
-    run = run.knowing(preprocessing=runs.preprocessing_facts(net.target, net.origin))
+    run = run.knowing(**runs.known_by(net))
     study = runs.make_study(net, train, held_out)
     recipe = runs.flint.post_hoc_recipe(study.target, options.sites)
     trained = runs.flint.train_post_hoc(study.target, study.params, train, recipe, options.flint, run=run)

@@ -22,7 +22,7 @@ from jaxpath.cli.options import TargetOptions
 from jaxpath.cli.workplace import make_session, warn_of_chance
 from jaxpath.files import write_arrays
 from jaxpath.metrics import Session, source_passes
-from jaxpath.runs import preprocessing_facts, say, weights_identity
+from jaxpath.runs import preprocessing_facts, say
 from jaxpath.runs.manifest import write_manifest
 from jaxpath.types import InputError
 
@@ -109,12 +109,11 @@ def run(options: Dissect) -> None:
     discover.save_words(names, options.out / "words.json", left_out=embeddings.left_out)
     _save(names, embeddings.concepts, options.out / "dissection.npz")
     classifier = options.classifier
-    weights_hash = weights_identity(classifier.weights, classifier.loading)
     write_manifest(
         options.out,
         weights={
-            "path": options.classifier.weights or options.classifier.loading.target,
-            "sha256": weights_hash,
+            "path": classifier.weights or f"--target {classifier.loading.target}",
+            "sha256": net.identity,
         },
         model=target.name,
         preprocessing=preprocessing_facts(target, net.origin),

@@ -176,9 +176,7 @@ def _survey_all(
 def _load_reference(workplace: Workplace, source: data.Source, shown: Survey) -> Reference:
     """Reference pictures, some of them of the classes that are shown."""
     classes = set(shown.records.predicted.tolist())
-    return load_reference(
-        workplace.session, workplace.method, source, classes, identity=workplace.weights_hash
-    )
+    return load_reference(workplace.session, workplace.method, source, classes, identity=workplace.identity)
 
 
 def _learn_from(reference: Reference, workplace: Workplace) -> ClassPathways:

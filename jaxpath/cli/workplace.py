@@ -43,7 +43,7 @@ class Workplace(NamedTuple):
         method: How pathways are found.
         out: The output folder.
         weights: Path or address of the classifier's weights.
-        weights_hash: Their SHA-256.
+        identity: SHA-256 of these, or of the program and the parameters of a classifier of the user's own.
         class_names: One name per class; empty if nobody has named them.
         began: When the command began, by ``time.perf_counter``.
         origin: Who says which preprocessing the classifier has.
@@ -53,7 +53,7 @@ class Workplace(NamedTuple):
     method: Method
     out: Path
     weights: str
-    weights_hash: str
+    identity: str
     class_names: tuple[str, ...]
     began: float
     origin: str
@@ -90,7 +90,7 @@ class Workplace(NamedTuple):
             reference=reference,
             details=report_details(
                 self.weights,
-                self.weights_hash,
+                self.identity,
                 self.method.seed,
                 preprocessing=f"{targets.describe_preprocessing(self.target.preprocessing)}; {self.origin}",
             ),
@@ -101,7 +101,7 @@ class Workplace(NamedTuple):
         """Writes ``manifest.json``: classifier, method, ``facts``, seconds, versions and device."""
         write_manifest(
             self.out,
-            weights={"path": self.weights, "sha256": self.weights_hash},
+            weights={"path": self.weights, "sha256": self.identity},
             model=self.target.name,
             preprocessing=runs.preprocessing_facts(self.target, self.origin),
             method=self.method.name,
@@ -146,7 +146,7 @@ def set_up(
         method=make_method(classifier, method, options, out, references=references),
         out=out,
         weights=options.weights or f"--target {options.loading.target}",
-        weights_hash=runs.weights_identity(options.weights, options.loading),
+        identity=classifier.identity,
         class_names=class_names or classifier.class_names,
         began=began,
         origin=classifier.origin,

@@ -14,7 +14,7 @@ from jaxpath.runs.generators import (
     train_generator,
 )
 from jaxpath.runs.manifest import as_json, environment
-from jaxpath.runs.nets import Net, load_net, preprocessing_facts, weights_identity
+from jaxpath.runs.nets import Net, load_net, preprocessing_facts
 from jaxpath.runs.objective_options import ObjectiveFlags
 from jaxpath.runs.options import ClassifierOptions, DataOptions, GeneratorOptions
 from jaxpath.runs.own_targets import open_own_target
@@ -27,6 +27,7 @@ from jaxpath.runs.stopping import StoppingOptions
 from jaxpath.runs.study import (
     Study,
     check_data,
+    known_by,
     make_study,
     open_data,
     open_part,
@@ -83,6 +84,7 @@ __all__ = [
     "flint",
     "generator_file",
     "init_generator",
+    "known_by",
     "lap",
     "load_generator",
     "load_net",
@@ -109,6 +111,5 @@ __all__ = [
     "train_generator",
     "warmup_cosine",
     "warn",
-    "weights_identity",
     "write_results",
 ]

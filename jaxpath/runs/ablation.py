@@ -11,11 +11,10 @@ from jaxpath.files import write_text
 from jaxpath.metrics import METRICS
 from jaxpath.runs.comparison import Comparison, Row, compare_explainers, open_classifier, with_interval
 from jaxpath.runs.generators import GENERATOR, train_generator
-from jaxpath.runs.nets import preprocessing_facts, weights_identity
 from jaxpath.runs.options import GeneratorOptions
 from jaxpath.runs.run import Run, as_config, begin, say
 from jaxpath.runs.schedules import with_epochs
-from jaxpath.runs.study import Study
+from jaxpath.runs.study import Study, known_by
 from jaxpath.runs.whole_runs import Cifar10, open_study
 from jaxpath.types import InputError
 
@@ -133,8 +132,7 @@ def _train_variant(study: Study, name: str, seed: int, options: AblationStudy) -
         settings = without_part(options.generator, SWITCHES[name])
         config = as_config(
             dataclasses.replace(options, seed=seed, generator=settings),
-            weights=weights_identity(options.weights, options.loading),
-            preprocessing=preprocessing_facts(study.target, study.origin),
+            **known_by(study),
         )
         settings = with_epochs(settings, options.epochs, study.train)
         train_generator(study.target, study.params, study.train, settings, run=Run(folder, seed, config))
@@ -159,7 +157,6 @@ def _compare(study: Study, generators: tuple[str, ...], options: AblationStudy) 
         granularity=options.generator.granularity,
         timed_batches=(),
     )
-    run = begin(comparison, weights=weights_identity(options.weights, options.loading))
     # In float32, whatever the variants were trained in.
     net = open_classifier(comparison, study.held_out)
-    return compare_explainers(net, study.held_out, comparison, run=run)
+    return compare_explainers(net, study.held_out, comparison, run=begin(comparison))

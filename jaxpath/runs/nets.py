@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from jaxpath import data, targets
-from jaxpath.runs.own_targets import open_own_target
+from jaxpath.runs.own_targets import open_own_target, own_identity
 from jaxpath.runs.run import say
 from jaxpath.runs.weights_options import NO_CLASSIFIER, PreprocessingOptions, WeightsOptions
 from jaxpath.targets import WeightsDescription, describe_preprocessing
@@ -22,12 +22,15 @@ class Net(NamedTuple):
         params: Its parameters.
         class_names: One name per class, by its weights; empty if they do not say it.
         origin: Who says which preprocessing it has; empty if no file was opened for it.
+        identity: SHA-256 of its weights' file, or of the program and the parameters of one of the user's own;
+            empty if it was not opened.
     """
 
     target: Target
     params: Params
     class_names: tuple[str, ...] = ()
     origin: str = ""
+    identity: str = ""
 
 
 def load_net(
@@ -67,7 +70,8 @@ def load_net(
     target, described = _make_target(model, weights, options, like, shape)
     names = described.class_names if len(described.class_names) == target.num_classes else ()
     origin = _origin(described, options.preprocessing, is_named=model is not None)
-    net = Net(target, targets.load_weights(target, weights, state=options.state), names, origin)
+    params = targets.load_weights(target, weights, state=options.state)
+    net = Net(target, params, names, origin, targets.weights_hash(weights))
     _tell(net, described)
     return net
 
@@ -123,19 +127,6 @@ def _make_target(
     return targets.with_preprocessing(target, preprocessing), described
 
 
-def weights_identity(weights: str | None, options: WeightsOptions) -> str:
-    """What a run is known by: the hash of its weights, or the function that returns them.
-
-    Raises:
-        InputError: Neither is given, or the weights cannot be read.
-    """
-    if weights is not None:
-        return targets.weights_hash(weights)
-    if options.target is None:
-        raise InputError(NO_CLASSIFIER)
-    return f"target {options.target}"
-
-
 def refuse_own_target(options: WeightsOptions, *, why: str) -> None:
     """Raises an :class:`InputError` if ``--target`` was given to a run about networks of the library."""
     if options.target is not None:
@@ -154,7 +145,7 @@ def _load_own(spec: str, weights: str | None, options: WeightsOptions) -> Net:
         say(f"warning: {failed}")
     for note in target.notes:
         say(f"note: {note}")
-    return Net(target, params, (), origin)
+    return Net(target, params, (), origin, own_identity(target, params))
 
 
 def small_size(source: data.Source) -> tuple[int, int] | None:

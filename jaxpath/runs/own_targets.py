@@ -1,8 +1,10 @@
 """A classifier of the user's own, named on a command line as ``package.module:function``."""
 
+import hashlib
 import importlib
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Callable
 from importlib.machinery import PathFinder
@@ -10,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from jaxpath import targets
 from jaxpath.types import InputError, Params, Target
@@ -51,6 +54,16 @@ def open_own_target(
             "its parameters"
         )
     return target, params
+
+
+def own_identity(target: Target, params: Params) -> str:
+    """SHA-256 of what a classifier computes: of its operations, the arrays in them, and its parameters."""
+    images = jax.ShapeDtypeStruct((1, *target.preprocessing.shape), jnp.uint8)
+    program = jax.make_jaxpr(lambda params, images: target.apply(params, images).logits)(params, images)
+    # Where a function lies in memory is another place at each start.
+    listing = re.sub(r" at 0x[0-9a-f]+", "", str(program.jaxpr))
+    known = f"{listing} {targets.digest(program.consts)} {targets.digest(params)}"
+    return hashlib.sha256(known.encode()).hexdigest()
 
 
 def _find(spec: str) -> Callable[[], Any]:

@@ -13,12 +13,11 @@ from jaxpath.metrics import Method, Passes, Session
 from jaxpath.runs.classifiers import classify
 from jaxpath.runs.evaluation import passes_over
 from jaxpath.runs.generators import load_generator, train_generator
-from jaxpath.runs.nets import preprocessing_facts, weights_identity
 from jaxpath.runs.options import GeneratorOptions
 from jaxpath.runs.results import write_results
 from jaxpath.runs.run import Run, begin, say
 from jaxpath.runs.schedules import with_epochs
-from jaxpath.runs.study import Study, open_session
+from jaxpath.runs.study import Study, known_by, open_session
 from jaxpath.runs.whole_runs import Cifar10, open_study
 from jaxpath.types import InputError, Target
 
@@ -66,13 +65,9 @@ def check_sanity(options: SanityCheck) -> dict[str, Any]:
         InputError: Data, weights or the generator cannot be opened or do not fit each other; or a baseline
             is unknown.
     """
-    run = begin(
-        options,
-        weights=weights_identity(options.weights, options.loading),
-        trained_hash=targets.weights_hash(options.trained),
-    )
+    run = begin(options, trained_hash=targets.weights_hash(options.trained))
     study = open_study(options)
-    run = run.knowing(preprocessing=preprocessing_facts(study.target, study.origin))
+    run = run.knowing(**known_by(study))
     trained = _load_method(study, options)
     baselines = [_baseline(name, study.target, options) for name in options.explainers]
     untrained = _train_for_random_target(study, options, run=run)

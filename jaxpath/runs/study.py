@@ -7,7 +7,7 @@ import jax
 from jaxpath import data
 from jaxpath.devices import check_batch_size, make_mesh
 from jaxpath.metrics import Session, fitting_batch_size
-from jaxpath.runs.nets import Net, small_size
+from jaxpath.runs.nets import Net, preprocessing_facts, small_size
 from jaxpath.runs.options import AUTO, DataOptions
 from jaxpath.runs.run import say
 from jaxpath.types import InputError, Params, Target
@@ -25,6 +25,7 @@ class Study(NamedTuple):
         train: The images to learn from.
         held_out: The images to score, none of which was learned from.
         origin: Who says which preprocessing the classifier has; see :class:`~jaxpath.runs.nets.Net`.
+        identity: Tells the classifier from others, likewise.
     """
 
     target: Target
@@ -32,6 +33,7 @@ class Study(NamedTuple):
     train: data.Source
     held_out: data.Source
     origin: str = ""
+    identity: str = ""
 
 
 def open_data(options: DataOptions, *, seed: int) -> tuple[data.Source, data.Source]:
@@ -99,7 +101,13 @@ def make_study(net: Net, train: data.Source, held_out: data.Source, *, labels_ne
         InputError: A label is none of its classes, or the data have other classes.
     """
     train, held_out = (fit_data(net, source, labels_needed=labels_needed) for source in (train, held_out))
-    return Study(net.target, net.params, train, held_out, net.origin)
+    return Study(net.target, net.params, train, held_out, net.origin, net.identity)
+
+
+def known_by(net: Net | Study) -> dict[str, Any]:
+    """What a run's configuration says about a classifier that was opened for it."""
+    named = {"weights": net.identity} if net.identity else {}
+    return {**named, "preprocessing": preprocessing_facts(net.target, net.origin)}
 
 
 def fit_data(net: Net, source: data.Source, *, labels_needed: bool = True) -> data.Source:

@@ -7,12 +7,12 @@ from jaxpath import data, targets
 from jaxpath.runs.classifiers import WEIGHTS, classify, train_classifier
 from jaxpath.runs.evaluation import Evaluation
 from jaxpath.runs.generators import train_generator
-from jaxpath.runs.nets import load_net, make_target_like, preprocessing_facts, weights_identity
+from jaxpath.runs.nets import load_net, make_target_like
 from jaxpath.runs.options import AUTO, ClassifierOptions, DataOptions, GeneratorOptions
 from jaxpath.runs.results import report_generator, write_results
 from jaxpath.runs.run import begin, say
 from jaxpath.runs.schedules import steps_of, with_epochs
-from jaxpath.runs.study import Study, check_data, make_study, open_data, target_options
+from jaxpath.runs.study import Study, check_data, known_by, make_study, open_data, target_options
 from jaxpath.runs.weights_options import WeightsOptions
 from jaxpath.start_up import Launch
 from jaxpath.types import Target
@@ -136,9 +136,9 @@ def open_study(options: GeneratorRun) -> Study:
 
 def run_generator(options: GeneratorRun) -> Evaluation:
     """Opens classifier and data, trains a generator, scores it on held-out images, writes everything."""
-    run = begin(options, weights=weights_identity(options.weights, options.loading))
+    run = begin(options)
     study = open_study(options)
-    run = run.knowing(preprocessing=preprocessing_facts(study.target, study.origin))
+    run = run.knowing(**known_by(study))
     generator = with_epochs(options.generator, options.epochs, study.train)
     say(f"generator: pathways of the frozen {study.target.name}, {len(study.train)} training images")
     trained = train_generator(study.target, study.params, study.train, generator, run=run)

@@ -87,9 +87,11 @@ def _near(curve: np.ndarray, wanted: np.ndarray, error: float) -> bool:
 
 
 def is_straight(curve: np.ndarray) -> bool:
-    """Whether a curve bends nowhere."""
+    """Whether a curve bends nowhere, and is finite."""
+    if not np.isfinite(curve).all():
+        return False
     line = curve[0] + (curve[-1] - curve[0]) * (_x - _x[0]) / (_x[-1] - _x[0])
-    return bool(np.isfinite(curve).all() and _near(curve - curve[_x == 0], line - line[_x == 0], _EXACT))
+    return _near(curve - curve[_x == 0], line - line[_x == 0], _EXACT)
 
 
 def hands_on(curve: np.ndarray) -> bool:

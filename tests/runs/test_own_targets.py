@@ -113,8 +113,26 @@ def test_without_a_classifier_both_ways_are_named():
         load_net("resnet18", None)
 
 
-def test_a_run_without_weights_is_known_by_its_function():
-    assert runs.weights_identity(None, WeightsOptions(target="a:b")) == "target a:b"
+def test_a_classifier_is_known_by_what_it_computes(tmp_path, monkeypatch):
+    """Not by the name of its function: what is kept of one must not be taken for another's."""
+    monkeypatch.chdir(tmp_path)
+    changes = {
+        "same": ("", ""),
+        "params": ("random.key(1)", "random.key(2)"),
+        "program": ("nn.relu(nn.Conv", "nn.silu(nn.Conv"),
+        "constant": ("mean((1, 2)))", "mean((1, 2)) + np.arange(4.0)[None])"),
+        "other_constant": ("mean((1, 2)))", "mean((1, 2)) + np.arange(1.0, 5.0)[None])"),
+    }
+    known = {}
+    for name, (before, after) in {"first": ("", ""), **changes}.items():
+        text = textwrap.dedent(SOURCE).replace(before, after) if before else textwrap.dedent(SOURCE)
+        (tmp_path / f"known_{name}.py").write_text(f"import numpy as np\n{text}")
+        net = load_net(None, None, options=WeightsOptions(target=f"known_{name}:pair"))
+        facts = runs.known_by(net)
+        assert facts["weights"] == net.identity and len(net.identity) == 64
+        known[name] = net.identity
+    assert known["first"] == known["same"]
+    assert len(set(known.values())) == len(known) - 1
 
 
 def test_a_run_of_no_classifier_ends_before_its_folder_is_made(tmp_path):

@@ -7,6 +7,8 @@ import pytest
 from small_adapted import IMAGES, adapt, names_of
 
 from jaxpath import targets
+from jaxpath.targets.curve_names import is_straight
+from jaxpath.targets.pointwise import POINTS
 
 relu = jax.nn.relu
 
@@ -194,3 +196,10 @@ def test_an_activation_that_is_used_elsewhere_too_stays_a_site():
         return inner + y
 
     assert names_of(adapt(both)) == ["000.relu6", "001.relu6"]
+
+
+@pytest.mark.parametrize("value", [-np.inf, np.inf, np.nan])
+def test_a_curve_that_is_not_finite_everywhere_is_no_straight_line(value):
+    assert is_straight(2 * POINTS + 1)
+    assert not is_straight(np.full(POINTS.shape, value))
+    assert not is_straight(np.where(POINTS > 3, value, POINTS))

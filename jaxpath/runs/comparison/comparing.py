@@ -20,10 +20,10 @@ from jaxpath.runs.comparison.refutation import refutation_table
 from jaxpath.runs.comparison.scoring import Row, score
 from jaxpath.runs.comparison.tables import markdown, print_curves, write_csv
 from jaxpath.runs.comparison.timing import measure_times
-from jaxpath.runs.nets import Net, load_net, preprocessing_facts, weights_identity
+from jaxpath.runs.nets import Net, load_net
 from jaxpath.runs.results import write_results
 from jaxpath.runs.run import Run, begin, say
-from jaxpath.runs.study import fit_data, open_session, target_options
+from jaxpath.runs.study import fit_data, known_by, open_session, target_options
 
 
 def run_comparison(options: Comparison) -> dict[str, Row]:
@@ -35,7 +35,7 @@ def run_comparison(options: Comparison) -> dict[str, Row]:
     Raises:
         InputError: Data, weights or an explainer cannot be opened, or do not fit each other.
     """
-    run = begin(options, weights=weights_identity(options.weights, options.loading))
+    run = begin(options)
     source = open_images(options)
     return compare_explainers(open_classifier(options, source), source, options, run=run)
 
@@ -71,7 +71,7 @@ def compare_explainers(net: Net, source: data.Source, options: Comparison, *, ru
         InputError: An explainer cannot be opened, or a label is no class of the target.
     """
     target, params = net.target, net.params
-    run = run.knowing(preprocessing=preprocessing_facts(target, net.origin))
+    run = run.knowing(**known_by(net))
     entries = make_entries(target, params, options)
     source = fit_data(net, source, labels_needed=False)
     batch_size = metrics.fitting_batch_size(target, budget=options.memory) * jax.device_count()

@@ -9,10 +9,10 @@ from jaxpath import lap, targets
 from jaxpath.runs.lap.options import PlugInOptions, ScoreOptions
 from jaxpath.runs.lap.reporting import report_lap
 from jaxpath.runs.lap.training import plug_in
-from jaxpath.runs.nets import Net, load_net, preprocessing_facts, refuse_own_target
+from jaxpath.runs.nets import Net, load_net, refuse_own_target
 from jaxpath.runs.options import DataOptions
 from jaxpath.runs.run import begin
-from jaxpath.runs.study import make_study, open_data
+from jaxpath.runs.study import known_by, make_study, open_data
 from jaxpath.runs.weights_options import WeightsOptions
 from jaxpath.start_up import Launch
 from jaxpath.types import InputError, Target
@@ -50,11 +50,11 @@ def run_plug_in(options: PlugInRun) -> dict[str, Any]:
     """
     options.score.check()
     refuse_own_target(options.loading, why="attention replaces the poolings of the library's own networks")
-    run = begin(options, weights=targets.weights_hash(options.weights))
+    run = begin(options)
     train, held_out = open_data(options, seed=options.seed)
     shape = {"num_classes": options.num_classes, "image_size": options.image_size}
     net = load_net(options.model, options.weights, options=options.loading, like=train, **shape)
-    run = run.knowing(preprocessing=preprocessing_facts(net.target, net.origin))
+    run = run.knowing(**known_by(net))
     study = make_study(net, train, held_out)
     target = extend_target(study.target, options.model, options.lap.sites)
     trained = plug_in(target, study.params, train, options.lap, run=run)
