@@ -7,8 +7,10 @@ import numpy as np
 
 from jaxpath import data, metrics
 from jaxpath.metrics import Method, Session
+from jaxpath.runs.boxes import with_boxes
 from jaxpath.runs.generators import TrainedGenerator
 from jaxpath.runs.options import GeneratorOptions
+from jaxpath.runs.saliency import describe_localisation, localise
 from jaxpath.runs.study import Study, open_session
 
 
@@ -16,17 +18,20 @@ class Evaluation(NamedTuple):
     """An explainer on held-out images.
 
     Attributes:
-        figures: Every metric by its name; with class pathways also ``transfer`` (rows of
-            :func:`jaxpath.metrics.transfer`) and what :func:`jaxpath.metrics.class_transfer` says of the
-            classes that the training images have.
+        figures: Every metric by its name; with boxes ``localisation``, whether saliency points at the
+            objects (:func:`~jaxpath.runs.saliency.describe_localisation`); with class pathways ``transfer``
+            (rows of :func:`jaxpath.metrics.transfer`) and what :func:`jaxpath.metrics.class_transfer` says of
+            the classes that the training images have.
         records: The explained images.
         frequencies: How often the pathways of each class keep each channel, [K, N]; None if no class
             pathways are learned.
+        localised: What :func:`~jaxpath.runs.saliency.localise` says of each image; None without boxes.
     """
 
     figures: dict[str, Any]
     records: metrics.Records
     frequencies: np.ndarray | None
+    localised: dict[str, np.ndarray] | None = None
 
 
 def evaluate_generator(
@@ -55,10 +60,16 @@ def evaluate_method(study: Study, method: Method, options: GeneratorOptions) -> 
     """
     session = open_session(study.target, study.params, batch_size=options.batch_size)
     passes = passes_over(session, study.held_out, options)
+    if study.boxes:
+        passes = with_boxes(passes, study.boxes)
     records = metrics.explain_all(session, method, passes)
     figures = metrics.evaluate_records(session, records, passes, seed=method.seed)
+    localised = None
+    if study.boxes:
+        localised = localise(session, method, passes)
+        figures["localisation"] = describe_localisation(localised, seed=method.seed)
     if not options.class_pathway_images:
-        return Evaluation(figures, records, None)
+        return Evaluation(figures, records, None, localised)
     part = data.draw(study.train, options.class_pathway_images, seed=method.seed)
     learned = metrics.explain_all(session, method, passes_over(session, part, options))
     frequencies = metrics.source_frequencies(learned, study.target.num_classes)
@@ -67,7 +78,7 @@ def evaluate_method(study: Study, method: Method, options: GeneratorOptions) -> 
     figures |= metrics.class_transfer(
         session, frequencies, records, passes, classes=classes, seed=method.seed
     )
-    return Evaluation(figures, records, frequencies)
+    return Evaluation(figures, records, frequencies, localised)
 
 
 def _classes_of(records: metrics.Records, num_classes: int) -> np.ndarray:

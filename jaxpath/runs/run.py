@@ -23,7 +23,7 @@ _FREE = (
     *("out", "checkpoints", "checkpoint_every", "num_workers"),
     *("coordinator", "num_processes", "process_id"),
     *("maximised_pairs", "maximised_variation"),
-    *("variants", "seeds"),
+    *("variants", "seeds", "boxes"),
 )
 """Options that may change when a run is continued: they do not touch its result."""
 

@@ -1,12 +1,15 @@
 """What a run works on: a classifier, the images to learn from, and those to score."""
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 from jaxpath import data
 from jaxpath.devices import check_batch_size, make_mesh
 from jaxpath.metrics import Session, fitting_batch_size
+from jaxpath.runs.boxes import read_boxes
 from jaxpath.runs.nets import Net, preprocessing_facts, small_size
 from jaxpath.runs.options import AUTO, DataOptions
 from jaxpath.runs.run import say
@@ -26,6 +29,8 @@ class Study(NamedTuple):
         held_out: The images to score, none of which was learned from.
         origin: Who says which preprocessing the classifier has; see :class:`~jaxpath.runs.nets.Net`.
         identity: Tells the classifier from others, likewise.
+        boxes: Around the objects of the images to score, as the classifier sees them, one array [n, 4] for
+            each image; empty: not known.
     """
 
     target: Target
@@ -34,6 +39,7 @@ class Study(NamedTuple):
     held_out: data.Source
     origin: str = ""
     identity: str = ""
+    boxes: tuple[np.ndarray, ...] = ()
 
 
 def open_data(options: DataOptions, *, seed: int) -> tuple[data.Source, data.Source]:
@@ -102,6 +108,13 @@ def make_study(net: Net, train: data.Source, held_out: data.Source, *, labels_ne
     """
     train, held_out = (fit_data(net, source, labels_needed=labels_needed) for source in (train, held_out))
     return Study(net.target, net.params, train, held_out, net.origin, net.identity)
+
+
+def with_boxes_of(study: Study, path: Path | None) -> Study:
+    """The study with the boxes of a file, see :func:`~jaxpath.runs.boxes.read_boxes`; None: as it is."""
+    if path is None:
+        return study
+    return study._replace(boxes=tuple(read_boxes(path, study.held_out, study.target.preprocessing)))
 
 
 def known_by(net: Net | Study) -> dict[str, Any]:

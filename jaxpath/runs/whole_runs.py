@@ -12,7 +12,15 @@ from jaxpath.runs.options import AUTO, ClassifierOptions, DataOptions, Generator
 from jaxpath.runs.results import report_generator, write_results
 from jaxpath.runs.run import begin, say
 from jaxpath.runs.schedules import steps_of, with_epochs
-from jaxpath.runs.study import Study, check_data, known_by, make_study, open_data, target_options
+from jaxpath.runs.study import (
+    Study,
+    check_data,
+    known_by,
+    make_study,
+    open_data,
+    target_options,
+    with_boxes_of,
+)
 from jaxpath.runs.weights_options import WeightsOptions
 from jaxpath.start_up import Launch
 from jaxpath.types import Target
@@ -30,6 +38,9 @@ class GeneratorRun(DataOptions, Launch):
         image_size: Side of the square images that the target takes; None keeps that of the weights, or
             its own.
         epochs: Passes over the training images, in place of steps.
+        boxes: A .csv of boxes around the objects of the scored images, a line each: path (the end of a
+            picture's name), width and height of the picture, x0, y0, x1, y1. Says whether saliency through
+            the pathways points at the objects.
         seed: Of initialisation, order, draws and the held-out share.
     """
 
@@ -39,6 +50,7 @@ class GeneratorRun(DataOptions, Launch):
     num_classes: int | None = None
     image_size: int | None = None
     epochs: float | None = None
+    boxes: Path | None = None
     seed: int = 0
     loading: WeightsOptions = dataclasses.field(default_factory=WeightsOptions)
     generator: GeneratorOptions = dataclasses.field(default_factory=GeneratorOptions)
@@ -131,7 +143,7 @@ def open_study(options: GeneratorRun) -> Study:
         options.model, options.weights, options=options.loading, like=train, dtype=precision, **shape
     )
     # A generator learns from what the classifier says; without labels there is no accuracy, and that is all.
-    return make_study(net, train, held_out, labels_needed=False)
+    return with_boxes_of(make_study(net, train, held_out, labels_needed=False), options.boxes)
 
 
 def run_generator(options: GeneratorRun) -> Evaluation:

@@ -9,6 +9,7 @@ import pytest
 from figure_files import series_in
 
 from jaxpath import data, devices, explainers, fills, gencnp, metrics, runs, targets
+from jaxpath.runs import boxes as boxes_of
 from jaxpath.runs import comparison
 from jaxpath.runs.comparison import scoring
 from jaxpath.types import InputError
@@ -233,8 +234,8 @@ def test_boxes_are_painted_over_what_the_target_sees(options, tmp_path):
     path = write_boxes(tmp_path / "boxes.csv", [f"{names[1]},16,16,2,4,8,16", f"{names[1]},16,16,14,0,40,2"])
     session = metrics.Session(targets.resnet8(image_size=8, channels=1), {}, devices.make_mesh(), 4)
     passes = metrics.source_passes(session, data.Subset(source, range(3)))
-    boxes = comparison.read_boxes(path, data.Subset(source, range(3)), session.target.preprocessing)
-    (batch,) = comparison.with_boxes(passes, boxes)()
+    boxes = boxes_of.read_boxes(path, data.Subset(source, range(3)), session.target.preprocessing)
+    (batch,) = boxes_of.with_boxes(passes, boxes)()
     expected = np.zeros((4, 8, 8))
     expected[1, 2:8, 1:4] = 1
     expected[1, 0:1, 7:8] = 1
@@ -253,7 +254,7 @@ def test_boxes_that_fit_nothing_are_one_sentence(tmp_path, lines, words):
     path = write_boxes(tmp_path / "boxes.csv", lines)
     target = targets.resnet8(image_size=8, channels=1)
     with pytest.raises(InputError) as error:
-        comparison.read_boxes(path, data.digits("test"), target.preprocessing)
+        boxes_of.read_boxes(path, data.digits("test"), target.preprocessing)
     assert all(word in str(error.value) for word in words)
 
 

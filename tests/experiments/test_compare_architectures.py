@@ -91,12 +91,17 @@ def test_the_figures_are_those_of_the_two_models_on_the_same_images(start, small
         targets.save_weights(target, params, paths[-1])
     arguments = ["--models", *networks, "--weights", *paths, "--out", tmp_path / "out"]
     arguments += ["--explainer", "taylor_signed", "--density", 0.6]
+    boxed = data.Subset(digits, drawn)
+    lines = [f"{boxed.name(index)},8,8,2,1,6,7" for index in range(10)]
+    boxes = tmp_path / "boxes.csv"
+    boxes.write_text("\n".join(["path,width,height,x0,y0,x1,y1", *lines]))
+    arguments += ["--boxes", boxes]
     status, error = start("compare_architectures", *TINY, *arguments)
     assert status == 0, error
     assert not list((tmp_path / "out").rglob("*.safetensors"))
     results = results_in(tmp_path / "out")
 
-    predicted, maps, ious = [], [], []
+    predicted, maps, ious, energies = [], [], [], []
     for name, (target, params) in networks.items():
         figures = results["models"][name]
         classes = target.apply(params, images).logits.argmax(axis=1)
@@ -111,8 +116,15 @@ def test_the_figures_are_those_of_the_two_models_on_the_same_images(start, small
         ious.append(metrics.class_similarity(flat, np.asarray(classes), 10).matrix)
         predicted.append(np.asarray(classes))
         maps.append(np.abs(saliency).reshape(len(images), -1))
+        inside = np.abs(saliency[:10])[:, 1:7, 2:6].sum(axis=(1, 2)) / maps[-1][:10].sum(axis=1)
+        energies.append(inside)
+        localisation = figures["localisation"]
+        assert localisation["num_images"] == 10
+        assert localisation["pathway"]["energy"]["mean"] == pytest.approx(inside.mean(), rel=1e-3)
 
     comparison = results["comparison"]
+    difference = comparison["differences"]["pathway_energy"]["mean"]
+    assert difference == pytest.approx(np.subtract(*energies).mean(), abs=1e-4)
     same = predicted[0] == predicted[1]
     assert comparison["same_prediction"] == pytest.approx(same.mean())
     agreement = [stats.spearmanr(a, b).statistic for a, b in zip(maps[0][same], maps[1][same], strict=True)]

@@ -14,7 +14,7 @@ from jaxpath.runs.evaluation import first_batch
 from jaxpath.runs.nets import Net
 from jaxpath.runs.results import write_results
 from jaxpath.runs.run import begin
-from jaxpath.runs.study import Study, fit_data, open_data, open_session
+from jaxpath.runs.study import Study, fit_data, open_data, open_session, with_boxes_of
 
 
 def compare_architectures(options: ArchitectureComparison) -> dict[str, Any]:
@@ -37,7 +37,10 @@ def compare_architectures(options: ArchitectureComparison) -> dict[str, Any]:
         fit_data(Net(models[0].target, models[0].params, names), source) for source in (train, held_out)
     )
     # Of both, before a generator is trained: a file that is missing is said at once.
-    studies = [Study(model.target, make_params(model, train, options), train, held_out) for model in models]
+    studies = [
+        with_boxes_of(Study(model.target, make_params(model, train, options), train, held_out), options.boxes)
+        for model in models
+    ]
     profiles = [profile_model(*pair, options) for pair in zip(models, studies, strict=True)]
     comparison = compare_profiles(*profiles, seed=options.seed)
     session = open_session(*studies[0][:2], batch_size=options.generator.batch_size)

@@ -6,6 +6,7 @@ import numpy as np
 
 from jaxpath import metrics
 from jaxpath.runs.architectures.profiles import Profile
+from jaxpath.runs.saliency import SCORES
 
 _NAN = float("nan")
 
@@ -20,7 +21,8 @@ def compare_profiles(first: Profile, second: Profile, *, seed: int) -> dict[str,
 
     Returns:
         ``same_prediction``, the share of images; ``density_gap``, the mean distance of their densities over
-        depth; ``iou_correlation`` of their class-by-class overlaps; ``saliency``, agreement by kind of map.
+        depth; ``iou_correlation`` of their class-by-class overlaps; ``saliency``, agreement by kind of map;
+        ``differences``, the first model's figure less the second's on the same images, with an interval.
     """
     same = first.records.predicted == second.records.predicted
     classes = predicted_classes(first, second)
@@ -36,7 +38,26 @@ def compare_profiles(first: Profile, second: Profile, *, seed: int) -> dict[str,
             kind: compare_saliency(maps[same], second.saliency[kind][same], seed=seed)
             for kind, maps in first.saliency.items()
         },
+        "differences": {
+            name: metrics.image_interval(values, seed=seed)._asdict()
+            for name, values in _differences(first, second).items()
+        },
     }
+
+
+def _differences(first: Profile, second: Profile) -> dict[str, np.ndarray]:
+    """Figures of each image by the first model less those by the second, [N_images] each."""
+    pairs: dict[str, list[np.ndarray]] = {"fidelity": [], "drop": [], "density": []}
+    for profile in (first, second):
+        records = profile.records
+        clean = records.clean_confidence
+        pairs["fidelity"].append(records.masked_predicted == records.predicted)
+        pairs["drop"].append(np.maximum(clean - records.masked_confidence, 0) / clean)
+        pairs["density"].append(records.masks.mean(axis=1))
+        for name, values in (profile.localised or {}).items():
+            if name.endswith(tuple(SCORES)):
+                pairs.setdefault(name, []).append(values)
+    return {name: one.astype(float) - other.astype(float) for name, (one, other) in pairs.items()}
 
 
 def predicted_classes(first: Profile, second: Profile) -> np.ndarray:

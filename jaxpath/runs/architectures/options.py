@@ -26,6 +26,9 @@ class ArchitectureComparison(DataOptions, Launch):
             or their own.
         explainer: gencnp, for which a generator is trained for each target, or the name of a baseline.
         density: Fraction of neurons to open; None: a generator's own for every image, or 0.1 for a baseline.
+        boxes: A .csv of boxes around the objects of the scored images, a line each: path (the end of a
+            picture's name), width and height of the picture, x0, y0, x1, y1. Says whether saliency points at
+            the objects.
         seed: Of the first model's initialisation and order, of the images and all draws; the second model
             takes the next one.
     """
@@ -39,6 +42,7 @@ class ArchitectureComparison(DataOptions, Launch):
     image_size: int | None = None
     explainer: str = TRAINED
     density: float | None = None
+    boxes: Path | None = None
     seed: int = 0
     loading: WeightsOptions = dataclasses.field(default_factory=WeightsOptions)
     classifier: ClassifierOptions = dataclasses.field(

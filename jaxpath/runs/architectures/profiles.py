@@ -5,16 +5,15 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxpath import explainers, metrics
-from jaxpath.finite import flags
-from jaxpath.metrics import Method, Passes, Records, Session
+from jaxpath import metrics
+from jaxpath.metrics import Records
 from jaxpath.runs.architectures.models import Model, make_method
 from jaxpath.runs.architectures.options import ArchitectureComparison
 from jaxpath.runs.evaluation import evaluate_method, passes_over
 from jaxpath.runs.results import write_pathways
 from jaxpath.runs.run import say
+from jaxpath.runs.saliency import saliency_maps
 from jaxpath.runs.study import Study, open_session
-from jaxpath.types import Batch, Params
 
 
 class Profile(NamedTuple):
@@ -27,6 +26,7 @@ class Profile(NamedTuple):
         densities: Share of open channels over relative depth, [N_images, P].
         iou: Class-by-class overlaps of its pathways, [K, K].
         saliency: Maps by kind, [N_images, H, W].
+        localised: Whether they point at the objects, by image with a box; None without boxes.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Profile(NamedTuple):
     densities: np.ndarray
     iou: np.ndarray
     saliency: dict[str, np.ndarray]
+    localised: dict[str, np.ndarray] | None = None
 
 
 def profile_model(model: Model, study: Study, options: ArchitectureComparison) -> Profile:
@@ -64,34 +65,7 @@ def profile_model(model: Model, study: Study, options: ArchitectureComparison) -
     }
     if jax.process_index() == 0:
         write_pathways(model.out, study.target, evaluation)
-    return Profile(model.name, figures, evaluation.records, densities, iou, saliency)
-
-
-def saliency_maps(session: Session, method: Method, passes: Passes) -> dict[str, np.ndarray]:
-    """Saliency of each image's predicted class through its pathway and through the whole network.
-
-    Args:
-        session: The classifier.
-        method: The explainer; its pathways are those that :func:`jaxpath.metrics.explain_all` records.
-        passes: The images.
-
-    Returns:
-        ``pathway`` and ``gradient``, [N_images, H, W] each.
-    """
-    target = session.target
-
-    def evaluate(both: tuple[Params, Params], batch: Batch) -> dict[str, jax.Array]:
-        params, weights = both
-        clean, pathway = metrics.explain_batch(target, params, method.make(weights), batch, seed=method.seed)
-        classified = target, params, batch["image"], clean.logits.argmax(axis=-1)
-        return {
-            "pathway": explainers.pathway_saliency(*classified, pathway.masks),
-            "gradient": explainers.pathway_saliency(*classified, None),
-            **flags(logits=clean.logits),
-        }
-
-    maps = metrics.per_image(evaluate, (session.params, method.params), passes, mesh=session.mesh)
-    return {kind: maps[kind] for kind in ("pathway", "gradient")}
+    return Profile(model.name, figures, evaluation.records, densities, iou, saliency, evaluation.localised)
 
 
 def _describe(densities: np.ndarray) -> dict[str, list[float]]:

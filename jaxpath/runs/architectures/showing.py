@@ -52,7 +52,8 @@ def draw_architectures(
 def print_table(profiles: Sequence[Profile], comparison: Mapping[str, Any]) -> None:
     """Prints the headlines of both models side by side, and those of their comparison."""
     say(" " * 18 + " ".join(f"{profile.name:>12}" for profile in profiles))
-    for name in _PRINTED:
+    # One of them needs boxes.
+    for name in (name for name in _PRINTED if name in profiles[0].figures):
         say(f"{name:>18} " + " ".join(f"{profile.figures[name]:12.3f}" for profile in profiles))
     iou = comparison["iou_correlation"]
     say(
