@@ -89,23 +89,36 @@ class ObjectiveFlags:
         return values | {option: getattr(aim, field) for field, option in _OPTIONS[type(aim)].items()}
 
     def _aim(self) -> Aim:
-        exclusive = {option for options in _OPTIONS.values() for option in options.values()}
-        values = {
-            field.name: getattr(self, field.name)
-            for field in dataclasses.fields(self)
-            if field.name in exclusive and getattr(self, field.name) != field.default
-        }
         aim: type[Aim] = Faithfulness
-        if "budget" in values:
+        if self.budget is not None:
             aim = Budget
         elif self.faithfulness is None:
             aim = FixedWeight
-            del values["faithfulness"]
         options = _OPTIONS[aim]
-        for option in values:
-            if option not in options.values():
+        for option in self._given():
+            if option not in options.values() and (aim, option) != (FixedWeight, "faithfulness"):
                 raise _contradiction(option, aim)
-        return aim(**{field: values[option] for field, option in options.items() if option in values})
+        values = {field: getattr(self, option) for field, option in options.items()}
+        # The library's own default stands where neither the command nor the run has one.
+        return aim(**{field: value for field, value in values.items() if value not in (None, "default")})
+
+    def _given(self) -> list[str]:
+        """Options of single aims that differ from this class's defaults: those of a run exclude nothing."""
+        exclusive = {option for options in _OPTIONS.values() for option in options.values()}
+        fields = (field for field in dataclasses.fields(self) if field.name in exclusive)
+        return [field.name for field in fields if getattr(self, field.name) != field.default]
+
+
+@dataclasses.dataclass(frozen=True)
+class PhotographObjective(ObjectiveFlags):
+    """The defaults for photographs of many classes: a fixed price of openness, half the loss for the class.
+
+    No sparse pathway keeps how a thousand classes are ordered, so a faithfulness in nats is a bound that is
+    out of reach, and the price that waits for it stays at its least.
+    """
+
+    faithfulness: float | Literal["default"] | None = None
+    decision_share: float | None = 0.5
 
 
 def _contradiction(option: str, aim: type[Aim]) -> InputError:

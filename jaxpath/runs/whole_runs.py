@@ -8,6 +8,7 @@ from jaxpath.runs.classifiers import WEIGHTS, classify, train_classifier
 from jaxpath.runs.evaluation import Evaluation
 from jaxpath.runs.generators import train_generator
 from jaxpath.runs.nets import load_net, make_target_like
+from jaxpath.runs.objective_options import PhotographObjective
 from jaxpath.runs.options import AUTO, ClassifierOptions, DataOptions, GeneratorOptions
 from jaxpath.runs.results import report_generator, write_results
 from jaxpath.runs.run import begin, say
@@ -67,7 +68,14 @@ class Imagenet(GeneratorRun):
     out: Path = Path("runs/imagenet")
     model: str = "resnet18"
     generator: GeneratorOptions = dataclasses.field(
-        default_factory=lambda: GeneratorOptions(steps=1000, batch_size=64, width=256, augment="crop_flip")
+        default_factory=lambda: GeneratorOptions(
+            steps=600,
+            batch_size=32,
+            width=256,
+            augment="crop_flip",
+            initial_logit=0.0,
+            objective=PhotographObjective(),
+        )
     )
 
 

@@ -7,6 +7,7 @@ import tyro
 
 from jaxpath.gencnp import Budget, Faithfulness, FixedWeight, ObjectiveOptions
 from jaxpath.runs.objective_options import ObjectiveFlags
+from jaxpath.runs.whole_runs import Imagenet
 from jaxpath.start_up import CONFIG, check_options
 from jaxpath.types import InputError
 
@@ -47,6 +48,21 @@ def test_without_options_it_is_the_default_of_the_library():
 )
 def test_the_command_line_asks_for_one_aim(line, aim):
     assert parse(line) == ObjectiveOptions(aim)
+
+
+@pytest.mark.parametrize(
+    ("line", "aim"),
+    [
+        ("", FixedWeight(decision_share=0.5)),
+        ("--sparsity-weight 2", FixedWeight(2.0, decision_share=0.5)),
+        ("--decision-share 0 --warmup-steps 9", FixedWeight(warmup_steps=9)),
+        ("--faithfulness 0.1", Faithfulness(0.1, decision_share=0.5)),
+        ("--budget 0.5", Budget(0.5)),
+    ],
+)
+def test_the_defaults_for_photographs_exclude_no_other_aim(line, aim):
+    run = tyro.cli(Imagenet, args=["--data", "digits", *line.split()], config=CONFIG)
+    assert run.generator.objective.build() == ObjectiveOptions(aim)
 
 
 def test_the_other_options_go_with_every_aim():
