@@ -24,6 +24,7 @@ __all__ = [
     "Embed",
     "adaptive_average_pool",
     "conv_general_dilated",
+    "gelu",
     "max_pool",
     "normalize",
     "patches",
@@ -142,6 +143,11 @@ def relu(x: Array) -> Array:
 def _relu_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     y = relu(*primals)
     return y, jnp.where(y > 0, *tangents, 0)
+
+
+def gelu(x: Array) -> Array:
+    """The exact one, as PyTorch's networks have it."""
+    return nn.gelu(x, approximate=False)
 
 
 def uniform_init(fan_in: int) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def load_weights(target: Target, path: str | Path, *, state: str | None = None) 
     slots = parameter_slots(target)
     contents = read_contents(path, is_known, state=state)
     stored = {name: tensor.read() for name, tensor in contents.state.tensors.items()}
-    tensors = canonical(stored, {slot.key for slot in slots}, families_of(target.name))
+    tensors = canonical(stored, {slot.key: slot.torch_shape for slot in slots}, families_of(target.name))
     check_tensors(tensors, slots, target=target, path=path)
     header = read_header(contents.words, str(path))
     if header is not None:
