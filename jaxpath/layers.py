@@ -29,6 +29,7 @@ __all__ = [
     "normalize",
     "patches",
     "relu",
+    "silu",
     "uniform_init",
 ]
 
@@ -146,8 +147,16 @@ def _relu_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Arr
 
 
 def gelu(x: Array) -> Array:
-    """The exact one, as PyTorch's networks have it."""
-    return nn.gelu(x, approximate=False)
+    """The exact GELU, as PyTorch's networks have it, computed once like :func:`relu`."""
+    return computed_once(nn.gelu(x, approximate=False))
+
+
+def silu(x: Array) -> Array:
+    """``jax.nn.silu``, which is computed once.
+
+    So it is the same loop whether a gate follows or not: an exponential is rounded otherwise in another one.
+    """
+    return computed_once(nn.silu(x))
 
 
 def uniform_init(fan_in: int) -> dict[str, Any]:

@@ -159,9 +159,7 @@ def test_imports_go_downwards_only(path):
 def test_heavy_libraries_stay_in_their_room(path):
     module = module_name(path)
     libraries = {name.split(".")[0] for name in imported_modules(path)} & ONLY_IN.keys()
-    strangers = {
-        lib for lib in libraries if {module, room_of(module)}.isdisjoint(ONLY_IN[lib].split(", "))
-    }
+    strangers = {lib for lib in libraries if {module, room_of(module)}.isdisjoint(ONLY_IN[lib].split(", "))}
     assert not strangers, f"only {[ONLY_IN[lib] for lib in strangers]} may import {sorted(strangers)}"
 
 

@@ -1,8 +1,9 @@
 """ConvNeXt-Tiny (Liu et al. 2022, arXiv 2201.03545) in torchvision's layout.
 
-Blocks convolve every channel on its own, 7 x 7, normalise each place, widen fourfold and narrow again; what they
-give is scaled per channel and added. Every GELU between widening and narrowing is a site. Strides are those
-for 224 pixels, whatever the images' size. Submodules carry torchvision's names, with ``_`` before an index.
+Blocks convolve every channel on its own, 7 x 7, normalise each place, widen fourfold and narrow again; what
+they give is scaled per channel and added. Every GELU between widening and narrowing is a site. Strides are
+those for 224 pixels, whatever the images' size. Submodules carry torchvision's names, with ``_`` before an
+index.
 """
 
 from collections.abc import Sequence
@@ -124,7 +125,7 @@ def convnext_tiny(
 
 
 def _others_names() -> dict[str, str]:
-    """timm's names of layers, and those of the paper's authors -> torchvision's."""
+    """Timm's names of layers, and those of the paper's authors -> torchvision's."""
     names = {"head.norm": "classifier.0", "norm": "classifier.0"}
     names |= {"head.fc": "classifier.2", "head": "classifier.2"}
     for stage, (_, blocks) in enumerate(_STAGES):

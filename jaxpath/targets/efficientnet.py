@@ -1,9 +1,9 @@
 """EfficientNet-B0 (Tan and Le 2019, arXiv 1905.11946) in torchvision's layout.
 
 Blocks widen, convolve every channel on its own, weigh the channels by what all places say together
-(squeeze-and-excitation), and narrow again without an activation; narrow ends of the same shape are added. Every
-SiLU is a site, the squeezed channels' at its 1 x 1 places too. Strides are those for 224 pixels, whatever the
-images' size. Submodules carry torchvision's names, with ``_`` before an index.
+(squeeze-and-excitation), and narrow again without an activation; narrow ends of the same shape are added.
+Every SiLU is a site, that of the squeezed channels too, at one place. Strides are those for 224 pixels,
+whatever the images' size. Submodules carry torchvision's names, with ``_`` before an index.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from jaxpath.gating import Taps
-from jaxpath.layers import Conv
+from jaxpath.layers import Conv, silu
 from jaxpath.targets.family import Family, Shapes
 from jaxpath.targets.linen import batch_norm, compute_dtype, from_linen, make_preprocessing
 from jaxpath.types import Gates, Target
@@ -80,7 +80,7 @@ class SqueezeExcitation(nn.Module):
     def __call__(self, x: Array, taps: Taps) -> Array:
         conv = partial(Conv, kernel_size=(1, 1), dtype=self.dtype, kernel_init=_kaiming)
         mean = x.mean(axis=(1, 2), keepdims=True, dtype=jnp.float32).astype(x.dtype)
-        y = taps(f"{self.place}.activation", nn.silu(conv(self.squeezed, name="fc1")(mean)))
+        y = taps(f"{self.place}.activation", silu(conv(self.squeezed, name="fc1")(mean)))
         return x * nn.sigmoid(conv(x.shape[-1], name="fc2")(y))
 
 
@@ -113,11 +113,11 @@ class MBConv(nn.Module):
         conv_norm = partial(ConvNorm, norm=self.norm, dtype=self.dtype)
         y = x
         if self.widening > 1:
-            y = taps(f"{self.place}.block.0.2", nn.silu(conv_norm(hidden, name="block_0")(y)))
+            y = taps(f"{self.place}.block.0.2", silu(conv_norm(hidden, name="block_0")(y)))
             index = 1
         options = {"kernel": self.kernel, "stride": self.stride, "each_channel": True}
         y = conv_norm(hidden, **options, name=f"block_{index}")(y)
-        y = taps(f"{self.place}.block.{index}.2", nn.silu(y))
+        y = taps(f"{self.place}.block.{index}.2", silu(y))
         place, squeezed = f"{self.place}.block.{index + 1}", max(1, entered // 4)
         y = SqueezeExcitation(place, squeezed, self.dtype, name=f"block_{index + 1}")(y, taps)
         y = conv_norm(self.channels, name=f"block_{index + 2}")(y)
@@ -150,7 +150,7 @@ class EfficientNet(nn.Module):
         norm = partial(batch_norm, train=train, axis_name=self.axis_name, dtype=self.dtype)
         conv_norm = partial(ConvNorm, norm=norm, dtype=self.dtype)
         x = conv_norm(self.stem, kernel=3, stride=2, name="features_0")(images)
-        x = taps("features.0.2", nn.silu(x))  # [B, H/2, W/2, 32]
+        x = taps("features.0.2", silu(x))  # [B, H/2, W/2, 32]
         total, passed = sum(stage[-1] for stage in self.stages), 0
         for stage, (widening, kernel, first_stride, channels, blocks) in enumerate(self.stages, 1):
             for block in range(blocks):
@@ -167,7 +167,7 @@ class EfficientNet(nn.Module):
                 )(x, taps, train=train)
                 passed += 1
         last = len(self.stages) + 1
-        x = taps(f"features.{last}.2", nn.silu(conv_norm(self.head, name=f"features_{last}")(x)))
+        x = taps(f"features.{last}.2", silu(conv_norm(self.head, name=f"features_{last}")(x)))
         # In float32 whatever the blocks compute in: bfloat16 logits of size 10 are steps of 1/16.
         x = nn.Dropout(0.2, deterministic=not train)(x.mean(axis=(1, 2), dtype=jnp.float32))
         init = nn.initializers.variance_scaling(1 / 3, "fan_out", "uniform")  # torchvision's
@@ -192,7 +192,7 @@ def efficientnet_b0(
 
 
 def _timms_names() -> dict[str, str]:
-    """timm's names of layers -> torchvision's."""
+    """Timm's names of layers -> torchvision's."""
     last = len(_STAGES) + 1
     names = {"conv_stem": "features.0.0", "bn1": "features.0.1", "classifier": "classifier.1"}
     names |= {"conv_head": f"features.{last}.0", "bn2": f"features.{last}.1"}
@@ -203,7 +203,10 @@ def _timms_names() -> dict[str, str]:
             # Squeeze-and-excitation lies before the last convolution.
             places = [*range(len(convolutions) - 1), len(convolutions)]
             for number, (conv, place) in enumerate(zip(convolutions, places, strict=True), 1):
-                names |= {f"{theirs}.{conv}": f"{ours}.{place}.0", f"{theirs}.bn{number}": f"{ours}.{place}.1"}
+                names |= {
+                    f"{theirs}.{conv}": f"{ours}.{place}.0",
+                    f"{theirs}.bn{number}": f"{ours}.{place}.1",
+                }
             for layer, squeeze in (("conv_reduce", "fc1"), ("conv_expand", "fc2")):
                 names[f"{theirs}.se.{layer}"] = f"{ours}.{len(convolutions) - 1}.{squeeze}"
     return names

@@ -22,8 +22,8 @@ def read_pytree(path: Path) -> Any:
     """The pytree in a folder of Orbax, as dictionaries and lists of NumPy arrays.
 
     Args:
-        path: Of a ``StandardCheckpointer`` or ``PyTreeCheckpointer``; of a ``CheckpointManager``, whose newest
-            step is taken; or of one step, or one item of it.
+        path: Of a ``StandardCheckpointer`` or ``PyTreeCheckpointer``; of a ``CheckpointManager``, whose
+            newest step is taken; or of one step, or one item of it.
 
     Raises:
         InputError: No pytree lies there, or several items do, or it cannot be read.
@@ -31,8 +31,8 @@ def read_pytree(path: Path) -> Any:
     found = _find(path)
     if not found:
         raise InputError(
-            f"the folder {str(path)!r} holds no checkpoint of Orbax; give the folder of one, of its steps, or "
-            "of one step"
+            f"the folder {str(path)!r} holds no checkpoint of Orbax; give the folder of one, of its steps, "
+            "or of one step"
         )
     if len(found) > 1:
         raise InputError(
@@ -60,7 +60,9 @@ def _find(path: Path) -> list[Path]:
     inside = sorted(folder for folder in path.iterdir() if folder.is_dir())
     items = [folder for folder in inside if (folder / _MARK).is_file()]
     # Flax names its steps checkpoint_5; what Orbax has not finished has another ending.
-    steps = {int(match[1]): folder for folder in inside if (match := re.search(r"(?:^|_)(\d+)$", folder.name))}
+    steps = {
+        int(match[1]): folder for folder in inside if (match := re.search(r"(?:^|_)(\d+)$", folder.name))
+    }
     if steps:
         return _find(steps[max(steps)])
     return items

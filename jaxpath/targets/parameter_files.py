@@ -1,6 +1,7 @@
-"""Files of any pytree of parameters: safetensors with a header of its structure, Flax's msgpack, Orbax's folders.
+"""Files of any pytree of parameters: safetensors with its structure, Flax's msgpack, Orbax's folders.
 
-A checkpoint holds more than parameters, such as an optimizer's state. They are found in it by their names and shapes.
+A checkpoint holds more than parameters, such as an optimizer's state. They are found in it by their names and
+shapes.
 """
 
 import json
@@ -14,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import serialization
 
+from jaxpath.files import expand_home
 from jaxpath.targets.orbax_folders import holds_pytree, read_pytree
 from jaxpath.targets.safetensors_files import read_arrays, read_words, write_safetensors
 from jaxpath.types import InputError, Params
@@ -52,16 +54,17 @@ def load_parameters(path: str | Path, like: Params | None = None) -> Params:
     """Reads what :func:`save_parameters` wrote, Flax's msgpack, or a checkpoint of Orbax or Flax.
 
     Args:
-        path: The file; or a folder of Orbax, of a ``CheckpointManager`` or of Flax, whose newest step is taken.
+        path: The file; or a folder of Orbax, of a ``CheckpointManager`` or of Flax, whose newest step is
+            taken.
         like: Parameters of the wanted structure, or their shapes, such as
             ``jax.eval_shape(target.init, jax.random.key(0))``. In a checkpoint they are found among what else
-            it holds, such as a ``TrainState``. None makes dictionaries, lists and tuples of everything, as the
-            file says; other nodes, such as Equinox's modules, need it.
+            it holds, such as a ``TrainState``. None makes dictionaries, lists and tuples of everything, as
+            the file says; other nodes, such as Equinox's modules, need it.
 
     Raises:
         InputError: The file is missing or damaged, or holds other arrays than ``like``.
     """
-    path = _newest(Path(path))
+    path = _newest(Path(expand_home(str(path))))
     if path.is_dir():
         return _choose(read_pytree(path), like, path)
     if not path.is_file():
@@ -82,7 +85,7 @@ def load_parameters(path: str | Path, like: Params | None = None) -> Params:
 
 def holds_parameters(path: str | Path) -> bool:
     """Whether a file is one that :func:`load_parameters` reads by itself."""
-    path = _newest(Path(path))
+    path = _newest(Path(expand_home(str(path))))
     if _is_msgpack(path) or holds_pytree(path):
         return True
     return path.suffix == ".safetensors" and path.is_file() and KEY in read_words(path)

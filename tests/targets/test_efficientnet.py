@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from jaxpath import targets
+from jaxpath import Taps, targets
 from jaxpath.targets import registry
 from jaxpath.targets.convnext import ConvNeXt
 from jaxpath.targets.efficientnet import SqueezeExcitation
 from jaxpath.targets.torch_names import parameter_slots
-from jaxpath import Taps
 
 
 def test_channels_are_weighed_by_what_all_places_say():

@@ -101,7 +101,12 @@ def save_by_orbax(tree, path):
 def test_a_folder_of_orbax_is_read(tmp_path):
     save_by_orbax(VARIABLES, tmp_path / "one")
     assert targets.holds_parameters(tmp_path / "one")
+    before = targets.weights_hash(tmp_path / "one")
     same(targets.load_parameters(tmp_path / "one"), VARIABLES)
+    assert targets.weights_hash(tmp_path / "one") == before
+    (tmp_path / "one" / "d" / "more").write_bytes(b"1")
+    assert targets.weights_hash(tmp_path / "one") != before
+    (tmp_path / "one" / "d" / "more").unlink()
     same(targets.load_parameters(tmp_path / "one", like=SHAPES), VARIABLES)
 
 

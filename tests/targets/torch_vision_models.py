@@ -1,4 +1,4 @@
-"""PyTorch models to be compared with: ConvNeXt-Tiny and EfficientNet-B0 as torchvision builds them, timm's ViT.
+"""PyTorch models to compare with: torchvision's ConvNeXt-Tiny and EfficientNet-B0, timm's ViT.
 
 As in ``torch_models``, every call of an activation appends its value, channels second, to the list ``taps``.
 """

@@ -1,10 +1,15 @@
 """Published classifiers that nobody here wrote, with the number of their activations counted by hand.
 
-Each entry makes one as its own library's users do, adapts it, and keeps its own forward pass to compare with. Its
-package is loaded by nobody else. Counts are those of the papers' tables: what is added up stands in the entry.
+Each entry makes one as its own library's users do, adapts it, and keeps its own forward pass to compare with.
+Its package is loaded by nobody else. Counts are those of the papers' tables: what is added up stands in the
+entry.
 """
 
+import importlib
+import importlib.util
 import os
+import sys
+import types
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -227,8 +232,8 @@ def _(preprocessing: Preprocessing) -> Adapted:
     return _nnx(lambda rngs: modeling.VGG(config, rngs=rngs), preprocessing)
 
 
-# Stem, two in each of 58 layers, three transitions, the last one.
-@model("bonsai_densenet", "DenseNet-121", "Bonsai, NNX", 1 + 2 * 58 + 3 + 1)
+# Two in each of 58 layers, three transitions, the last one; its stem has none.
+@model("bonsai_densenet", "DenseNet-121", "Bonsai, NNX", 2 * 58 + 3 + 1)
 def _(preprocessing: Preprocessing) -> Adapted:
     from bonsai.models.densenet121 import modeling
 
@@ -239,40 +244,41 @@ def _(preprocessing: Preprocessing) -> Adapted:
 # big_vision: a clone of google-research/big_vision on the path.
 
 
+def _big_vision(name: str) -> Any:
+    # It opens files by TensorFlow, which is not needed for the models.
+    if importlib.util.find_spec("tensorflow") is None:
+        files = types.ModuleType("tensorflow.io.gfile")
+        sys.modules.setdefault("tensorflow.io.gfile", files)
+        sys.modules.setdefault("tensorflow.io", types.ModuleType("tensorflow.io"))
+        sys.modules.setdefault("tensorflow", types.ModuleType("tensorflow"))
+        sys.modules["tensorflow.io"].gfile = files  # type: ignore[attr-defined]
+    return importlib.import_module(f"big_vision.models.{name}")
+
+
 @model("big_vision_vit", "ViT-Ti/16", "big_vision, Linen", 12)
 def _(preprocessing: Preprocessing) -> Adapted:
-    from big_vision.models import vit  # type: ignore[import-not-found]
-
-    return _first_of_linen(vit.Model(CLASSES, variant="Ti/16", pool_type="tok"), preprocessing)
+    return _first_of_linen(_big_vision("vit").Model(CLASSES, variant="Ti/16", pool_type="tok"), preprocessing)
 
 
 @model("big_vision_vit_scan", "ViT-Ti/16 by scan", "big_vision, Linen", 12)
 def _(preprocessing: Preprocessing) -> Adapted:
-    from big_vision.models import vit
-
-    return _first_of_linen(vit.Model(CLASSES, variant="Ti/16", scan=True), preprocessing)
+    return _first_of_linen(_big_vision("vit").Model(CLASSES, variant="Ti/16", scan=True), preprocessing)
 
 
 # The head attends once more, and has an MLP.
 @model("big_vision_vit_map", "ViT-Ti/16, head MAP", "big_vision, Linen", 12 + 1)
 def _(preprocessing: Preprocessing) -> Adapted:
-    from big_vision.models import vit
-
-    return _first_of_linen(vit.Model(CLASSES, variant="Ti/16", pool_type="map"), preprocessing)
+    return _first_of_linen(_big_vision("vit").Model(CLASSES, variant="Ti/16", pool_type="map"), preprocessing)
 
 
 @model("big_vision_mixer", "Mixer-S/16", "big_vision, Linen", 2 * 8)
 def _(preprocessing: Preprocessing) -> Adapted:
-    from big_vision.models import mlp_mixer
-
-    return _first_of_linen(mlp_mixer.Model(CLASSES, variant="S/16"), preprocessing)
+    return _first_of_linen(_big_vision("mlp_mixer").Model(CLASSES, variant="S/16"), preprocessing)
 
 
 @model("big_vision_bit", "BiT ResNet-50", "big_vision, Linen", 1 + 3 * 16)
 def _(preprocessing: Preprocessing) -> Adapted:
-    from big_vision.models import bit
-
-    return _first_of_linen(bit.Model(CLASSES, depth=50), preprocessing)
+    return _first_of_linen(_big_vision("bit").Model(CLASSES, depth=50), preprocessing)
 
 
 # Keras.

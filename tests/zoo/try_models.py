@@ -2,7 +2,7 @@ r"""Tries everything of jaxpath on published classifiers, and writes the table o
 
 Each model is tried in a process of its own. What is not installed is left out, and said:
 
-    pip install jaxpath "transformers<5" keras equinox equimo dm-haiku einops
+    pip install jaxpath "transformers<5" keras equinox equimo dm-haiku einops ml_collections
     git clone https://github.com/jax-ml/bonsai
     git clone https://github.com/google-research/big_vision
     git clone https://github.com/google/flax
@@ -58,7 +58,9 @@ class Trial(NamedTuple):
 
     @property
     def source(self) -> data.Source:
-        return data.ArraySource(self.images, np.arange(BATCH), class_names=[str(k) for k in range(self.classes)])
+        return data.ArraySource(
+            self.images, np.arange(BATCH), class_names=[str(k) for k in range(self.classes)]
+        )
 
     @property
     def classes(self) -> int:
@@ -131,9 +133,7 @@ def train_generator(trial: Trial) -> None:
         weights, optimizer, key=jax.random.key(2), extra=gencnp.init_sparsity(options)
     )
     step = training.make_train_step(gencnp.make_objective(target, generator, options), optimizer, mesh)
-    batches = data.train_batches(
-        trial.source, batch_size=BATCH, preprocessing=target.preprocessing, seed=0
-    )
+    batches = data.train_batches(trial.source, batch_size=BATCH, preprocessing=target.preprocessing, seed=0)
     result = training.fit(state, step, batches, trial.params, num_steps=3, mesh=mesh)
     batches.close()
     path = trial.folder / "generator.safetensors"
@@ -214,7 +214,10 @@ def try_model(key: str, *, only_sites: bool) -> dict[str, Any]:
         traceback.print_exc()
         return row | {"error": f"{type(error).__name__}: {error}"[:500]}
     row["found"] = len(adapted.target.sites)
-    row["notes"] = [*adapted.target.notes, *(str(one.message)[:200] for one in said if "jaxpath" in one.filename)]
+    row["notes"] = [
+        *adapted.target.notes,
+        *(str(one.message)[:200] for one in said if "jaxpath" in one.filename),
+    ]
     row["sites"] = [f"{site.name} {site.channels} {site.size()}" for site in adapted.target.sites]
     if only_sites:
         return row
@@ -251,7 +254,9 @@ def table(folder: Path) -> str:
 
 def main() -> None:
     """See the module's docstring."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("models", nargs="*", metavar="MODEL", help=f"of {', '.join(MODELS)}")
     parser.add_argument("--out", type=Path, required=True, help="folder of the rows, one file for each model")
     parser.add_argument("--only-sites", action="store_true", help="adapt, and no more")
