@@ -152,11 +152,12 @@ def gelu(x: Array) -> Array:
 
 
 def silu(x: Array) -> Array:
-    """``jax.nn.silu``, which is computed once.
+    """``jax.nn.silu``, which is computed once, from an ``x`` that is computed once.
 
     So it is the same loop whether a gate follows or not: an exponential is rounded otherwise in another one.
+    Its gradient reads ``x`` again, which a convolution's loop would then compute twice.
     """
-    return computed_once(nn.silu(x))
+    return computed_once(nn.silu(computed_once(x)))
 
 
 def uniform_init(fan_in: int) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from flax import linen as nn
 from jax import Array
 from jax.typing import DTypeLike
 
+from jaxpath.compiling import computed_once
 from jaxpath.gating import Taps
 from jaxpath.layers import Conv, Dense, gelu
 from jaxpath.targets.family import Family, Shapes
@@ -59,7 +60,8 @@ class ConvNeXtBlock(nn.Module):
             name="block_0",
         )
         dense = partial(Dense, dtype=self.dtype, kernel_init=_init)
-        y = _norm(dtype=self.dtype, name="block_2")(conv(x))
+        # The norm reads it three times, and a CPU would convolve as often.
+        y = _norm(dtype=self.dtype, name="block_2")(computed_once(conv(x)))
         y = taps(f"{self.place}.block.4", gelu(dense(4 * channels, name="block_3")(y)))
         y = dense(channels, name="block_5")(y)
         scale = self.param("layer_scale", nn.initializers.constant(_SMALL_SCALE), (channels, 1, 1))
