@@ -2,8 +2,8 @@
 
     python experiments/adapting.py --image-size 64 --batch-size 4
 
-Both networks are plain Linen modules without a thought of gates; nothing is loaded and nothing is trained. All
-that is timed takes turns in one run, a call each, and figures are medians.
+Both networks are plain Linen modules without a thought of gates; nothing is loaded and nothing is trained.
+All that is timed takes turns in one run, a call each, and figures are medians.
 """
 
 from jaxpath import runs
