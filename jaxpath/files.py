@@ -34,6 +34,18 @@ def sha256_of(path: str | os.PathLike) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def sha256_of_folder(path: str | os.PathLike) -> str:
+    """Returns the SHA-256 of the names and contents of all files in a folder and in its folders.
+
+    Raises:
+        OSError: A file cannot be read.
+    """
+    root = Path(path)
+    files = sorted(file for file in root.rglob("*") if file.is_file())
+    lines = [f"{file.relative_to(root).as_posix()} {sha256_of(file)}" for file in files]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
 def read_text(path: str | os.PathLike, expected: str) -> str:
     """Reads a text file: UTF-8, with or without a byte order mark; line ends become newlines.
 

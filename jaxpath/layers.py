@@ -23,10 +23,12 @@ __all__ = [
     "Dense",
     "adaptive_average_pool",
     "conv_general_dilated",
+    "gelu",
     "max_pool",
     "normalize",
     "patches",
     "relu",
+    "silu",
     "uniform_init",
 ]
 
@@ -131,6 +133,20 @@ def relu(x: Array) -> Array:
 def _relu_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     y = relu(*primals)
     return y, jnp.where(y > 0, *tangents, 0)
+
+
+def gelu(x: Array) -> Array:
+    """The exact GELU, as PyTorch's networks have it, computed once like :func:`relu`."""
+    return computed_once(nn.gelu(x, approximate=False))
+
+
+def silu(x: Array) -> Array:
+    """``jax.nn.silu``, which is computed once, from an ``x`` that is computed once.
+
+    So it is the same loop whether a gate follows or not: an exponential is rounded otherwise in another one.
+    Its gradient reads ``x`` again, which a convolution's loop would then compute twice.
+    """
+    return computed_once(nn.silu(computed_once(x)))
 
 
 def uniform_init(fan_in: int) -> dict[str, Any]:

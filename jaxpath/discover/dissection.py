@@ -130,13 +130,11 @@ def _tokens(values: Array, site: Site, *, first: bool = False) -> Array:
 
     Tokens without a class token are a map of one column.
     """
-    if site.spatial is not None and len(site.spatial) == 1:
-        if site.patches is None or site.patches.first == 0:
-            return values[:, :, None]
-        return values[:, 0] if first else values
-    if site.spatial is None or site.spatial[1] != 1 or site.spatial[0] == 1:
+    if site.spatial is None or len(site.spatial) == 2:
         return values
-    return values[:, 0, 0] if first else values[:, :, 0]
+    if site.patches is None or site.patches.first == 0:
+        return values[:, :, None]
+    return values[:, 0] if first else values
 
 
 def dissect(

@@ -19,6 +19,7 @@ from jax import Array
 from jaxpath.compiling import run_once
 from jaxpath.gating import Taps, check_gates
 from jaxpath.targets.activation_detection import ACTIVATIONS, find_nonlinearities, write_out_activations
+from jaxpath.targets.computing import computing
 from jaxpath.targets.linen import as_input
 from jaxpath.targets.program import Value
 from jaxpath.targets.site_layout import Layout, SiteLayout
@@ -126,7 +127,8 @@ class _Function(NamedTuple):
                 return activation
             return _tap(taps, self.found.places[numbers[value]], activation, layout, own_size)
 
-        return program.run(jax.tree.leaves((params, images)), visit)[0]
+        sites = {value for value, number in numbers.items() if number in self.found.layouts}
+        return program.run(jax.tree.leaves((params, images)), visit, computing(program, sites))[0]
 
 
 def _tap(taps: Taps, place: str, activation: Array, layout: SiteLayout, own_size: bool) -> Array:

@@ -1,9 +1,9 @@
-"""DeiT-Tiny and DeiT-Small (Touvron et al. 2021, arXiv 2012.12877) whose hidden MLP units may compete.
+"""ViT and DeiT of the sizes Tiny and Small, whose hidden MLP units may compete.
 
-Patches of 16 x 16, a class token, twelve blocks with attention and an MLP of four times the width; the sites
-are the MLPs' activations. Tokens stand one below the other in them, [B, T, 1, 4 D], the class token first, so
-that gates and pathways are those of any other target. Submodules carry timm's names, with ``_`` before an
-index.
+Dosovitskiy et al. 2021, arXiv 2010.11929; Touvron et al. 2021, arXiv 2012.12877. Patches of 16 x 16, a class
+token, twelve blocks with attention and an MLP of four times the width; the sites are the MLPs' activations,
+[B, T, 4 D], the class token first. A ViT is the same function as a DeiT, with other weights and another
+preprocessing. Submodules carry timm's names, with ``_`` before an index.
 """
 
 from functools import partial
@@ -16,19 +16,14 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from jaxpath.gating import Activation, Pointwise, Taps
-from jaxpath.layers import Conv, Dense
+from jaxpath.layers import Conv, Dense, gelu
 from jaxpath.targets.family import Family, Shapes
 from jaxpath.targets.linen import compute_dtype, from_linen, make_preprocessing
 from jaxpath.targets.lwta import TEMPERATURE, Competing, competing_name
-from jaxpath.types import Competition, Gates, InputError, Target
+from jaxpath.types import Competition, Gates, InputError, Patches, Target
 
 _dense = partial(Dense, kernel_init=nn.initializers.truncated_normal(0.02))
 _norm = partial(nn.LayerNorm, epsilon=1e-6)
-
-
-def gelu(h: Array) -> Array:
-    """The exact one: without competitors, a DeiT is the usual network (official code)."""
-    return nn.gelu(h, approximate=False)
 
 
 class Attention(nn.Module):
@@ -58,7 +53,7 @@ class Mlp(nn.Module):
     def __call__(self, x: Array, activate: Activation) -> Array:
         width = x.shape[-1]
         h = _dense(4 * width, dtype=self.dtype, name="fc1")(x)
-        y = activate(h[:, :, None], self.place)[:, :, 0]  # [B, T, 4 D]
+        y = activate(h, self.place)  # [B, T, 4 D]
         return _dense(width, dtype=self.dtype, name="fc2")(y)
 
 
@@ -97,6 +92,10 @@ class DeiT(nn.Module):
     temperature: float = TEMPERATURE
     dtype: Any = jnp.float32
     axis_name: str | None = None
+
+    def patches(self, height: int, width: int) -> Patches:
+        """Where the patches of an image are among the tokens: behind the class token."""
+        return Patches(1, (height // self.patch, width // self.patch))
 
     @nn.compact
     def __call__(
@@ -151,33 +150,38 @@ def _deit(
     competitors: int = 1,
 ) -> Target:
     module = DeiT(num_classes, width, heads, competitors=competitors, dtype=compute_dtype(dtype))
+    preprocessing = make_preprocessing(image_size, channels)
+    if name.startswith("vit"):  # timm's recipes
+        preprocessing = preprocessing._replace(mean=channels * (0.5,), std=channels * (0.5,))
     return from_linen(
         module,
         name=competing_name(name, competitors),
         num_classes=num_classes,
-        preprocessing=make_preprocessing(image_size, channels),
+        preprocessing=preprocessing,
     )
 
 
-_SIZES = {"deit_tiny": (192, 3), "deit_small": (384, 6)}
-"""Name -> (width of a token, heads)."""
+_SIZES = {"tiny": (192, 3), "small": (384, 6)}
+"""Size -> (width of a token, heads)."""
+
+_KINDS = ("deit", "vit")
 
 
 def _recognise(shapes: Shapes) -> str | None:
+    # Nothing in the tensors tells a ViT from a DeiT.
     width = shapes["cls_token"][-1] if shapes.get("cls_token") else None
-    return next((name for name, size in _SIZES.items() if size[0] == width), None)
+    return next((f"deit_{name}" for name, size in _SIZES.items() if size[0] == width), None)
 
 
 DEIT = Family(
-    {name: partial(_deit, name, *size) for name, size in _SIZES.items()},
+    {f"{kind}_{name}": partial(_deit, f"{kind}_{name}", *_SIZES[name]) for kind in _KINDS for name in _SIZES},
     _recognise,
     first="patch_embed.proj",
     last="head",
-    # ViTs of these sizes are the same function; their recipes have another mean and std.
     published={
-        f"{kind}_{size}_patch16_{side}": f"deit_{size}"
-        for kind in ("deit", "vit")
-        for size in ("tiny", "small")
+        f"{kind}_{size}_patch16_{side}": f"{kind}_{size}"
+        for kind in _KINDS
+        for size in _SIZES
         for side in (224, 384)
     },
 )

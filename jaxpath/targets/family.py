@@ -21,7 +21,7 @@ class Family(NamedTuple):
             if it belongs to another family.
         first: The layer that reads the image; its inputs are the image's channels.
         last: The classifier; its outputs are the classes.
-        aliases: Another project's name of a layer -> the name here.
+        aliases: Another project's name of a layer, or of a tensor in full -> the name here.
         flattened: The dense layer that reads a flattened grid, if one does. PyTorch flattens [C, H, W],
             Flax [H, W, C].
         published: timm's name of a network that computes the same function -> the name here.

@@ -66,9 +66,9 @@ def load_initial(target: Target, path: str | Path, *, drawn: Params) -> InitialW
 def _of_trunk(target: Target, path: str | Path) -> dict[str, np.ndarray]:
     """The tensors of a file without a classifier, as they are."""
     stored = read_contents(path, is_known).state.tensors
-    names = {slot.key for slot in parameter_slots(target)}
+    shapes = {slot.key: slot.torch_shape for slot in parameter_slots(target)}
     return canonical(
-        {name: tensor.read() for name, tensor in stored.items()}, names, families_of(target.name)
+        {name: tensor.read() for name, tensor in stored.items()}, shapes, families_of(target.name)
     )
 
 

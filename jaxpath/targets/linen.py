@@ -15,7 +15,18 @@ from jax.typing import DTypeLike
 from jaxpath.compiling import read_once, run_once
 from jaxpath.gating import check_gates
 from jaxpath.layers import normalize
-from jaxpath.types import Gates, Given, InputError, Params, Preprocessing, Site, Target, TargetOutput, Tokens
+from jaxpath.types import (
+    Gates,
+    Given,
+    InputError,
+    Params,
+    Patches,
+    Preprocessing,
+    Site,
+    Target,
+    TargetOutput,
+    Tokens,
+)
 
 _RECORDS = "intermediates"
 """Linen's collection for what modules sow; it is no part of the parameters."""
@@ -119,7 +130,8 @@ def from_linen(
             ``axis_name`` attribute for its BatchNorms and uses the ``dropout`` random stream. If its
             attribute ``competitors`` is above 1, its units compete, and it draws the winners where it is
             called with ``keys``, one per example. A third value that it returns, by site, is recorded in the
-            output, and so is what a layer sows into ``intermediates``.
+            output, and so is what a layer sows into ``intermediates``. One with sites of tokens may say by a
+            method ``patches(height, width)`` which tokens are patches of the image.
         name: Name of the target.
         num_classes: K.
         preprocessing: How pictures become inputs; its crop and mean give the input's shape.
@@ -144,13 +156,16 @@ def from_linen(
 
 def _find_sites(module: nn.Module, preprocessing: Preprocessing) -> tuple[Site, ...]:
     """The sites that a module taps on an image of its own size, in forward order."""
+    patches = module.patches(*preprocessing.crop) if hasattr(module, "patches") else None
     example = jax.ShapeDtypeStruct((1, *preprocessing.shape), jnp.float32)
     shapes = jax.eval_shape(lambda x: module.init_with_output(jax.random.key(0), x)[0][1], example)
-    return tuple(Site(site, feature.shape[-1], _spatial(feature.shape)) for site, feature in shapes.items())
+    return tuple(
+        Site(site, feature.shape[-1], _spatial(feature.shape, patches)) for site, feature in shapes.items()
+    )
 
 
-def _spatial(shape: tuple[int, ...]) -> tuple[int, ...] | None:
-    return Tokens(shape[1]) if len(shape) == 3 else shape[1:-1] or None
+def _spatial(shape: tuple[int, ...], patches: Patches | None) -> tuple[int, ...] | None:
+    return Tokens(shape[1], patches) if len(shape) == 3 else shape[1:-1] or None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -105,15 +105,26 @@ class Program(NamedTuple):
     operations: tuple[Operation, ...]
     outputs: tuple[Atom, ...]
 
-    def run(self, arguments: Sequence[Array], visit: Callable[[Value, Array], Array]) -> list[Array]:
-        """The flat results; ``visit(value, array)`` returns what flows on in place of each array."""
+    def run(
+        self,
+        arguments: Sequence[Array],
+        visit: Callable[[Value, Array], Array],
+        compute: Callable[[Operation, Sequence[Array]], Sequence[Array]] = Operation.run,
+    ) -> list[Array]:
+        """The flat results.
+
+        Args:
+            arguments: The flat arguments.
+            visit: ``visit(value, array)`` returns what flows on in place of each array.
+            compute: Returns the results of an operation for its operands.
+        """
         values: dict[Value, Array] = {**self.constants, **dict(zip(self.inputs, arguments, strict=True))}
 
         def read(atom: Atom) -> Array:
             return atom.val if isinstance(atom, Literal) else values[atom]
 
         for operation in self.operations:
-            results = operation.run([read(atom) for atom in operation.inputs])
+            results = compute(operation, [read(atom) for atom in operation.inputs])
             for value, result in zip(operation.outputs, results, strict=True):
                 values[value] = visit(value, result)
         return [read(atom) for atom in self.outputs]

@@ -4,8 +4,10 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from jaxpath.targets.convnext import CONVNEXT
 from jaxpath.targets.deit import DEIT
 from jaxpath.targets.discover_cnn import DIGIT_CNN
+from jaxpath.targets.efficientnet import EFFICIENTNET
 from jaxpath.targets.family import Family
 from jaxpath.targets.flint_lenet import LENET
 from jaxpath.targets.lwta import split_name
@@ -25,6 +27,8 @@ FAMILIES: tuple[Family, ...] = (
     DIGIT_CNN,
     DEIT,
     MOBILENET,
+    CONVNEXT,
+    EFFICIENTNET,
 )
 
 

@@ -4,8 +4,9 @@ Submodules carry torchvision's names, so one rule serves every family: ``layer1_
 ``layer1.0.conv1.weight``. A :class:`~jaxpath.targets.family.Family` says where its networks depart from it.
 """
 
+import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -94,7 +95,9 @@ def torch_key(path: tuple[str, ...]) -> str:
 
 
 def canonical(
-    tensors: Mapping[str, np.ndarray], expected: Collection[str], families: Sequence[Family]
+    tensors: Mapping[str, np.ndarray],
+    expected: Mapping[str, tuple[int, ...]],
+    families: Sequence[Family],
 ) -> dict[str, np.ndarray]:
     """Renames the tensors of a state dict as the families do, as far as they know the other names.
 
@@ -102,19 +105,25 @@ def canonical(
 
     Args:
         tensors: The file's tensors by name.
-        expected: The names that the target has.
+        expected: The names that the target has, and the shapes of their tensors.
         families: Those whose aliases are understood.
     """
-    aliases = [alias for family in families for alias in family.aliases.items()]
+    aliases: dict[str, list[str]] = {}
+    for family in families:
+        for other, ours in family.aliases.items():
+            aliases.setdefault(other, []).append(ours)
     renamed = {}
     for name, tensor in tensors.items():
         if name.endswith("num_batches_tracked"):
             continue
         layer, _, leaf = name.rpartition(".")
-        for other, ours in aliases:
-            if layer == other and name not in expected and f"{ours}.{leaf}" in expected:
-                name = f"{ours}.{leaf}"
-                # A convolution over the whole grid is a dense layer; a state dict's order is the same.
-                tensor = tensor.reshape(tensor.shape[0], -1) if tensor.ndim == 4 else tensor
+        others = [*aliases.get(name, ()), *(f"{ours}.{leaf}" for ours in aliases.get(layer, ()))]
+        ours = next((other for other in others if other in expected), None)
+        if name not in expected and ours is not None:
+            name, shape = ours, expected[ours]
+            # A convolution over the whole grid is a dense layer, a scale may have axes of 1: a state dict's
+            # order is the same.
+            if tensor.size == math.prod(shape) and tensor.shape[:1] == shape[:1]:
+                tensor = tensor.reshape(shape)
         renamed[name] = tensor
     return renamed

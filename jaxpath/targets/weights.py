@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from jaxpath.files import sha256_of
+from jaxpath.files import expand_home, sha256_of, sha256_of_folder
 from jaxpath.targets.digests import digest
 from jaxpath.targets.headers import KEY, WeightsHeader, header_text, read_header
 from jaxpath.targets.lwta import split_name
@@ -50,7 +50,7 @@ def load_weights(target: Target, path: str | Path, *, state: str | None = None) 
     slots = parameter_slots(target)
     contents = read_contents(path, is_known, state=state)
     stored = {name: tensor.read() for name, tensor in contents.state.tensors.items()}
-    tensors = canonical(stored, {slot.key for slot in slots}, families_of(target.name))
+    tensors = canonical(stored, {slot.key: slot.torch_shape for slot in slots}, families_of(target.name))
     check_tensors(tensors, slots, target=target, path=path)
     header = read_header(contents.words, str(path))
     if header is not None:
@@ -104,10 +104,13 @@ def save_weights(
 def weights_hash(path: str | Path) -> str:
     """Returns the SHA-256 of a weights file in hexadecimal, by which a checkpoint knows its target.
 
+    Of a folder, such as Orbax's, it is that of all files.
+
     Raises:
         InputError: There is no such file.
     """
-    return sha256_of(local_file(path))
+    folder = Path(expand_home(str(path)))
+    return sha256_of_folder(folder) if folder.is_dir() else sha256_of(local_file(path))
 
 
 def read_arrays(

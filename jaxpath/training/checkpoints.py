@@ -1,4 +1,4 @@
-"""Checkpoints of a run: the only file that knows Orbax."""
+"""Checkpoints of a run, by Orbax."""
 
 import base64
 import contextlib

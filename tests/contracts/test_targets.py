@@ -11,7 +11,9 @@ from foreign_models import foreign_resnet8, linen_cnn, nnx_cnn
 from user_settings import jit_as_for_users
 
 from jaxpath import lap, targets
+from jaxpath.targets.convnext import ConvNeXt
 from jaxpath.targets.deit import DeiT
+from jaxpath.targets.efficientnet import EfficientNet
 from jaxpath.targets.mobilenet import MobileNetV2
 from jaxpath.targets.normless import NormlessResNet
 from jaxpath.targets.resnet import BasicBlock, Bottleneck, ResNet
@@ -40,9 +42,24 @@ def make_mobilenet(*, dtype="float32") -> Target:
     return targets.from_linen(module, name="small", num_classes=3, preprocessing=preprocessing)
 
 
-def make_deit(*, dtype="float32") -> Target:
+def make_convnext(*, dtype="float32") -> Target:
+    """A narrow ConvNeXt of two stages."""
+    module = ConvNeXt(3, ((8, 1), (12, 2)), dtype=targets.compute_dtype(dtype))
+    preprocessing = targets.make_preprocessing((24, 16))
+    return targets.from_linen(module, name="small", num_classes=3, preprocessing=preprocessing)
+
+
+def make_efficientnet(*, dtype="float32") -> Target:
+    """A narrow EfficientNet: a block that does not widen, one that halves, one that adds."""
+    stages = ((1, 3, 1, 4, 1), (3, 5, 2, 8, 2))
+    module = EfficientNet(3, stages, stem=4, head=12, dtype=targets.compute_dtype(dtype))
+    preprocessing = targets.make_preprocessing((14, 10))
+    return targets.from_linen(module, name="small", num_classes=3, preprocessing=preprocessing)
+
+
+def make_deit(*, competitors=4, dtype="float32") -> Target:
     """Three blocks on six patches and a class token; of four hidden units of a token, one wins."""
-    module = DeiT(3, 8, 2, depth=3, patch=4, competitors=4, dtype=targets.compute_dtype(dtype))
+    module = DeiT(3, 8, 2, depth=3, patch=4, competitors=competitors, dtype=targets.compute_dtype(dtype))
     preprocessing = targets.make_preprocessing((12, 8), 1)
     return targets.from_linen(module, name="small", num_classes=3, preprocessing=preprocessing)
 
@@ -60,7 +77,10 @@ TRAINABLE = {
     "competing": partial(targets.resnet8, num_classes=3, image_size=8, channels=1, competitors=4),
     "digit_cnn": partial(targets.digit_cnn, num_classes=3, image_size=8, competitors=2),
     "deit": make_deit,
+    "vit": partial(make_deit, competitors=1),
     "mobilenet": make_mobilenet,
+    "convnext": make_convnext,
+    "efficientnet": make_efficientnet,
     "lap": partial(lap.extend, targets.resnet8, num_classes=3, image_size=8, channels=1, gate=0.0, alpha=2.0),
 }
 COMPETITORS = {"competing": 4, "digit_cnn": 2, "deit": 4}
@@ -183,10 +203,10 @@ def test_unit_gates_on_normalised_floats_agree_with_raw_images(name):
     raw = compiled(name)(params, make_images(target))
     floats = compiled(name)(params, make_floats(target), gates)
     assert_close(floats.logits, raw.logits)
-    gates[last.name][:, 0, 0, :] = 0
+    gates[last.name][:, 0] = 0  # a row of the map, or a token
     closed = compiled(name)(params, make_floats(target), gates).features[last.name]
     expected = np.array(floats.features[last.name])
-    expected[:, 0, 0, :] = 0
+    expected[:, 0] = 0
     np.testing.assert_array_equal(closed, expected)
 
 
@@ -306,7 +326,7 @@ def test_training_returns_the_same_structure_and_moves_only_the_statistics(name)
     jax.tree.map(np.testing.assert_array_equal, updated["params"], params["params"])
     statistics = params.get("batch_stats", {})
     assert ("batch_stats" in params) == (
-        name not in ("vgg", "vgg_gap", "lenet", "normless", "digit_cnn", "deit")
+        name not in ("vgg", "vgg_gap", "lenet", "normless", "digit_cnn", "deit", "vit", "convnext")
     )
     for before, after in zip(
         jax.tree.leaves(statistics), jax.tree.leaves(updated.get("batch_stats", {})), strict=True
@@ -374,7 +394,11 @@ def test_a_draw_belongs_to_its_key_and_image_and_passes_one_of_each_block(name):
         ("digit_cnn", 3 + 1),
         ("deit_tiny", 12),
         ("deit_small", 12),
+        ("vit_tiny", 12),
+        ("vit_small", 12),
         ("mobilenet_v2", 1 + 1 + 2 * 16 + 1),
+        ("convnext_tiny", 3 + 3 + 9 + 3),
+        ("efficientnet_b0", 1 + 2 + 3 * 15 + 1),
         ("resnet18_lwta8", 1 + 2 * 8),
         ("resnet34_lwta2", 1 + 2 * 16),
         ("resnet50_lwta4", 1 + 3 * 16),

@@ -18,6 +18,8 @@ FOLDER = Path(__file__).resolve().parents[1] / "fixtures" / "parity"
 NUM_CLASSES, HIDDEN = 10, 32
 # Odd and unequal sides tell height from width, and how strides and pools round.
 IMAGENET, CIFAR = (2, 72, 56, 3), (2, 33, 26, 3)
+PATCH = 16  # of the transformers
+PATCHES = (2, 5 * PATCH, 3 * PATCH, 3)
 MODELS = {
     "resnet18": IMAGENET,
     "resnet50": IMAGENET,
@@ -26,6 +28,10 @@ MODELS = {
     "vgg11_bn": IMAGENET,
     "resnet20": CIFAR,
     "mobilenet_v2": IMAGENET,
+    "convnext_tiny": IMAGENET,
+    "efficientnet_b0": IMAGENET,
+    "deit_tiny": PATCHES,
+    "deit_small": PATCHES,
 }
 
 
@@ -36,7 +42,8 @@ def channels_last(activation: torch.Tensor) -> np.ndarray:
 @torch.no_grad()
 def make_fixture(name: str, image_shape: tuple[int, ...]) -> dict[str, np.ndarray]:
     """Runs one model; activations appear in the order of their calls."""
-    model = make_model(name, num_classes=NUM_CLASSES, hidden=HIDDEN).eval()
+    num_patches = image_shape[1] // PATCH * (image_shape[2] // PATCH)
+    model = make_model(name, num_classes=NUM_CLASSES, hidden=HIDDEN, num_patches=num_patches).eval()
     shapes = {
         key: tuple(tensor.shape)
         for key, tensor in model.state_dict().items()

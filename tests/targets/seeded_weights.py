@@ -13,7 +13,7 @@ def make_tensor(key: str, shape: tuple[int, ...]) -> np.ndarray:
     """The tensor called ``key`` in a state dict; scaled by He's rule so that activations stay O(1)."""
     random = np.random.RandomState(zlib.crc32(key.encode()))
     values = random.uniform(-1, 1, shape)
-    leaf = key.rsplit(".", 1)[1]
+    leaf = key.rpartition(".")[2]
     if len(shape) > 1:
         values *= np.sqrt(6 / np.prod(shape[1:]))
     elif leaf == "running_var":

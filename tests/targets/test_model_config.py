@@ -82,7 +82,7 @@ def test_an_architecture_without_a_recipe_leaves_the_preprocessing_open(folder, 
     assert (described.name, described.preprocessing) == ("resnet18", None)
 
 
-def test_a_vit_of_the_same_size_is_the_same_function_with_its_own_mean(vit, tmp_path):
+def test_a_vit_of_the_same_size_has_its_own_name_and_mean(vit, tmp_path):
     (tmp_path / "model.safetensors").write_bytes(vit)
     recipe = {**RECIPE, "mean": [0.5] * 3, "std": [0.5] * 3, "crop_pct": 0.9}
     config = {
@@ -93,7 +93,7 @@ def test_a_vit_of_the_same_size_is_the_same_function_with_its_own_mean(vit, tmp_
     }
     (tmp_path / "config.json").write_text(json.dumps(config))
     described = targets.describe_weights(tmp_path / "model.safetensors")
-    assert described.name == "deit_tiny"
+    assert described.name == "vit_tiny"
     assert described.preprocessing == Preprocessing(248, (224, 224), (0.5,) * 3, (0.5,) * 3, "bicubic")
 
 

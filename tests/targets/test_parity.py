@@ -20,10 +20,16 @@ def relative_error(result: np.ndarray, expected: np.ndarray) -> float:
     return float(np.abs(result - expected).max() / np.abs(expected).max())
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.npz")))
+SAME_FUNCTION = {"vit_tiny": "deit_tiny", "vit_small": "deit_small"}
+"""Name -> the one whose fixture it has."""
+
+
+@pytest.mark.parametrize("name", sorted({*SAME_FUNCTION, *(path.stem for path in FOLDER.glob("*.npz"))}))
 def test_the_logits_and_every_site_agree_with_pytorch(name, tmp_path):
-    fixture = np.load(FOLDER / f"{name}.npz")
-    options = {"hidden": int(fixture["hidden"])} if name.startswith("vgg") else {}
+    fixture = np.load(FOLDER / f"{SAME_FUNCTION.get(name, name)}.npz")
+    options: dict = {"hidden": int(fixture["hidden"])} if name.startswith("vgg") else {}
+    if name.startswith(("deit", "vit")):  # their places are parameters
+        options["image_size"] = tuple(fixture["image_shape"][1:3].tolist())
     target = targets.make_target(name, num_classes=fixture["logits"].shape[1], **options)
     shapes = {
         key: tuple(map(int, shape.split()))
@@ -44,4 +50,5 @@ def test_the_logits_and_every_site_agree_with_pytorch(name, tmp_path):
 
 def test_there_is_a_fixture_for_every_family():
     families = {"resnet18", "resnet50", "resnet20", "vgg11", "vgg16", "vgg11_bn", "mobilenet_v2"}
+    families |= {"convnext_tiny", "efficientnet_b0", "deit_tiny", "deit_small"}
     assert families <= {path.stem for path in FOLDER.glob("*.npz")}

@@ -21,6 +21,8 @@ from jaxpath.targets.torch_names import parameter_slots
         ("lenet", {"num_classes": 6, "channels": 1}),
         ("resnet18_normless", {"num_classes": 6, "channels": 1}),
         ("mobilenet_v2", {"num_classes": 6, "channels": 1}),
+        ("convnext_tiny", {"num_classes": 6, "channels": 1}),
+        ("efficientnet_b0", {"num_classes": 6}),
     ],
 )
 @pytest.mark.parametrize("prefix", ["", "module."])

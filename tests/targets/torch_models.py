@@ -8,6 +8,7 @@ to the list ``taps``.
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch_vision_models import ConvNeXt, EfficientNet, VisionTransformer
 
 
 def conv_bn(inputs: int, outputs: int, kernel: int, stride: int) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
@@ -165,8 +166,11 @@ VGG11 = "64 M 128 M 256 256 M 512 512 M 512 512 M"
 VGG16 = "64 64 M 128 128 M 256 256 256 M 512 512 512 M 512 512 512 M"
 
 
-def make_model(name: str, *, num_classes: int, hidden: int) -> ResNet | VGG | MobileNetV2:
-    """Makes the model called ``name``; ``hidden`` is the width of a VGG's dense layers."""
+def make_model(name: str, *, num_classes: int, hidden: int, num_patches: int) -> nn.Module:
+    """Makes the model called ``name``.
+
+    ``hidden`` is the width of a VGG's dense layers, ``num_patches`` the number of a transformer's patches.
+    """
     resnets = {
         "resnet18": ("basic", (2, 2, 2, 2)),
         "resnet50": ("bottleneck", (3, 4, 6, 3)),
@@ -175,7 +179,11 @@ def make_model(name: str, *, num_classes: int, hidden: int) -> ResNet | VGG | Mo
     if name in resnets:
         kind, sizes = resnets[name]
         return ResNet(kind, sizes, num_classes)
-    if name == "mobilenet_v2":
-        return MobileNetV2(num_classes)
+    transformers = {"deit_tiny": (192, 3), "deit_small": (384, 6)}
+    if name in transformers:
+        return VisionTransformer(*transformers[name], num_classes, num_patches)
+    others = {"mobilenet_v2": MobileNetV2, "convnext_tiny": ConvNeXt, "efficientnet_b0": EfficientNet}
+    if name in others:
+        return others[name](num_classes)
     plan = {"vgg11": VGG11, "vgg16": VGG16}[name.removesuffix("_bn")]
     return VGG(plan, name.endswith("_bn"), num_classes, hidden)
