@@ -24,6 +24,7 @@ from jaxpath.flint.objective import (
     flint_losses,
     make_objective,
     make_post_hoc_objective,
+    run_post_hoc,
 )
 from jaxpath.flint.recipes import (
     CIFAR10,
@@ -85,6 +86,7 @@ __all__ = [
     "make_post_hoc_objective",
     "maximise_attributes",
     "maximum_activating_samples",
+    "run_post_hoc",
     "save_interpreter",
     "stage_weights",
 ]
