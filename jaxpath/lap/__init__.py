@@ -23,6 +23,7 @@ from jaxpath.lap.nets import (
     make_attention,
     own_concept,
     places,
+    plain_weights,
     read,
 )
 from jaxpath.lap.objective import (
@@ -83,6 +84,7 @@ __all__ = [
     "no_knowledge",
     "own_concept",
     "places",
+    "plain_weights",
     "presence_loss",
     "ramped",
     "read",

@@ -9,7 +9,7 @@ from jaxpath import data, explainers, metrics
 from jaxpath.fills import Ablation, Fill, References
 from jaxpath.metrics import Panel, Passes, Session
 from jaxpath.metrics.session import unwatched
-from jaxpath.runs.comparison.boxes import read_boxes, with_boxes
+from jaxpath.runs.boxes import read_boxes, with_boxes
 from jaxpath.runs.comparison.entries import Entry
 from jaxpath.runs.comparison.options import Comparison
 
