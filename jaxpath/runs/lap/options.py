@@ -129,6 +129,9 @@ class ScoreOptions:
 
     Attributes:
         explainers: White-box explainers to compare with; none takes all.
+        on_lap: Whether they explain the LAP net as well as the plain one.
+        localised_images: Held-out images whose boxes maps are compared with, where there are boxes; None takes
+            all.
         curve_images: Held-out images on which pixels are inserted and deleted; 0 leaves that out.
         curve_steps: Steps of these curves.
         kept_share: Share of the pixels that is left for the accuracy on the best pixels.
@@ -136,6 +139,8 @@ class ScoreOptions:
     """
 
     explainers: tuple[str, ...] = ()
+    on_lap: bool = True
+    localised_images: int | None = None
     curve_images: int = 200
     curve_steps: int = 20
     kept_share: float = 0.1

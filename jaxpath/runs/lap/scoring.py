@@ -78,7 +78,9 @@ def score_explanation(
     scores: dict[str, float] = {}
     boxes = boxes_seen(source, explained.net.target.preprocessing)
     if boxes is not None:
-        scores |= _pass(explained, Boxed(source, boxes), options, _localise, seed)
+        part = data.draw(source, options.localised_images or len(source), seed=seed)
+        boxed = Boxed(part, [boxes[index] for index in part.indices])
+        scores |= _pass(explained, boxed, options, _localise, seed)
     if options.curve_images:
         part = data.draw(source, options.curve_images, seed=seed)
         scores |= _pass(explained, part, options, _make_faithful(options), seed)
