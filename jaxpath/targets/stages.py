@@ -5,7 +5,7 @@ result is what need be computed once per image, and it is far smaller than the t
 """
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -190,6 +190,7 @@ class _Split(NamedTuple):
             for atom in wanted
             if not isinstance(atom, Literal) and atom in on_image and atom not in on_trained
         )
+        again = _moved_again(live, read, on_image)
         return cls(
             jaxpr,
             jaxpr.constvars,
@@ -199,11 +200,36 @@ class _Split(NamedTuple):
             images,
             keys,
             jaxpr.outvars,
-            [*read],
+            [atom for atom in read if atom not in again],
             [eqn for eqn, own, every in zip(live, is_first, free, strict=True) if own or every],
-            [eqn for eqn, own, every in zip(live, is_second, free, strict=True) if own or every],
+            [
+                eqn
+                for eqn, own, every in zip(live, is_second, free, strict=True)
+                if own or every or not again.isdisjoint(eqn.outvars)
+            ],
             structure,
         )
+
+
+_MOVES = ("slice", "pad", "reshape", "transpose", "squeeze", "broadcast_in_dim", "convert_element_type")
+"""Operations that only move values, which cost nothing to do again."""
+
+
+def _moved_again(live: Sequence[JaxprEqn], read: Collection[Any], on_image: set[Any]) -> set[Any]:
+    """Values that need not be kept, as they are others that are read, moved; and those on the way to them."""
+    makers = {out: eqn for eqn in live for out in eqn.outvars if eqn.primitive.name in _MOVES}
+    again: set[Any] = set()
+    for atom in read:
+        way = [atom]
+        while way[-1] in makers:
+            sources = [a for a in makers[way[-1]].invars if not isinstance(a, Literal) and a in on_image]
+            if len(sources) != 1:
+                break
+            way.append(sources[0])
+            if sources[0] in read:
+                again.update(way[:-1])
+                break
+    return again
 
 
 def _live(jaxpr: Jaxpr) -> list[JaxprEqn]:

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
@@ -82,8 +83,8 @@ def class_mean_embeddings(study: Study, *, groups: dict[str, list[str]] | None =
     session = open_session(target, study.params, batch_size=images_at_once(target))
 
     def read(params: Any, batch: Batch) -> dict[str, Array]:
-        (features,) = stages.read(params, batch["image"])
-        return {"features": features.reshape(len(features), -1)}
+        read = stages.read(params, batch["image"])
+        return {"features": jnp.concatenate([values.reshape(len(values), -1) for values in read], axis=1)}
 
     def of(source: data.Source, title: str) -> dict[str, np.ndarray]:
         passes = metrics.source_passes(session, source, title=title)

@@ -130,8 +130,7 @@ class ScoreOptions:
     Attributes:
         explainers: White-box explainers to compare with; none takes all.
         on_lap: Whether they explain the LAP net as well as the plain one.
-        localised_images: Held-out images whose boxes maps are compared with, where there are boxes; None takes
-            all.
+        localised_images: Held-out images with boxes with which maps are compared; None takes all.
         curve_images: Held-out images on which pixels are inserted and deleted; 0 leaves that out.
         curve_steps: Steps of these curves.
         kept_share: Share of the pixels that is left for the accuracy on the best pixels.

@@ -20,8 +20,8 @@ from jaxpath.types import Batch, Given, Params, Target
 class Watching:
     """A LAP net whose sites hold what the net with ordinary pooling has there.
 
-    No attention but that of the final pool then has a say in what another one sees, as with closed gates, and
-    what the heads read of an image depends on the image only.
+    Where a site lies between two places, the attention of the first then has no say in what the second sees,
+    as with closed gates, and what the heads read of an image depends on the image only.
 
     Args:
         target: From :func:`jaxpath.lap.extend`.
