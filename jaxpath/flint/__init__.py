@@ -20,6 +20,7 @@ from jaxpath.flint.maximisation import (
     maximise_attributes,
 )
 from jaxpath.flint.objective import (
+    Forward,
     WeightsAt,
     flint_losses,
     make_objective,
@@ -54,6 +55,7 @@ __all__ = [
     "MNIST_MAXIMISATION",
     "QUICKDRAW",
     "TAUS",
+    "Forward",
     "Interpretations",
     "Interpreter",
     "InterpreterOutput",

@@ -27,6 +27,7 @@ from jaxpath.lap.nets import (
     read,
 )
 from jaxpath.lap.objective import (
+    Forward,
     Knowledge,
     LapWeights,
     boxes_knowledge,
@@ -52,6 +53,7 @@ __all__ = [
     "PLUG_IN",
     "AttentionMaps",
     "AttentionPooling",
+    "Forward",
     "Knowledge",
     "LapOutput",
     "LapWeights",

@@ -1,23 +1,23 @@
 """Trains FLINT's interpreters: together with their classifier, or for a frozen one."""
 
 import contextlib
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
-from jax import Array
 
 from jaxpath import data, flint, training
 from jaxpath.devices import check_batch_size, make_mesh
-from jaxpath.runs.features import Views, feature_batches
+from jaxpath.runs.features import Views
 from jaxpath.runs.flint.options import FlintOptions, apply_options
+from jaxpath.runs.flint.reading_once import ReadOnce
 from jaxpath.runs.flint.recipes import make_optimizer, recipe_steps, stretched
 from jaxpath.runs.run import Run, names_of, say
 from jaxpath.runs.start_options import fixed_views
 from jaxpath.targets.frozen import cast_frozen
 from jaxpath.targets.objective import ScheduleState, init_schedule
-from jaxpath.targets.stages import Staged, named, read_of
-from jaxpath.types import Batch, InputError, Objective, Params, Target
+from jaxpath.types import InputError, Objective, Params, Target
 
 _LOGGED = 500
 """Steps of a run that are logged, about."""
@@ -48,7 +48,7 @@ class _Start(NamedTuple):
     params: Params
     schedule: ScheduleState
     frozen: Params
-    batches: data.Batches | data.ArrayBatches
+    batches: Callable[[], data.Batches | data.ArrayBatches]
 
 
 def train_joint(
@@ -83,7 +83,7 @@ def train_joint(
     objective = flint.make_objective(
         target, interpreter, _weights_at(recipe, source), reconstruction=recipe.reconstruction
     )
-    batches = _image_batches(target, source, recipe, options, run)
+    batches = partial(_image_batches, target, source, recipe, options, run)
     start = _Start(objective, params, init_schedule(variables), {}, batches)
     result = _fit(start, source, recipe, options, run)
     trained = result.state.params
@@ -120,28 +120,15 @@ def train_post_hoc(
     run = run.decided_by(options, recipe=recipe, **names_of(target, source, params))
     interpreter = flint.make_interpreter(target, recipe.sites, **recipe.interpreter)
     initial = flint.init_interpreter(interpreter, target, params, key=jax.random.key(run.seed + 1))
-    frozen, forward = cast_frozen(target, params), None
+    frozen = cast_frozen(target, params)
+    forward: flint.Forward | None = None
+    batches: Callable[[], Any] = partial(_image_batches, target, source, recipe, options, run)
     views = fixed_views(options.views, options.augment)
-    if views is None:
-        batches: data.Batches | data.ArrayBatches = _image_batches(target, source, recipe, options, run)
-    else:
-        staged = _staged(target, interpreter)
-
-        def read(frozen: Params, batch: Batch) -> dict[str, Array]:
-            return {"image": batch["image"], **named(staged.read(initial, frozen, batch["image"]))}
-
-        def forward(params: Params, frozen: Params, batch: Batch, keys: Array) -> Any:
-            return staged.rest(params, frozen, read_of(batch), keys)
-
-        batches = feature_batches(
-            target,
-            frozen,
-            source,
-            read,
-            Views(views, options.augment),
-            batch_size=recipe.batch_size,
-            run=run,
-        )
+    if views is not None:
+        once = ReadOnce(target, interpreter, initial)
+        forward = once.forward
+        seen = Views(views, options.augment)
+        batches = partial(once.batches, frozen, source, seen, batch_size=recipe.batch_size, run=run)
     objective = flint.make_post_hoc_objective(
         target,
         interpreter,
@@ -152,16 +139,6 @@ def train_post_hoc(
     start = _Start(objective, initial, init_schedule(), frozen, batches)
     result = _fit(start, source, recipe, options, run)
     return TrainedInterpreter(interpreter, result.state.params, params, result, recipe)
-
-
-def _staged(target: Target, interpreter: flint.Interpreter) -> Staged:
-    """Classifier and interpreter, as what depends on the images only and the rest."""
-
-    def whole(params: Params, frozen: Params, images: Array, keys: Array) -> Any:
-        return flint.run_post_hoc(target, interpreter, params, frozen, images, keys)
-
-    image = jax.ShapeDtypeStruct(target.preprocessing.shape, np.uint8)
-    return Staged(whole, image, name=f"the interpreter of {target.name}")
 
 
 def _image_batches(
@@ -194,11 +171,11 @@ def _fit(
     step = training.make_train_step(start.objective, optimizer, mesh)
     log_every = max(1, num_steps // _LOGGED)
     opened = run.storage(checkpoint_every=options.checkpoint_every, log_every=log_every)
-    with opened as storage, contextlib.closing(start.batches):
+    with opened as storage, contextlib.closing(start.batches()) as batches:
         return training.fit(
             state,
             step,
-            start.batches,
+            batches,
             start.frozen,
             num_steps=num_steps,
             mesh=mesh,

@@ -1,6 +1,8 @@
 """Trains LAP nets: from scratch beside a plain one, and plugged into a trained classifier."""
 
 import contextlib
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -33,7 +35,7 @@ class _Stage(NamedTuple):
     objective: Objective
     optimizer: optax.GradientTransformation
     knowledge: lap.Knowledge
-    batches: data.Batches | data.ArrayBatches
+    batches: Callable[[], data.Batches | data.ArrayBatches]
 
 
 def train_plain(target: Target, source: data.Source, options: LapOptions, *, run: Run) -> Net:
@@ -90,7 +92,7 @@ def train_from_scratch(
         lap.make_objective(target, lap.ramped(options.loss.as_weights(), num_steps)),
         lap.make_optimizer(schedule, target, params, "all", theta_rate=1.0),
         knowledge,
-        _image_batches(target, source, options, "none", run),
+        partial(_image_batches, target, source, options, "none", run),
     )
     return _save(target, *_fit(stage, options, run), source, run)
 
@@ -136,13 +138,13 @@ def plug_in(
         weights = options.loss.as_weights()._replace(classification=plan.classify)
         part = run.within(f"stage{number + 1}", seed=run.seed + number)
         labels = lap.trainable_labels(target, start[0], plan.trainable)
-        forward, batches = None, None
+        forward: lap.Forward | None = None
+        batches: Callable[[], Any] = partial(_image_batches, target, source, options, options.augment, part)
         if views is not None and plan.trainable == "heads":
             watching = Watching(target, plain.target, fresh, labels)
             forward = watching.forward
-            batches = watching.batches(
-                source, Views(views, options.augment), batch_size=options.batch_size, run=part
-            )
+            seen = Views(views, options.augment)
+            batches = partial(watching.batches, source, seen, batch_size=options.batch_size, run=part)
         stage = _Stage(
             plan.trainable,
             num_steps,
@@ -158,7 +160,7 @@ def plug_in(
                 warmup_cosine(plan.learning_rate, num_steps), target, start[0], plan.trainable
             ),
             lap.no_knowledge() if knowledge is None else knowledge,
-            batches or _image_batches(target, source, options, options.augment, part),
+            batches,
         )
         start = _fit(stage, options, part)
     return _save(target, *start, source, run)
@@ -185,11 +187,11 @@ def _fit(stage: _Stage, options: LapOptions | PlugInOptions, run: Run) -> tuple[
     state = training.create_state(params, stage.optimizer, key=key, extra=progress)
     step = training.make_train_step(stage.objective, stage.optimizer, mesh)
     opened = run.storage(checkpoint_every=options.checkpoint_every)
-    with opened as storage, contextlib.closing(stage.batches):
+    with opened as storage, contextlib.closing(stage.batches()) as batches:
         result = training.fit(
             state,
             step,
-            stage.batches,
+            batches,
             stage.knowledge,
             num_steps=stage.num_steps,
             mesh=mesh,
