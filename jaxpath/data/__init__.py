@@ -28,9 +28,9 @@ from jaxpath.data.opening import open_source
 from jaxpath.data.parts import find_part
 from jaxpath.data.pipeline import READING, Batches, eval_batches, train_batches
 from jaxpath.data.present import present_classes
-from jaxpath.data.quickdraw import quickdraw
+from jaxpath.data.quickdraw import FLINT_CLASSES, quickdraw
 from jaxpath.data.reading import check_some_readable, first_stored, read_picture
-from jaxpath.data.source import UNLABELLED, Example, NothingReadable, Source, UnreadableImage
+from jaxpath.data.source import UNLABELLED, Example, NothingReadable, Source, UnreadableImage, View
 from jaxpath.data.splits import Concatenation, MissingSplit, Subset, concatenate, draw, split
 from jaxpath.data.tfds_records import TfdsSource, tfds
 from jaxpath.data.transforms import (
@@ -45,6 +45,7 @@ from jaxpath.data.transforms import (
 
 __all__ = [
     "AUGMENTATIONS",
+    "FLINT_CLASSES",
     "IMAGE_SUFFIXES",
     "READING",
     "UNLABELLED",
@@ -70,6 +71,7 @@ __all__ = [
     "TarSource",
     "TfdsSource",
     "UnreadableImage",
+    "View",
     "align",
     "boxes_in_view",
     "center_crop",

@@ -49,7 +49,11 @@ def _part(drawings: np.ndarray, split: str) -> np.ndarray:
 
 def _read(path: Path) -> np.ndarray:
     if not path.is_file():
-        raise InputError(f"there is no file {path}; fetch QuickDraw's numpy_bitmap file of that class")
+        there = ", ".join(sorted(found.stem for found in path.parent.glob("*.npy"))) or "none"
+        raise InputError(
+            f"there is no file {path}; fetch QuickDraw's numpy_bitmap file of that class, or choose classes "
+            f"that are there: {there}"
+        )
     try:
         # Unlike numpy.load this takes nothing for a pickled object.
         drawings = np.lib.format.open_memmap(path, mode="r")

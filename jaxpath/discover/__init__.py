@@ -1,5 +1,6 @@
 """DISCOVER: units that compete, and units named by text (arXiv 2310.04929; CLIP-Dissect)."""
 
+from jaxpath.discover.class_means import class_mean_embeddings
 from jaxpath.discover.dissection import (
     OUTPUTS,
     Activity,
@@ -59,6 +60,7 @@ __all__ = [
     "UnitNames",
     "average_logits",
     "bind",
+    "class_mean_embeddings",
     "class_purity",
     "concept_matrix",
     "cosine",

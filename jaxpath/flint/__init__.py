@@ -20,10 +20,12 @@ from jaxpath.flint.maximisation import (
     maximise_attributes,
 )
 from jaxpath.flint.objective import (
+    Forward,
     WeightsAt,
     flint_losses,
     make_objective,
     make_post_hoc_objective,
+    run_post_hoc,
 )
 from jaxpath.flint.recipes import (
     CIFAR10,
@@ -53,6 +55,7 @@ __all__ = [
     "MNIST_MAXIMISATION",
     "QUICKDRAW",
     "TAUS",
+    "Forward",
     "Interpretations",
     "Interpreter",
     "InterpreterOutput",
@@ -85,6 +88,7 @@ __all__ = [
     "make_post_hoc_objective",
     "maximise_attributes",
     "maximum_activating_samples",
+    "run_post_hoc",
     "save_interpreter",
     "stage_weights",
 ]

@@ -14,7 +14,7 @@ from jaxpath.flint.interpreter import Interpreter, InterpreterOutput, interpret
 from jaxpath.flint.recipes import LossWeights
 from jaxpath.targets.linen import as_input
 from jaxpath.targets.objective import ScheduleState
-from jaxpath.types import Batch, Objective, Params, Target, TargetOutput
+from jaxpath.types import Batch, Objective, Params, Target
 
 HEAD_DROPOUT = 0.01
 """Rate of the dropout between the attributes and the linear layer (official code)."""
@@ -52,7 +52,7 @@ def make_objective(
         keep = _draw_keep(for_head, interpreter.num_attributes)
         output = interpret(interpreter, params["interpreter"], clean.features, keep)
         images = as_input(batch["image"], target.preprocessing, name=target.name)
-        loss, metrics = flint_losses(weights, clean, output, images, batch, reconstruction)
+        loss, metrics = flint_losses(weights, clean.logits, output, images, batch, reconstruction)
         prediction = classifier_losses.cross_entropy(clean.logits, batch["label"])
         statistics = {name: value for name, value in updated.items() if name != "params"}
         extra = ScheduleState(extra.step + 1, statistics)
@@ -61,33 +61,72 @@ def make_objective(
     return objective
 
 
+Forward = Callable[[Params, Params, Batch, Array], tuple[Array, InterpreterOutput]]
+"""``forward(params, frozen, batch, keys)``: the target's logits [b, K], and what the interpreter says."""
+
+
 def make_post_hoc_objective(
-    target: Target, interpreter: Interpreter, weights_at: WeightsAt, *, reconstruction: Norm = "l2"
+    target: Target,
+    interpreter: Interpreter,
+    weights_at: WeightsAt,
+    *,
+    reconstruction: Norm = "l2",
+    forward: Forward | None = None,
 ) -> Objective:
     """Builds the objective of an interpreter for a frozen classifier: :func:`make_objective` without CE.
 
     The paper names this variant; how it is run is our reading, as no script is public. The classifier is in
     evaluation mode and nothing of it is trained.
 
+    Args:
+        target: The classifier.
+        interpreter: The module that is trained.
+        weights_at: Weights of the terms by step.
+        reconstruction: Norm of the input fidelity.
+        forward: How both are run, such as on what the classifier was found to say of each image; None runs
+            the classifier on the batch's images, by :func:`run_post_hoc`.
+
     Returns:
         An objective as there: ``params`` are the interpreter's, ``frozen`` the target's.
     """
 
+    def whole(params: Params, frozen: Params, batch: Batch, keys: Array) -> tuple[Array, InterpreterOutput]:
+        return run_post_hoc(target, interpreter, params, frozen, batch["image"], keys)
+
+    run = forward or whole
+
     def objective(
         params: Params, extra: ScheduleState, frozen: Params, batch: Batch, keys: Array
     ) -> tuple[Array, tuple[ScheduleState, dict[str, Array]]]:
-        clean = lax.stop_gradient(target.apply(frozen, batch["image"]))
-        output = interpret(interpreter, params, clean.features, _draw_keep(keys, interpreter.num_attributes))
+        logits, output = run(params, frozen, batch, keys)
         images = as_input(batch["image"], target.preprocessing, name=target.name)
-        loss, metrics = flint_losses(weights_at(extra.step), clean, output, images, batch, reconstruction)
+        loss, metrics = flint_losses(weights_at(extra.step), logits, output, images, batch, reconstruction)
         return loss, (extra._replace(step=extra.step + 1), metrics)
 
     return objective
 
 
+def run_post_hoc(
+    target: Target, interpreter: Interpreter, params: Params, frozen: Params, images: Array, keys: Array
+) -> tuple[Array, InterpreterOutput]:
+    """Logits [b, K] of a frozen target, and what its interpreter says while it is trained.
+
+    Args:
+        target: The classifier, in evaluation mode.
+        interpreter: Its interpreter.
+        params: The interpreter's.
+        frozen: The target's.
+        images: [b, H, W, C].
+        keys: One for each image, of the dropout.
+    """
+    clean = lax.stop_gradient(target.apply(frozen, images))
+    keep = _draw_keep(keys, interpreter.num_attributes)
+    return clean.logits, interpret(interpreter, params, clean.features, keep)
+
+
 def flint_losses(
     weights: LossWeights,
-    clean: TargetOutput,
+    logits: Array,
     output: InterpreterOutput,
     images: Array,
     batch: Batch,
@@ -102,7 +141,7 @@ def flint_losses(
 
     Args:
         weights: Of this step.
-        clean: What the target says; its features were read.
+        logits: What the target says, [b, K].
         output: What the interpreter says.
         images: Normalised images [b, H, W, C].
         batch: For ``label`` and ``weight``.
@@ -111,7 +150,7 @@ def flint_losses(
     """
     metrics = {
         "reconstruction": losses.input_fidelity(images, output.reconstruction, norm=reconstruction),
-        "output": losses.output_fidelity(clean.logits, output.logits),
+        "output": losses.output_fidelity(logits, output.logits),
         "sparsity": losses.sparsity(output.attributes),
         "concentration": losses.concentration(output.attributes),
         "diversity": losses.diversity(output.attributes, batch.get("weight"), axis_name=axis_name),
@@ -122,7 +161,7 @@ def flint_losses(
         + weights.sparsity * metrics["sparsity"]
         + weights.entropy * (metrics["concentration"] - weights.diversity * metrics["diversity"])
     )
-    predicted, guessed = clean.logits.argmax(axis=-1), output.logits.argmax(axis=-1)
+    predicted, guessed = logits.argmax(axis=-1), output.logits.argmax(axis=-1)
     return loss, {
         **metrics,
         "accuracy": (predicted == batch["label"]).astype(jnp.float32),

@@ -23,9 +23,11 @@ from jaxpath.lap.nets import (
     make_attention,
     own_concept,
     places,
+    plain_weights,
     read,
 )
 from jaxpath.lap.objective import (
+    Forward,
     Knowledge,
     LapWeights,
     boxes_knowledge,
@@ -51,6 +53,7 @@ __all__ = [
     "PLUG_IN",
     "AttentionMaps",
     "AttentionPooling",
+    "Forward",
     "Knowledge",
     "LapOutput",
     "LapWeights",
@@ -83,6 +86,7 @@ __all__ = [
     "no_knowledge",
     "own_concept",
     "places",
+    "plain_weights",
     "presence_loss",
     "ramped",
     "read",

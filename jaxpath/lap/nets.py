@@ -121,6 +121,11 @@ def keep_weights(target: Target, trained: Params, *, key: Array) -> Params:
     return unflatten_dict({**fresh, **kept})
 
 
+def plain_weights(params: Params) -> Params:
+    """The inverse of :func:`keep_weights`: a LAP target's parameters without those of its attention."""
+    return unflatten_dict({path: leaf for path, leaf in flatten_dict(params).items() if not _is_lap(path)})
+
+
 def read(output: TargetOutput) -> LapOutput:
     """The maps of a LAP target's output.
 

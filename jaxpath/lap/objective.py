@@ -107,12 +107,17 @@ def trained_params(params: Mapping[str, Any], state: ScheduleState) -> Params:
     return {**state.statistics, "params": params["net"]}
 
 
+Forward = Callable[[Mapping[str, Any], ScheduleState, Batch, Array], tuple[LapOutput, Params]]
+"""``forward(params, extra, batch, keys)``: what the net says, and its parameters with new statistics."""
+
+
 def make_objective(
     target: Target,
     weights_at: WeightsAt,
     *,
     statistics: Literal["batch", "frozen"] = "batch",
     labels: Params | None = None,
+    forward: Forward | None = None,
 ) -> Objective:
     """Builds the objective of a LAP net, for :func:`jaxpath.training.make_train_step`.
 
@@ -123,11 +128,24 @@ def make_objective(
             statistics and without dropout, to fit attention to a trained net.
         labels: From :func:`~jaxpath.lap.schedules.trainable_labels`: what is "frozen" gets no gradient, and
             none is computed for it. None: everything is trained.
+        forward: How the net is run, such as on what its frozen part was found to say of each image; None runs
+            it on the batch's images.
 
     Returns:
         ``objective(params, extra, frozen, batch, keys) -> (losses [b], (extra, metrics))``, ``params`` and
         ``extra`` from :func:`init_training`, ``frozen`` a :class:`Knowledge`.
     """
+
+    def whole(
+        params: Mapping[str, Any], extra: ScheduleState, batch: Batch, keys: Array
+    ) -> tuple[LapOutput, Params]:
+        variables = trained_params(params, extra)
+        if statistics == "frozen":
+            return read(target.apply(variables, batch["image"])), variables
+        output, updated = target.train_apply(variables, batch["image"], key=keys, axis_name=AXIS)
+        return read(output), updated
+
+    run = forward or whole
 
     def objective(
         params: Mapping[str, Any], extra: ScheduleState, frozen: Knowledge, batch: Batch, keys: Array
@@ -136,13 +154,9 @@ def make_objective(
             params = jax.tree.map(
                 lambda label, leaf: lax.stop_gradient(leaf) if label == "frozen" else leaf, labels, params
             )
-        variables = trained_params(params, extra)
-        if statistics == "batch":
-            output, updated = target.train_apply(variables, batch["image"], key=keys, axis_name=AXIS)
-        else:
-            output, updated = target.apply(variables, batch["image"]), variables
+        output, updated = run(params, extra, batch, keys)
         terms = lap_losses(
-            read(output), params["distinguish"], batch, frozen, num_classes=target.num_classes, axis_name=AXIS
+            output, params["distinguish"], batch, frozen, num_classes=target.num_classes, axis_name=AXIS
         )
         weights = weights_at(extra.step)
         loss = sum((getattr(weights, name) * value for name, value in terms.items()), jnp.zeros(()))

@@ -29,16 +29,16 @@ class Stage(NamedTuple):
             everything from the first LAP site on, gates included; "all".
         epochs: Passes over the training images.
         learning_rate: Peak of Adam's.
-        classify: Whether the cross-entropy counts.
+        classify: Weight of the cross-entropy.
     """
 
     trainable: Trainable
     epochs: float
     learning_rate: float
-    classify: bool
+    classify: float
 
 
-PLUG_IN = (Stage("heads", 3, 1e-3, False), Stage("from_first_lap", 5, 1e-4, True))
+PLUG_IN = (Stage("heads", 3, 1e-3, 1.0), Stage("from_first_lap", 5, 1e-4, 1.0))
 
 
 def ramped(

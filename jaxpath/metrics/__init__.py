@@ -36,7 +36,7 @@ from jaxpath.metrics.localisation import (
 from jaxpath.metrics.memory import fitting_batch_size
 from jaxpath.metrics.metric import METRICS, Metric, at_densities, metric_names
 from jaxpath.metrics.pairs import Pairs, pair_batches
-from jaxpath.metrics.passes import array_passes, images_at, per_image, source_passes
+from jaxpath.metrics.passes import array_passes, images_at, per_batch, per_image, source_passes
 from jaxpath.metrics.pixels import (
     Aopc,
     Predict,
@@ -137,6 +137,7 @@ __all__ = [
     "overlap_at",
     "pair_batches",
     "pairwise_iou",
+    "per_batch",
     "per_image",
     "pixel_insertion_deletion",
     "pointing_game",

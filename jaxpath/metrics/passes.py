@@ -39,12 +39,27 @@ def per_image(
     Raises:
         InputError: A result is not finite, or a flag of :func:`jaxpath.finite.flags` says so.
     """
+    step, name = make_eval_step(_evaluator(fn), mesh), name_of(passes)
+    return collect(step, passes(), replicate(params, mesh), {}, mesh=mesh, undefined=undefined, name=name)
 
+
+def per_batch(
+    fn: Callable[[Any, Batch], Mapping[str, Array]], params: Any, passes: Passes, *, mesh: Mesh
+) -> Iterator[dict[str, np.ndarray]]:
+    """What :func:`per_image` returns, batch by batch: for what is too large for the memory."""
+    step, name = make_eval_step(_evaluator(fn), mesh), name_of(passes)
+    params = replicate(params, mesh)
+    for batch in passes():
+        yield collect(step, [batch], params, {}, mesh=mesh, name=name)
+
+
+def _evaluator(
+    fn: Callable[[Any, Batch], Mapping[str, Array]],
+) -> Callable[[Any, Any, Batch], dict[str, Array]]:
     def evaluate(params: Any, _: Any, batch: Batch) -> dict[str, Array]:
         return {"indices": batch["index"], "labels": batch["label"], **fn(params, batch)}
 
-    step, name = make_eval_step(evaluate, mesh), name_of(passes)
-    return collect(step, passes(), replicate(params, mesh), {}, mesh=mesh, undefined=undefined, name=name)
+    return evaluate
 
 
 @dataclasses.dataclass(frozen=True)

@@ -30,7 +30,8 @@ def plot_maps(
     Args:
         images: [B, H, W, C], uint8 or in [0, 1].
         maps: Heading -> [B, H, W].
-        boxes: True regions [B, 4], top, left, bottom and right (the last two exclusive); None draws none.
+        boxes: True regions of each image, [4] or [n, 4]: top, left, bottom and right (the last two
+            exclusive); None draws none.
         captions: One line above each image.
         title: Heading.
 
@@ -58,7 +59,8 @@ def plot_maps(
                 parts.head(axes, short(name))
         if boxes is not None:
             for axes in grid[row]:
-                _draw_box(axes, boxes[row])
+                for box in np.reshape(boxes[row], (-1, 4)):
+                    _draw_box(axes, box)
     parts.title(figure, title)
     return figure
 

@@ -64,6 +64,41 @@ def _in_view(row: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
     return data.boxes_in_view(np.array([[y0, x0, y1, x1]]), (int(height), int(width)), preprocessing)
 
 
+class Boxed(data.View):
+    """Images of which it is known where their object is, as one target sees them.
+
+    Attributes:
+        boxes: One array [n, 4] for each image: top, left, bottom, right.
+    """
+
+    def __init__(self, source: data.Source, boxes: Sequence[np.ndarray]) -> None:
+        super().__init__(source)
+        self.boxes = tuple(boxes)
+
+
+def boxes_seen(source: data.Source, preprocessing: Preprocessing) -> tuple[np.ndarray, ...] | None:
+    """The boxes [n, 4] of every image as a target sees it; None if nothing is known of them.
+
+    Args:
+        source: Images with boxes: :class:`Boxed`, or :class:`jaxpath.data.CanvasSource`.
+        preprocessing: The target's.
+    """
+    if isinstance(source, Boxed):
+        return source.boxes
+    if isinstance(source, data.CanvasSource):
+        size = (source.images.shape[1], source.images.shape[2])
+        return tuple(data.boxes_in_view(source.boxes, size, preprocessing)[:, None])
+    return None
+
+
+def region_of(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A mask [*size], uint8: 1 in any of the boxes [n, 4]."""
+    region = np.zeros(size, np.uint8)
+    for top, left, bottom, right in np.maximum(boxes, 0):
+        region[top:bottom, left:right] = 1
+    return region
+
+
 def with_boxes(passes: Passes, boxes: Sequence[np.ndarray]) -> Passes:
     """Passes whose batches say where the object is: ``region`` [b, H, W], 1 in any of the image's boxes."""
     return _Marked(passes, tuple(boxes), name_of(passes))
@@ -77,8 +112,7 @@ class _Marked:
 
     def __call__(self) -> Iterable[HostBatch]:
         for batch in self.passes():
-            regions = np.zeros(batch["image"].shape[:3], np.uint8)
-            for region, index in zip(regions, batch["index"], strict=True):
-                for top, left, bottom, right in np.maximum(self.boxes[index], 0) if index >= 0 else ():
-                    region[top:bottom, left:right] = 1
-            yield {**batch, REGION: regions}
+            nowhere = np.zeros((0, 4), np.int32)
+            found = [self.boxes[index] if index >= 0 else nowhere for index in batch["index"]]
+            size = batch["image"].shape[1:3]
+            yield {**batch, REGION: np.stack([region_of(boxes, size) for boxes in found])}

@@ -6,6 +6,26 @@ from jaxpath.targets.partition import NOTHING, TRUNK
 from jaxpath.types import InputError
 
 
+def fixed_views(views: int | None, augment: str) -> int | None:
+    """Fixed views of each image, for which what is frozen is run once; None if it is run at each step.
+
+    Args:
+        views: What was asked for.
+        augment: The augmentation that draws them.
+
+    Raises:
+        InputError: Less than one is asked for, or several of pictures that are not augmented.
+    """
+    if views is not None and views < 1:
+        raise InputError(f"--views is {views}; expected 1 or more")
+    if augment == "none" and views not in (None, 1):
+        raise InputError(
+            f"--views is {views}, but without augmentation all views of a picture are the same; "
+            "leave --views out, or choose an augmentation"
+        )
+    return views
+
+
 @dataclasses.dataclass(frozen=True)
 class StartOptions:
     """Weights to begin with, and what of them stays.
@@ -38,12 +58,8 @@ class StartOptions:
         """
         if not self.is_frozen:
             return None
-        if augment == "none" and self.views not in (None, 1):
-            raise InputError(
-                f"--views is {self.views}, but without augmentation all views of a picture are the same; "
-                "leave --views out, or choose --train-augment"
-            )
-        return 1 if augment == "none" else self.views
+        views = fixed_views(self.views, augment)
+        return 1 if augment == "none" else views
 
     def check(self) -> None:
         """Raises an error for options that contradict each other."""

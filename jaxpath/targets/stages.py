@@ -1,10 +1,11 @@
-"""The trained part of a classifier in two stages: what depends on the image only, and the rest.
+"""What is trained behind something frozen in two stages: what depends on the image only, and the rest.
 
 What lies between a frozen trunk and the first trained layer, such as a pool, depends on the image only: its
 result is what need be computed once per image, and it is far smaller than the trunk's last map.
 """
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -15,6 +16,72 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, jaxpr_as_fun
 from jaxpath.targets.objective import Trained, competition_kl
 from jaxpath.targets.partition import Partition, join_params
 from jaxpath.types import Competition, InputError, Params, Target
+
+Function = Callable[[Params, Params, Array, Array], Any]
+"""``function(trained, frozen, images, keys)``: of parameters that are trained and others, and of keys [B]."""
+
+
+class Staged:
+    """A function of images in two stages: what depends on the images only, and the rest.
+
+    Args:
+        function: Its results are arrays in any structure; what of the images they depend on by way of frozen
+            parameters only is the first stage.
+        image: Shape and type of one image, as the function takes it.
+        name: What to call its part that is trained in messages.
+    """
+
+    def __init__(self, function: Function, image: jax.ShapeDtypeStruct, *, name: str) -> None:
+        self._function, self._image, self._name = function, image, name
+
+    def read(self, trained: Params, frozen: Params, images: Array) -> list[Array]:
+        """The first stage: what the rest reads of each image, arrays [B, ...].
+
+        Args:
+            trained: Parameters that are trained; only their shapes count.
+            frozen: The others.
+            images: [B, ...].
+
+        Raises:
+            InputError: Something that the rest reads is not one value per image.
+        """
+        split = self._split(trained, frozen, len(images))
+        first = split.jaxpr.replace(
+            constvars=[],
+            invars=[*split.constants, *split.frozen, split.images],
+            outvars=split.read,
+            eqns=split.first,
+        )
+        leaves = jax.tree.leaves(frozen)
+        results = jaxpr_as_fun(ClosedJaxpr(first, []))(*split.values, *leaves, images)
+        if any(result.ndim == 0 or len(result) != len(images) for result in results):
+            raise InputError(
+                f"{self._name} mixes images before it is trained, so that nothing can be computed once per "
+                "image; leave views out"
+            )
+        return results
+
+    def rest(self, trained: Params, frozen: Params, read: Sequence[Array], keys: Array) -> Any:
+        """The second stage: what the function returns, of what :meth:`read` returned."""
+        split = self._split(trained, frozen, len(read[0]))
+        leaves = [*jax.tree.leaves(trained), *jax.tree.leaves(frozen)]
+        second = split.jaxpr.replace(
+            constvars=[],
+            invars=[*split.constants, *split.trained, *split.frozen, split.keys, *split.read],
+            outvars=split.outvars,
+            eqns=split.second,
+        )
+        results = jaxpr_as_fun(ClosedJaxpr(second, []))(*split.values, *leaves, keys, *read)
+        return jax.tree.unflatten(split.structure, results)
+
+    def _split(self, trained: Params, frozen: Params, batch: int) -> "_Split":
+        """Both stages as lists of operations, for a batch of this size."""
+        trained, frozen = (jax.tree.map(_shape_of, part) for part in (trained, frozen))
+        images = jax.ShapeDtypeStruct((batch, *self._image.shape), self._image.dtype)
+        keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), batch))
+        closed, shapes = jax.make_jaxpr(self._function, return_shape=True)(trained, frozen, images, keys)
+        counts = len(jax.tree.leaves(trained)), len(jax.tree.leaves(frozen))
+        return _Split.of(closed, counts, jax.tree.structure(shapes))
 
 
 class Stages:
@@ -57,71 +124,38 @@ class Stages:
         return Trained(output.logits, competition_kl(behind), statistics)
 
     def read(self, params: Params, images: Array) -> list[Array]:
-        """The first stage: what the rest reads of each image, arrays [B, ...].
-
-        Args:
-            params: The whole classifier's; trained ones are not used.
-            images: [B, H, W, C].
-
-        Raises:
-            InputError: Something that the rest reads is not one value per image.
-        """
-        activation = self.activation(params, images)
-        split = self._split(params, len(images))
-        first = split.jaxpr.replace(
-            constvars=[], invars=[*split.constants, split.activation], outvars=split.read, eqns=split.first
-        )
-        results = jaxpr_as_fun(ClosedJaxpr(first, []))(*split.values, activation)
-        if any(result.ndim == 0 or len(result) != len(images) for result in results):
-            raise InputError(
-                f"the part of {self._target.name} behind {self._site.name} mixes images before it is "
-                "trained, so that nothing can be computed once per image; leave views out"
-            )
-        return results
+        """The first stage, of the whole classifier's parameters; see :meth:`Staged.read`."""
+        return self._staged.read(*self._partition.separate(params), self.activation(params, images))
 
     def rest(self, trained: Params, frozen: Params, read: Sequence[Array], keys: Array) -> Trained:
         """The second stage: what :meth:`entered` returns, of what :meth:`read` returned."""
-        split = self._split(join_params(frozen, trained), len(read[0]))
-        leaves = jax.tree.leaves(trained)
-        second = split.jaxpr.replace(
-            constvars=[],
-            invars=[*split.constants, *split.trained, split.keys, *split.read],
-            outvars=split.outvars,
-            eqns=split.second,
-        )
-        results = jaxpr_as_fun(ClosedJaxpr(second, []))(*split.values, *leaves, keys, *read)
-        return jax.tree.unflatten(split.structure, results)
+        return self._staged.rest(trained, frozen, read, keys)
 
-    def _split(self, params: Params, batch: int) -> "_Split":
-        """Both stages as lists of operations, for a batch of this size."""
-        trained, frozen = self._partition.separate(jax.tree.map(_shape_of, params))
-        activation = jax.ShapeDtypeStruct(
-            (batch, *(self._site.spatial or ()), self._site.channels), self._dtype(params, batch)
-        )
-        keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), batch))
-        closed, shapes = jax.make_jaxpr(self.entered, return_shape=True)(trained, frozen, activation, keys)
-        counts = len(jax.tree.leaves(trained)), len(jax.tree.leaves(frozen))
-        return _Split.of(closed, counts, jax.tree.structure(shapes))
-
-    def _dtype(self, params: Params, batch: int) -> Any:
-        images = jax.ShapeDtypeStruct((batch, *self._target.preprocessing.shape), jnp.uint8)
-        return jax.eval_shape(self.activation, params, images).dtype
+    @functools.cached_property
+    def _staged(self) -> Staged:
+        params = jax.eval_shape(self._target.init, jax.random.key(0))
+        images = jax.ShapeDtypeStruct((1, *self._target.preprocessing.shape), jnp.uint8)
+        activation = jax.eval_shape(self.activation, params, images)
+        image = jax.ShapeDtypeStruct(activation.shape[1:], activation.dtype)
+        name = f"the part of {self._target.name} behind {self._site.name}"
+        return Staged(self.entered, image, name=name)
 
 
 class _Split(NamedTuple):
-    """The operations of the trained part, told apart by what they depend on.
+    """The operations of a function, told apart by what they depend on.
 
     Attributes:
         jaxpr: All of them.
         constants: Its constants.
         values: Their values.
         trained: Its inputs that are trained.
-        activation: Its input that is the site's activation.
+        frozen: Its inputs that are other parameters.
+        images: Its input that is the images.
         keys: Its input that is the random keys.
         outvars: Its results.
         read: What the second stage reads of the first.
-        first: Operations that depend on the activation, and on nothing that is trained or drawn.
-        second: The others; those that depend on nothing are in both.
+        first: Operations that depend on the images, and on nothing that is trained or drawn.
+        second: The others; those that depend on neither are in both.
         structure: Of the results.
     """
 
@@ -129,7 +163,8 @@ class _Split(NamedTuple):
     constants: Sequence[Any]
     values: Sequence[Any]
     trained: Sequence[Any]
-    activation: Any
+    frozen: Sequence[Any]
+    images: Any
     keys: Any
     outvars: Sequence[Any]
     read: Sequence[Any]
@@ -139,12 +174,12 @@ class _Split(NamedTuple):
 
     @classmethod
     def of(cls, closed: ClosedJaxpr, counts: tuple[int, int], structure: Any) -> "_Split":
-        """Splits a listing whose inputs are so many trained and frozen arrays, activation and keys."""
+        """Splits a listing whose inputs are so many trained and frozen arrays, images and keys."""
         jaxpr = closed.jaxpr
-        trained = jaxpr.invars[: counts[0]]
-        activation, keys = jaxpr.invars[sum(counts) :]
+        trained, frozen = jaxpr.invars[: counts[0]], jaxpr.invars[counts[0] : sum(counts)]
+        images, keys = jaxpr.invars[sum(counts) :]
         live = _live(jaxpr)
-        on_trained, on_image = _dependent(live, {*trained, keys}), _dependent(live, {activation})
+        on_trained, on_image = _dependent(live, {*trained, keys}), _dependent(live, {images})
         is_first = [_reads(eqn, on_image) and not _reads(eqn, on_trained) for eqn in live]
         is_second = [_reads(eqn, on_trained) for eqn in live]
         free = [not (a or b) for a, b in zip(is_first, is_second, strict=True)]
@@ -155,19 +190,46 @@ class _Split(NamedTuple):
             for atom in wanted
             if not isinstance(atom, Literal) and atom in on_image and atom not in on_trained
         )
+        again = _moved_again(live, read, on_image)
         return cls(
             jaxpr,
             jaxpr.constvars,
             closed.consts,
             trained,
-            activation,
+            frozen,
+            images,
             keys,
             jaxpr.outvars,
-            [*read],
+            [atom for atom in read if atom not in again],
             [eqn for eqn, own, every in zip(live, is_first, free, strict=True) if own or every],
-            [eqn for eqn, own, every in zip(live, is_second, free, strict=True) if own or every],
+            [
+                eqn
+                for eqn, own, every in zip(live, is_second, free, strict=True)
+                if own or every or not again.isdisjoint(eqn.outvars)
+            ],
             structure,
         )
+
+
+_MOVES = ("slice", "pad", "reshape", "transpose", "squeeze", "broadcast_in_dim", "convert_element_type")
+"""Operations that only move values, which cost nothing to do again."""
+
+
+def _moved_again(live: Sequence[JaxprEqn], read: Collection[Any], on_image: set[Any]) -> set[Any]:
+    """Values that need not be kept, as they are others that are read, moved; and those on the way to them."""
+    makers = {out: eqn for eqn in live for out in eqn.outvars if eqn.primitive.name in _MOVES}
+    again: set[Any] = set()
+    for atom in read:
+        way = [atom]
+        while way[-1] in makers:
+            sources = [a for a in makers[way[-1]].invars if not isinstance(a, Literal) and a in on_image]
+            if len(sources) != 1:
+                break
+            way.append(sources[0])
+            if sources[0] in read:
+                again.update(way[:-1])
+                break
+    return again
 
 
 def _live(jaxpr: Jaxpr) -> list[JaxprEqn]:
@@ -198,16 +260,16 @@ def _shape_of(leaf: Any) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
 
 
-def read_names(count: int) -> tuple[str, ...]:
-    """Entries of a batch under which a first stage's results travel.
+def named(read: Sequence[Array]) -> dict[str, Array]:
+    """A first stage's results by the names under which they travel in a batch.
 
-    >>> read_names(2)
-    ('read_0', 'read_1')
+    >>> sorted(named([jnp.zeros(1), jnp.zeros(1)]))
+    ['read_0', 'read_1']
     """
-    return tuple(f"read_{number}" for number in range(count))
+    return {f"read_{number}": values for number, values in enumerate(read)}
 
 
 def read_of(batch: Mapping[str, Array]) -> list[Array]:
     """A first stage's results in a batch, in their order."""
-    names = read_names(sum(name.startswith("read_") for name in batch))
-    return [batch[name] for name in names]
+    count = sum(name.startswith("read_") for name in batch)
+    return [batch[f"read_{number}"] for number in range(count)]

@@ -89,6 +89,15 @@ class VGG(nn.Module):
             window = (min(2, x.shape[1]), min(2, x.shape[2]))
             x = self.pooling.max_pool(f"features.{index}", x, window, window)
             index += 1
+        # In float32 whatever the layers compute in: bfloat16 logits of size 10 are steps of 1/16.
+        last = Dense(
+            self.num_classes,
+            dtype=jnp.float32,
+            kernel_init=nn.initializers.normal(0.01),
+            name="classifier_6" if self.hidden else "classifier",
+        )
+        if not self.hidden and self.pool_size == 1:
+            return self.pooling.read_out("avgpool", x, last), taps.features
         x = adaptive_average_pool(x, (self.pool_size, self.pool_size))
         x = x.reshape(x.shape[0], -1)
         for layer in (0, 3) if self.hidden else ():
@@ -100,14 +109,7 @@ class VGG(nn.Module):
             )(x)
             x = taps(f"classifier.{layer + 1}", relu(x))
             x = nn.Dropout(0.5, deterministic=not train)(x)
-        # In float32 whatever the layers compute in: bfloat16 logits of size 10 are steps of 1/16.
-        logits = Dense(
-            self.num_classes,
-            dtype=jnp.float32,
-            kernel_init=nn.initializers.normal(0.01),
-            name="classifier_6" if self.hidden else "classifier",
-        )(x)
-        return logits, taps.features
+        return last(x), taps.features
 
 
 def _vgg(

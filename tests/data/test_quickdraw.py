@@ -32,6 +32,13 @@ def test_a_shorter_file_is_divided_in_the_same_proportion(tmp_path):
     assert quickdraw(tmp_path, "test", classes=("ant",)).images[:, 0, 0, 0].tolist() == [8, 9]
 
 
+def test_a_missing_class_is_said_with_those_that_are_there(tmp_path):
+    write(tmp_path, "cow", 10)
+    write(tmp_path, "bird", 10)
+    with pytest.raises(InputError, match=r"no file .*ant\.npy; .*classes that are there: bird, cow"):
+        quickdraw(tmp_path, classes=("cow", "ant"))
+
+
 def test_a_missing_file_and_one_of_another_kind_are_named(tmp_path):
     with pytest.raises(InputError, match=r"there is no file .*ant\.npy"):
         quickdraw(tmp_path)

@@ -206,3 +206,34 @@ def test_the_plain_command_gives_a_result_worth_reading(start, tmp_path):
     assert results["warnings"] == [] and results["num_images"] == 359
     assert results["accuracy"] > 0.93 < results["relu_accuracy"]
     assert results["outputs_top1"] == 1
+
+
+def test_words_stand_where_the_trunk_puts_the_pictures_of_their_classes(start, tmp_path):
+    target = targets.resnet8(image_size=8, channels=1)
+    params = target.init(jax.random.key(0))
+    targets.save_weights(target, params, tmp_path / "resnet8.safetensors")
+    (tmp_path / "words.json").write_text('{"round": ["0", "8"]}')
+    arguments = ["--model", "resnet8", "--weights", tmp_path / "resnet8.safetensors", "--data", "digits"]
+    arguments += ["--train-split", "train", "--eval-split", "test", "--out", tmp_path / "out"]
+    status, error = start("stand_in_embeddings", *arguments, "--words", tmp_path / "words.json")
+    assert status == 0, error
+    found = discover.load_embeddings(tmp_path / "out" / "embeddings.npz")
+    assert found.concepts == (*"0123456789", "round")
+
+    # By hand: the mean of the last map over space, less its mean over the training images, of length 1.
+    def directions(source, center=None):
+        images = np.stack([source[i]["image"] for i in range(len(source))])
+        means = np.asarray(target.apply(params, images).features[target.sites[-1].name]).mean(axis=(1, 2))
+        center = means.mean(axis=0) if center is None else center
+        return (means - center) / np.linalg.norm(means - center, axis=1, keepdims=True), center
+
+    learned, center = directions(data.digits("train"))
+    scored, _ = directions(data.digits("test"), center)
+    np.testing.assert_allclose(found.images, scored, atol=1e-4)
+    eights, noughts = (learned[data.digits("train").labels == digit].mean(axis=0) for digit in (8, 0))
+    expected = (eights + noughts) / np.linalg.norm(eights + noughts)
+    np.testing.assert_allclose(found.texts[-1], expected, atol=1e-4)
+
+    (tmp_path / "words.json").write_text('["round"]')
+    status, error = start("stand_in_embeddings", *arguments, "--words", tmp_path / "words.json")
+    assert status == 2 and "holds no lists of class names by words" in error

@@ -108,6 +108,8 @@ def test_plugged_in_attention_changes_little_and_nothing_once_it_is_switched_off
 def test_maps_come_in_forward_order_with_a_concept_for_each_class():
     target = lap.extend(targets.resnet8, **SMALL)
     assert lap.places(targets.resnet8, **SMALL) == ("layer2", "layer3", "avgpool")
+    # A VGG whose head is one layer on the average over space can attend there as well.
+    assert lap.places(targets.vgg11_gap, image_size=64)[-2:] == ("features.20", "avgpool")
     params = jax.eval_shape(target.init, jax.random.key(0))
     seen = lap.read(jax.eval_shape(target.apply, params, images_for(target)))
     assert [(name, s.shape) for name, s in seen.scores.items()] == [

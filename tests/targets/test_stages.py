@@ -9,7 +9,7 @@ from flax import linen as nn
 from jaxpath import Taps, targets
 from jaxpath.layers import relu
 from jaxpath.targets.linen import batch_norm, from_linen
-from jaxpath.targets.stages import Stages
+from jaxpath.targets.stages import Staged, Stages
 from jaxpath.types import Given, InputError
 
 BATCH = 4
@@ -175,3 +175,22 @@ def test_a_given_value_replaces_an_activation_and_nothing_before_counts():
     np.testing.assert_array_equal(output.features[partition.site], value)
     with pytest.raises(InputError, match=r"value for site .* has shape \(4, 2\); expected the activation's"):
         target.apply(params, images, {partition.site: Given(value[:, 0, :2, 0])})
+
+
+def test_what_is_only_moved_is_not_kept_twice():
+    """Both a map and its windows are read: the windows are cut again, a sum of it is kept as well."""
+
+    def function(trained, frozen, images, keys):
+        hidden = images * frozen["scale"]
+        windows = jax.lax.slice(hidden, (0, 1), (len(hidden), 3)).reshape(-1, 2, 1)
+        return trained["a"] * hidden, trained["b"] * windows, trained["a"] * hidden.sum(axis=1)
+
+    staged = Staged(function, jax.ShapeDtypeStruct((4,), jnp.float32), name="a toy")
+    trained, frozen = {"a": jnp.array(2.0), "b": jnp.array(3.0)}, {"scale": jnp.array(10.0)}
+    images = jnp.arange(8.0).reshape(2, 4)
+    read = staged.read(trained, frozen, images)
+    assert sorted(values.shape for values in read) == [(2,), (2, 4)]
+    whole, windows, sums = staged.rest(trained, frozen, read, jax.random.split(jax.random.key(0), 2))
+    np.testing.assert_array_equal(whole, 20 * images)
+    np.testing.assert_array_equal(windows[..., 0], 30 * images[:, 1:3])
+    np.testing.assert_array_equal(sums, [120, 440])

@@ -1,5 +1,6 @@
 """Explainers of one classifier on the same images at the same densities."""
 
+from jaxpath.runs.boxes import read_boxes, with_boxes
 from jaxpath.runs.comparison.averaging import merge
 from jaxpath.runs.comparison.comparing import compare_explainers, open_classifier, run_comparison
 from jaxpath.runs.comparison.entries import Entry, make_entries

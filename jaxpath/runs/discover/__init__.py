@@ -9,20 +9,25 @@ from jaxpath.runs.discover.reporting import (
     report_pair,
     run_pair,
 )
+from jaxpath.runs.discover.stand_in import EMBEDDINGS, StandInRun, read_words, run_stand_in
 from jaxpath.runs.discover.training import Pair, PairOptions, train_pair
 from jaxpath.runs.discover.units import UnitEvaluation, evaluate_units
 
 __all__ = [
+    "EMBEDDINGS",
     "Pair",
     "PairEvaluation",
     "PairOptions",
     "PairRun",
+    "StandInRun",
     "UnitEvaluation",
     "compare_pair",
     "evaluate_pair",
     "evaluate_units",
     "planted_top1",
+    "read_words",
     "report_pair",
     "run_pair",
+    "run_stand_in",
     "train_pair",
 ]

@@ -23,6 +23,8 @@ class FlintOptions:
         entropy_weight: delta, of the entropies; 0 is the published ablation.
         diversity: mu, of the diversity within the entropy term.
         augment: Random view of each image: none, small_shift, shift, shift_flip or crop_flip.
+        views: Fixed views of each image, for which a frozen classifier is run once; None runs it at each
+            step.
         checkpoint_every: Steps between two checkpoints.
         num_workers: Processes that read images; 0 uses threads.
         relevance_images: Training images from which global relevance and activating samples are found.
@@ -41,6 +43,7 @@ class FlintOptions:
     entropy_weight: float | None = None
     diversity: float | None = None
     augment: str = "none"
+    views: int | None = None
     checkpoint_every: int = 2000
     num_workers: int = 0
     relevance_images: int = 1020

@@ -20,12 +20,12 @@ class Explained(NamedTuple):
 
 
 def explanations(plain: Net, trained: Net, options: ScoreOptions) -> dict[str, Explained]:
-    """Attention, all sites together and one by one, and every white-box explainer on either net.
+    """Attention, all sites together and one by one, and every white-box explainer on one net or both.
 
     Args:
         plain: The net with ordinary pooling.
         trained: The LAP net.
-        options: Names the explainers.
+        options: Names the explainers, and says whether they explain both nets.
 
     Returns:
         By name, such as ``"lap"``, ``"lap/lap0_layer2"`` and ``"plain/gradcam"``.
@@ -37,7 +37,7 @@ def explanations(plain: Net, trained: Net, options: ScoreOptions) -> dict[str, E
     for site in attending_sites(trained.target):
         rows[f"lap/{site}"] = Explained(trained, site_attention(trained.target, site))
     for name in options.explainers or attributions.names():
-        for title, net in (("plain", plain), ("on_lap", trained)):
+        for title, net in (("plain", plain), ("on_lap", trained))[: 1 + options.on_lap]:
             rows[f"{title}/{name}"] = Explained(net, attributions.make_attribution(name, net.target))
     return rows
 

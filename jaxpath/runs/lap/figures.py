@@ -6,6 +6,7 @@ from jax import Array
 
 from jaxpath import attributions, data, lap, report
 from jaxpath.report.figures import Figure
+from jaxpath.runs.boxes import boxes_seen
 from jaxpath.runs.pictures import read_pictures
 from jaxpath.runs.study import Net
 from jaxpath.types import Params
@@ -21,7 +22,7 @@ def plot_explanations(plain: Net, trained: Net, source: data.Source, *, seed: in
     Args:
         plain: The net with ordinary pooling.
         trained: The LAP net.
-        source: The images; their ``boxes``, if it has any, are drawn as well.
+        source: The images; their boxes, if it has any, are drawn as well.
         seed: Of the choice of images.
     """
     part = data.draw(source, _SHOWN, seed=seed)
@@ -36,10 +37,9 @@ def plot_explanations(plain: Net, trained: Net, source: data.Source, *, seed: in
         names[c] if c == label else f"{names[c]}, is {names[label]}"
         for c, label in zip(np.asarray(classes), batch["label"], strict=True)
     ]
-    boxes = getattr(source, "boxes", None)
+    boxes = boxes_seen(source, trained.target.preprocessing)
     if boxes is not None:
-        size = np.shape(part[0]["image"])[:2]
-        boxes = data.boxes_in_view(boxes[part.indices], size, trained.target.preprocessing)
+        boxes = tuple(boxes[index] for index in part.indices)
     return report.plot_maps(images, maps, boxes=boxes, captions=captions)
 
 

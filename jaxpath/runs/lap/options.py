@@ -83,6 +83,10 @@ class PlugInOptions:
         sites: Places that attend; none takes the last three.
         head_epochs: Passes in which only score heads, sharpness and the distinguishing head learn.
         head_rate: Peak of Adam's learning rate in them.
+        head_classification_weight: Of the cross-entropy in them: it keeps the final pool, which the frozen
+            classifier reads, from sharpening at the price of decisions.
+        views: Fixed views of each image, for which the frozen net is run once in these passes: heads then
+            learn from the maps of the net with its gates closed. None runs it at each step.
         tune_epochs: Passes in which everything from the first attention on learns; with few images the net
             forgets what it knew. 0 leaves it frozen.
         tune_rate: Peak in them.
@@ -95,6 +99,8 @@ class PlugInOptions:
     sites: tuple[str, ...] = ()
     head_epochs: float = 3
     head_rate: float = 1e-3
+    head_classification_weight: float = 1.0
+    views: int | None = None
     tune_epochs: float = 0
     tune_rate: float = 1e-4
     batch_size: int = 32
@@ -107,7 +113,11 @@ class PlugInOptions:
         """The stages that take any time."""
         heads, tune = lap.PLUG_IN
         both = (
-            heads._replace(epochs=self.head_epochs, learning_rate=self.head_rate),
+            heads._replace(
+                epochs=self.head_epochs,
+                learning_rate=self.head_rate,
+                classify=self.head_classification_weight,
+            ),
             tune._replace(epochs=self.tune_epochs, learning_rate=self.tune_rate),
         )
         return tuple(stage for stage in both if stage.epochs > 0)
@@ -119,6 +129,8 @@ class ScoreOptions:
 
     Attributes:
         explainers: White-box explainers to compare with; none takes all.
+        on_lap: Whether they explain the LAP net as well as the plain one.
+        localised_images: Held-out images with boxes with which maps are compared; None takes all.
         curve_images: Held-out images on which pixels are inserted and deleted; 0 leaves that out.
         curve_steps: Steps of these curves.
         kept_share: Share of the pixels that is left for the accuracy on the best pixels.
@@ -126,6 +138,8 @@ class ScoreOptions:
     """
 
     explainers: tuple[str, ...] = ()
+    on_lap: bool = True
+    localised_images: int | None = None
     curve_images: int = 200
     curve_steps: int = 20
     kept_share: float = 0.1

@@ -3,16 +3,19 @@
 import dataclasses
 import inspect
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from jaxpath import lap, targets
+import numpy as np
+
+from jaxpath import data, lap, targets
+from jaxpath.runs.boxes import Boxed, read_boxes, region_of
 from jaxpath.runs.lap.options import PlugInOptions, ScoreOptions
 from jaxpath.runs.lap.reporting import report_lap
 from jaxpath.runs.lap.training import plug_in
 from jaxpath.runs.nets import Net, load_net, refuse_own_target
 from jaxpath.runs.options import DataOptions
-from jaxpath.runs.run import begin
-from jaxpath.runs.study import known_by, make_study, open_data
+from jaxpath.runs.run import begin, say
+from jaxpath.runs.study import Study, known_by, make_study, open_data
 from jaxpath.runs.weights_options import WeightsOptions
 from jaxpath.start_up import Launch
 from jaxpath.types import InputError, Target
@@ -29,6 +32,10 @@ class PlugInRun(DataOptions, Launch):
         num_classes: Its classes; None keeps those of the weights.
         image_size: Side of the square images that it takes; None keeps that of the weights, or its own.
         seed: Of initialisation, order, draws and the held-out share.
+        boxes: .csv of the objects' boxes in the scored images (path, width, height, x0, y0, x1, y1): they
+            are localised.
+        known_share: Share of the scored images that is set aside, drawn by the seed: they are learned from
+            with their boxes, and not scored.
     """
 
     weights: str
@@ -37,6 +44,8 @@ class PlugInRun(DataOptions, Launch):
     num_classes: int | None = None
     image_size: int | None = None
     seed: int = 0
+    boxes: Path | None = None
+    known_share: float = 0.0
     loading: WeightsOptions = dataclasses.field(default_factory=WeightsOptions)
     lap: PlugInOptions = dataclasses.field(default_factory=PlugInOptions)
     score: ScoreOptions = dataclasses.field(default_factory=ScoreOptions)
@@ -57,8 +66,48 @@ def run_plug_in(options: PlugInRun) -> dict[str, Any]:
     run = run.knowing(**known_by(net))
     study = make_study(net, train, held_out)
     target = extend_target(study.target, options.model, options.lap.sites)
-    trained = plug_in(target, study.params, train, options.lap, run=run)
-    return report_lap(Net(study.target, study.params), trained, held_out, options.score, run=run)
+    images = _set_aside(study, options)
+    plain = Net(study.target, study.params)
+    trained = plug_in(target, plain, images.train, options.lap, run=run, knowledge=images.knowledge)
+    known = 0 if images.knowledge is None else len(images.knowledge.masks)
+    return report_lap(plain, trained, images.scored, options.score, run=run, facts={"known_boxes": known})
+
+
+class _Images(NamedTuple):
+    """Images to learn from, images to score, and what is known of where the former show their class."""
+
+    train: data.Source
+    scored: data.Source
+    knowledge: lap.Knowledge | None = None
+
+
+def _set_aside(study: Study, options: PlugInRun) -> _Images:
+    """The images of a run, with their boxes if there is a file of them.
+
+    Raises:
+        InputError: A share is to be set aside, and is none, or there are no boxes to learn from.
+    """
+    share = options.known_share
+    if not 0 <= share < 1 or (share and options.boxes is None):
+        found = f"--known-share is {share}" + ("" if options.boxes else " without --boxes")
+        raise InputError(f"{found}; expected a share from 0 to below 1, and a file of boxes if it is not 0")
+    if options.boxes is None:
+        return _Images(study.train, study.held_out)
+    preprocessing = study.target.preprocessing
+    boxes = read_boxes(options.boxes, study.held_out, preprocessing)
+    if not share:
+        return _Images(study.train, Boxed(study.held_out, boxes))
+    count = max(1, round(share * len(study.held_out)))
+    order = np.random.default_rng(options.seed).permutation(len(study.held_out))
+    known, rest = np.sort(order[:count]), np.sort(order[count:])
+    masks = np.stack([region_of(boxes[place], preprocessing.crop) for place in known])
+    rows = np.concatenate([np.full(len(study.train), -1), np.arange(count)]).astype(np.int32)
+    say(f"set aside to be learned from, with their boxes: {count} of {len(order)} scored images")
+    return _Images(
+        data.concatenate([study.train, data.Subset(study.held_out, known)]),
+        Boxed(data.Subset(study.held_out, rest), [boxes[place] for place in rest]),
+        lap.Knowledge(masks, rows),
+    )
 
 
 def extend_target(target: Target, model: str, sites: tuple[str, ...] = ()) -> Target:

@@ -10,6 +10,8 @@ from jax import Array, lax
 
 from jaxpath import attributions, data, metrics
 from jaxpath.finite import flags
+from jaxpath.metrics.trials import REGION
+from jaxpath.runs.boxes import Boxed, boxes_seen, with_boxes
 from jaxpath.runs.classifiers import classify
 from jaxpath.runs.lap.explanations import Explained, explanations
 from jaxpath.runs.lap.options import ScoreOptions
@@ -29,7 +31,7 @@ def evaluate_lap(
     Args:
         plain: The net with ordinary pooling.
         trained: The LAP net.
-        held_out: The images to score. A source with ``boxes`` (:class:`jaxpath.data.CanvasSource`) gives the
+        held_out: The images to score. A source with boxes (:func:`jaxpath.runs.boxes.boxes_seen`) gives the
             localisation as well.
         options: Which explanations, and how.
         seed: Of draws.
@@ -69,31 +71,30 @@ def score_explanation(
 
     Args:
         explained: A net and its explanation.
-        source: The images; localisation needs their ``boxes``.
+        source: The images; localisation needs their boxes.
         options: How many images, and how.
         seed: Of draws.
     """
     scores: dict[str, float] = {}
-    boxes = getattr(source, "boxes", None)
+    boxes = boxes_seen(source, explained.net.target.preprocessing)
     if boxes is not None:
-        # Only canvases have boxes, and they are all of one size.
-        size = np.shape(source[0]["image"])[:2]
-        boxes = data.boxes_in_view(boxes, size, explained.net.target.preprocessing)
-        scores |= _pass(explained, source, options, _localise, boxes, seed)
+        part = data.draw(source, options.localised_images or len(source), seed=seed)
+        boxed = Boxed(part, [boxes[index] for index in part.indices])
+        scores |= _pass(explained, boxed, options, _localise, seed)
     if options.curve_images:
         part = data.draw(source, options.curve_images, seed=seed)
-        scores |= _pass(explained, part, options, _make_faithful(options), np.zeros((1, 4)), seed)
+        scores |= _pass(explained, part, options, _make_faithful(options), seed)
     return scores
 
 
 class _Case(NamedTuple):
-    """An explained batch: normalised images [b, H, W, C], maps [b, H, W], classes [b] and boxes [b, 4]."""
+    """An explained batch: images [b, H, W, C], normalised, maps and regions [b, H, W], and classes [b]."""
 
     predict: metrics.Predict
     pixels: Array
     maps: Array
     classes: Array
-    boxes: Array
+    regions: Array | None
 
 
 _Judge = Callable[[_Case], dict[str, Array]]
@@ -104,15 +105,12 @@ def _pass(
     source: data.Source,
     options: ScoreOptions,
     judge: _Judge,
-    boxes: np.ndarray,
     seed: int,
 ) -> dict[str, float]:
     """The means of ``judge`` over one pass; the explained class is the predicted one."""
     (target, target_params, *_), attribute = explained
 
     def run(params: Any, batch: Batch) -> dict[str, Array]:
-        params, boxes = params
-
         def predict(pixels: Array) -> Array:
             return target.apply(params, pixels).logits
 
@@ -121,25 +119,23 @@ def _pass(
         classes = logits.argmax(axis=-1)
         # Several scores read the maps: XLA could compute them once for each, and round differently.
         maps = lax.optimization_barrier(attribute(params, pixels, classes, key=jax.random.key(seed)))
-        places = jnp.clip(batch["index"], 0, len(boxes) - 1)
-        scores = judge(_Case(predict, pixels, maps, classes, boxes[places]))
+        scores = judge(_Case(predict, pixels, maps, classes, batch.get(REGION)))
         return {**scores, **flags(logits=logits, values_of_the_map=maps)}
 
     size = options.score_batch_size * jax.device_count()
     session = open_session(target, target_params, batch_size=size)
     passes = metrics.source_passes(session, source)
+    if isinstance(source, Boxed):
+        passes = with_boxes(passes, source.boxes)
     scores = metrics.per_image(
-        run,
-        (target_params, jnp.asarray(boxes)),
-        passes,
-        mesh=session.mesh,
-        undefined=("average_precision",),
+        run, target_params, passes, mesh=session.mesh, undefined=("average_precision",)
     )
-    return {name: float(np.mean(v)) for name, v in scores.items() if name not in ("indices", "labels")}
+    return {name: float(np.nanmean(v)) for name, v in scores.items() if name not in ("indices", "labels")}
 
 
 def _localise(case: _Case) -> dict[str, Array]:
-    masks = metrics.boxes_to_masks(case.boxes, (case.maps.shape[1], case.maps.shape[2]))
+    assert case.regions is not None
+    masks = case.regions
     return {
         "pointing_game": metrics.pointing_game(case.maps, masks),
         "energy_in_mask": metrics.energy_in_mask(case.maps, masks),
