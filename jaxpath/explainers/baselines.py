@@ -26,23 +26,26 @@ class Baseline(NamedTuple):
         slow: Whether it takes tens or hundreds of passes per image; comparisons give it fewer images.
         contrastive: Whether its maker takes ``references``, pictures of other classes, and does better with
             them than without.
+        asks: Whether it explains the class that it is asked for; others look at no class, or at the predicted
+            one only.
     """
 
     name: str
     make: Callable[..., Explainer]
     slow: bool = False
     contrastive: bool = False
+    asks: bool = True
 
 
 _ALL = (
-    Baseline("random", make_random),
-    Baseline("constant", make_constant),
-    Baseline("activation", make_activation),
+    Baseline("random", make_random, asks=False),
+    Baseline("constant", make_constant, asks=False),
+    Baseline("activation", make_activation, asks=False),
     Baseline("taylor", make_taylor),
     Baseline("taylor_signed", make_taylor_signed),
     Baseline("integrated_gradients", make_integrated_gradients, slow=True),
     Baseline("greedy", make_greedy, slow=True),
-    Baseline("dgr", make_dgr, slow=True),
+    Baseline("dgr", make_dgr, slow=True, asks=False),
     Baseline("contrastive", make_contrastive, slow=True, contrastive=True),
 )
 

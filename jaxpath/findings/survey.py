@@ -30,7 +30,10 @@ from jaxpath.pathways import flatten
 from jaxpath.places import reduce_places
 from jaxpath.types import Batch, EvalStep, Target
 
-FORMAT = 2
+_PREDICTED = -1
+"""In place of a class: the one that the classifier says."""
+
+FORMAT = 3
 """Raised with every change of what a kept survey holds."""
 
 
@@ -39,6 +42,7 @@ class Survey(NamedTuple):
 
     Attributes:
         records: Predictions, confidences and pathways, as every metric takes them.
+        classes: int [n], the class that each pathway is of: the predicted one unless another was asked for.
         logits: [n, K], clean.
         scores: [n, N], importance of each channel, the highest of its units'.
         peaks: [n, N], largest activation of each channel over the image.
@@ -47,6 +51,7 @@ class Survey(NamedTuple):
     """
 
     records: Records
+    classes: np.ndarray
     logits: np.ndarray
     scores: np.ndarray
     peaks: np.ndarray
@@ -65,8 +70,22 @@ def join_surveys(surveys: Sequence[Survey], rows: Any = slice(None)) -> Survey:
     return Survey(Records(*columns[:split]), *columns[split:])
 
 
-def survey(session: Session, method: Method, pictures: Pictures, *, title: str = "explaining") -> Survey:
-    """Explains the predicted class of every picture and runs each under its pathway.
+def survey(
+    session: Session,
+    method: Method,
+    pictures: Pictures,
+    *,
+    label: int | None = None,
+    title: str = "explaining",
+) -> Survey:
+    """Explains a class of every picture and runs each under its pathway.
+
+    Args:
+        session: The classifier.
+        method: The explainer.
+        pictures: The pictures.
+        label: The class; None explains the predicted one of each picture.
+        title: For the progress bar.
 
     Raises:
         InputError: Logits, activations or scores of a picture are not finite.
@@ -74,7 +93,8 @@ def survey(session: Session, method: Method, pictures: Pictures, *, title: str =
     step = _step(session.target, session.mesh, method.make, method.seed)
     frozen = session.params, session.fill
     explainer_params, frozen = replicate((method.params, frozen), session.mesh)
-    passes = array_passes(session, title=title, image=pictures.images, label=pictures.labels)
+    classes = np.full(len(pictures.images), _PREDICTED if label is None else label, np.int32)
+    passes = array_passes(session, title=title, image=pictures.images, label=pictures.labels, asked=classes)
     results = collect(
         step, passes(), explainer_params, frozen, mesh=session.mesh, name=pictures.names.__getitem__
     )
@@ -87,13 +107,16 @@ def _step(target: Target, mesh: Mesh, make_explainer: MakeExplainer, seed: int) 
     def evaluate(explainer_params: Any, frozen: Any, batch: Batch) -> dict[str, Array]:
         params, fill = frozen
         explain = make_explainer(explainer_params)
-        clean, pathway = explain_batch(target, params, explain, batch, seed=seed)
-        gates = fill.close(pathway.masks, clean.logits.argmax(axis=-1), batch["index"])
+        asked = batch["asked"]
+        clean, pathway = explain_batch(target, params, explain, batch, seed=seed, labels=asked)
+        classes = jnp.where(asked < 0, clean.logits.argmax(axis=-1), asked)
+        gates = fill.close(pathway.masks, classes, batch["index"])
         masked = target.apply(params, batch["image"], gates)
         return {
             "indices": batch["index"],
             "labels": batch["label"],
             **describe_pathways(target, pathway.masks, clean, masked.logits),
+            "classes": classes,
             "logits": clean.logits,
             "scores": flatten(_over_places(pathway.scores, jnp.max), target.sites).astype(jnp.float32),
             "peaks": flatten(_over_places(clean.features, jnp.max), target.sites).astype(jnp.float32),
