@@ -12,6 +12,7 @@ import numpy as np
 from jax import Array
 
 from jaxpath import markup
+from jaxpath.errors import InputError as InputError
 
 Record = TypeVar("Record")
 
@@ -60,13 +61,6 @@ Gates = Mapping[str, Array | FilledMask | Given]
 
 A site that is missing is open. An unknown one is an :class:`InputError`. Closed neurons are 0, or what
 a :class:`FilledMask` says. A :class:`Given` replaces the activation."""
-
-
-class InputError(ValueError):
-    """A user's mistake, said in one sentence: what was found, what was expected, what to do.
-
-    Command lines print it without a traceback and end with exit status 2.
-    """
 
 
 class Patches(NamedTuple):

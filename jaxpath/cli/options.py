@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -57,11 +57,10 @@ class MethodOptions:
             folders, an .npz file, or another form that jaxpath.data.open_source takes.
         train_steps: Steps of that training.
         density: Share of channels to open; None takes 0.2, and with a generator each picture's own.
-        ablation: What a closed channel is set to: 0 (zero), its mean (mean), or what a picture of another
-            class has there (interchange); the last two take pictures from --reference, or from the data set
-            that is explained.
+        ablation: What a closed channel is set to: 0 (zero), its mean (mean), what a picture of another class
+            has there (interchange), or 0 and the mean side by side (both).
         batch_size: Images at a time; None chooses. Another number compiles other programs.
-        seed: Of everything that is drawn.
+        seed: Random seed.
     """
 
     generator: Path | None = None
@@ -71,6 +70,11 @@ class MethodOptions:
         str, tyro.conf.arg(help=f"Without a generator, the explainer: {', '.join(explainers.names())}.")
     ] = "taylor_signed"
     density: float | None = None
-    ablation: Ablation = "zero"
+    ablation: Ablation | Literal["both"] = "both"
     batch_size: int | None = None
     seed: int = 0
+
+    @property
+    def ablations(self) -> tuple[Ablation, ...]:
+        """Those that are asked for."""
+        return ("zero", "mean") if self.ablation == "both" else (self.ablation,)

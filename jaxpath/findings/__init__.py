@@ -21,13 +21,17 @@ from jaxpath.findings.facts import (
 from jaxpath.findings.images import Context, find_images, others_for
 from jaxpath.findings.measuring import Asked, Measured, Others, put_to_test
 from jaxpath.findings.pictures import Pictures, join_pictures, load_blocks, load_pictures
+from jaxpath.findings.questions import PREDICTED, Question
 from jaxpath.findings.reference import Reference, knows_classes, load_reference
+from jaxpath.findings.results import SCHEMA_VERSION, as_csv, picture_rows, summarise
 from jaxpath.findings.survey import Survey, join_surveys, kept_survey, survey
 from jaxpath.findings.transfer import Transfer, transfer_pictures
 from jaxpath.findings.verdicts import VERDICTS, Control, Controls, Judgement, Verdict, judge
 from jaxpath.findings.wording import ClassWords, compare_words, describe_classes, flat_words, words_of
 
 __all__ = [
+    "PREDICTED",
+    "SCHEMA_VERSION",
     "VERDICTS",
     "Asked",
     "Assessment",
@@ -45,6 +49,7 @@ __all__ = [
     "Neighbour",
     "Others",
     "Pictures",
+    "Question",
     "Reference",
     "StrongChannel",
     "Survey",
@@ -54,6 +59,7 @@ __all__ = [
     "WordComparison",
     "WordShare",
     "Words",
+    "as_csv",
     "assess",
     "compare_words",
     "describe_classes",
@@ -73,9 +79,11 @@ __all__ = [
     "load_reference",
     "load_words",
     "others_for",
+    "picture_rows",
     "put_to_test",
     "save_class_pathways",
     "strong_channels",
+    "summarise",
     "survey",
     "transfer_pictures",
     "words_of",

@@ -1,17 +1,22 @@
 """What may be concluded about each of some pictures: its pathway, and that of its class, put to the test."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxpath.fills import Fill
 from jaxpath.findings.class_pathways import ClassPathways
-from jaxpath.findings.measuring import ZERO, Asked, Measured, Others, put_to_test
+from jaxpath.findings.keeping import kept_test
+from jaxpath.findings.measuring import ZERO, Asked, Measured, Others
 from jaxpath.findings.pictures import Pictures
 from jaxpath.findings.survey import Survey
 from jaxpath.findings.verdicts import Judgement, as_row, judge
 from jaxpath.metrics import Session
+
+_AT_ONCE = 8
+"""Pictures that are measured together, and kept together."""
 
 
 class Conditions(NamedTuple):
@@ -98,6 +103,7 @@ def assess(
     conditions: Conditions | None = None,
     *,
     first: int = 0,
+    folder: Path | None = None,
 ) -> list[Assessment]:
     """Puts the pathway of every picture to the test, and the pathway of its class.
 
@@ -107,22 +113,52 @@ def assess(
         survey: What the explainer says about them.
         conditions: How; None closes neurons to 0 and has no other pictures.
         first: Place of the first picture among all: what is drawn for a picture depends on its place.
+        folder: Keeps what was measured, a few pictures at a time; None keeps nothing.
     """
     conditions = Conditions() if conditions is None else conditions
+    assessments = []
+    for start in range(0, len(pictures.names), _AT_ONCE):
+        rows = np.arange(start, min(start + _AT_ONCE, len(pictures.names)))
+        test = _Test(session, conditions, first + rows, folder)
+        assessments += _assess_some(test, pictures.take(rows), survey.take(rows))
+    return assessments
+
+
+class _Test(NamedTuple):
+    """How a few pictures are put to the test."""
+
+    session: Session
+    conditions: Conditions
+    places: np.ndarray
+    folder: Path | None
+
+    def __call__(
+        self, images: np.ndarray, table: np.ndarray, classes: np.ndarray, rows: Any, title: str
+    ) -> Any:
+        asked = Asked(images, table, classes, self.places[rows], self.conditions.against)
+        return kept_test(
+            self.session,
+            asked,
+            folder=self.folder,
+            fills=self.conditions.fills,
+            others=self.conditions.others,
+            seed=self.conditions.seed,
+            title=f"{title} of picture {self.places[rows][0] + 1}",
+        )
+
+
+def _assess_some(test: _Test, pictures: Pictures, survey: Survey) -> list[Assessment]:
+    learned, against = test.conditions.class_pathways, test.conditions.against
     records, classes = survey.records, survey.classes
-    places = first + np.arange(len(classes))
-    asked = Asked(pictures.images, records.table, classes, places, conditions.against)
-    how: dict[str, Any] = {"fills": conditions.fills, "others": conditions.others, "seed": conditions.seed}
-    measured = put_to_test(session, asked, **how)
+    measured = test(pictures.images, records.table, classes, slice(None), "controls")
     of_class: dict[int, Measured] = {}
-    if conditions.class_pathways is not None:
-        rows = np.flatnonzero(conditions.class_pathways.known[classes])
-        if rows.size:
-            masks = conditions.class_pathways.masks[classes[rows]]
-            transferred = Asked(pictures.images[rows], masks, classes[rows], places[rows], conditions.against)
-            found = put_to_test(session, transferred, **how, title="class pathways")
-            of_class = dict(zip(rows.tolist(), found, strict=True))
-    clean = probabilities(survey.logits, classes, conditions.against)
+    if learned is not None and learned.known[classes].any():
+        rows = np.flatnonzero(learned.known[classes])
+        found = test(
+            pictures.images[rows], learned.masks[classes[rows]], classes[rows], rows, "class pathway"
+        )
+        of_class = dict(zip(rows.tolist(), found, strict=True))
+    clean = probabilities(survey.logits, classes, against)
     return [
         Assessment(
             name=pictures.names[i],
@@ -130,7 +166,7 @@ def assess(
             predicted=int(records.predicted[i]),
             probability=float(records.clean_confidence[i]),
             explained=int(classes[i]),
-            against=conditions.against,
+            against=against,
             clean=float(clean[i]),
             density=float(records.unit_density[i]),
             alone_predicted=int(records.masked_predicted[i]),

@@ -17,6 +17,7 @@ from jaxpath.caches import cache_file, kept
 from jaxpath.devices import collect, make_eval_step, replicate
 from jaxpath.files import load_arrays
 from jaxpath.findings.pictures import Pictures
+from jaxpath.findings.questions import PREDICTED, Question
 from jaxpath.metrics import (
     MakeExplainer,
     Method,
@@ -30,7 +31,7 @@ from jaxpath.pathways import flatten
 from jaxpath.places import reduce_places
 from jaxpath.types import Batch, EvalStep, Target
 
-_PREDICTED = -1
+_AS_PREDICTED = -1
 """In place of a class: the one that the classifier says."""
 
 FORMAT = 3
@@ -93,7 +94,7 @@ def survey(
     step = _step(session.target, session.mesh, method.make, method.seed)
     frozen = session.params, session.fill
     explainer_params, frozen = replicate((method.params, frozen), session.mesh)
-    classes = np.full(len(pictures.images), _PREDICTED if label is None else label, np.int32)
+    classes = np.full(len(pictures.images), _AS_PREDICTED if label is None else label, np.int32)
     passes = array_passes(session, title=title, image=pictures.images, label=pictures.labels, asked=classes)
     results = collect(
         step, passes(), explainer_params, frozen, mesh=session.mesh, name=pictures.names.__getitem__
@@ -132,19 +133,27 @@ def _over_places(values: Mapping[str, Array], reduce: Any) -> dict[str, Array]:
 
 
 def kept_survey(
-    session: Session, method: Method, pictures: Pictures, *, identity: str, title: str = "reference"
+    session: Session,
+    method: Method,
+    pictures: Pictures,
+    *,
+    identity: str,
+    question: Question = PREDICTED,
+    folder: Path | None = None,
 ) -> Survey:
-    """:func:`survey`, read from the user's cache folder if it was made before.
+    """:func:`survey`, read from a folder if it was made before.
 
     Args:
         session: The classifier.
         method: The explainer.
         pictures: The pictures.
         identity: Names the classifier's weights and the explainer, such as by hashes of their files.
-        title: For the progress bar.
+        question: Which class of each picture is explained; ``against`` is the method's.
+        folder: Where it is kept; None takes the user's cache folder, for references.
     """
+    title = "reference" if folder is None else "explaining"
     # Another release may explain or record otherwise.
-    named = f"{version('jaxpath')}|{identity}|{session.target.name}|{method.name}|{method.seed}"
+    named = f"{version('jaxpath')}|{identity}|{session.target.name}|{method.name}|{method.seed}|{question}"
     digest = hashlib.sha256(named.encode())
     digest.update(np.ascontiguousarray(pictures.images).data)
     digest.update(np.ascontiguousarray(pictures.labels).data)
@@ -152,8 +161,8 @@ def kept_survey(
     for leaf in jax.tree.leaves((session.fill, method.params)):
         digest.update(np.ascontiguousarray(leaf).data)
     return kept(
-        cache_file("surveys", digest.hexdigest(), version=FORMAT),
-        lambda: survey(session, method, pictures, title=title),
+        cache_file("surveys", digest.hexdigest(), version=FORMAT, folder=folder),
+        lambda: survey(session, method, pictures, label=question.label, title=title),
         read=lambda path: _read(path, len(pictures.images), session.target),
         write=_write,
     )
