@@ -111,6 +111,18 @@ class References(NamedTuple):
         return Fill(means, self.features, self.classes, strength)  # type: ignore[arg-type]
 
 
+def as_one_program(fills: Mapping[str, Fill]) -> dict[str, Fill]:
+    """The same fills by name; where there is a mean, 0 is written as a mean of 0.
+
+    A compiled program takes fills of one form: so one program runs under both.
+    """
+    means = next((fill.means for fill in fills.values() if fill.name == "mean"), None)
+    if means is None:
+        return dict(fills)
+    nothing = Fill({name: jnp.zeros_like(mean) for name, mean in means.items()})
+    return {name: nothing if fill.name == "zero" else fill for name, fill in fills.items()}
+
+
 def blend(
     means: Mapping[str, Array] | None, other: Mapping[str, Array], strength: Array | float
 ) -> dict[str, Array]:

@@ -42,12 +42,12 @@ def open_fills(
     """What closed channels hold under each ablation, and over which pictures a mean is, in words."""
     needs_mean = "mean" in method.ablations
     mean_of = ""
+    fills: dict[str, Fill] = {}
     if references is not None:
-        fills = {name: references.fill(name) for name in method.ablations}
+        fills.update({name: references.fill(name) for name in method.ablations})
         if needs_mean and pictures.others is not None:
             mean_of = f"{min(len(pictures.others), _MOST_OTHERS)} pictures of {pictures.name}"
         return fills, mean_of
-    fills = {}
     for name in method.ablations:
         if name == "zero":
             fills[name] = Fill()

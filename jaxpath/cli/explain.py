@@ -4,7 +4,7 @@ import dataclasses
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import tyro
@@ -131,7 +131,7 @@ def run(options: Explain) -> None:
         for i, assessment in enumerate(assessments)
     ]
     report.write_page(report.image_page(findings, setting, overview=rows), options.out / "report.html")
-    facts = {
+    facts: dict[str, Any] = {
         "reference": options.reference,
         "unreadable": len(sources.pictures) - len(everything.names),
         "left_out_files": []
@@ -244,8 +244,8 @@ def _blocks(options: Explain, workplace: Workplace, source: data.Source) -> Iter
 def _check_against(workplace: Workplace, pictures: Pictures, surveyed: Survey) -> None:
     """Raises an :class:`InputError` if a class would be explained rather than itself."""
     against = workplace.question.against
-    same = np.flatnonzero(surveyed.classes == against) if against is not None else []
-    if len(same):
+    same = np.flatnonzero(surveyed.classes == (-1 if against is None else against))
+    if same.size:
         name = report.Names(workplace.class_names).quoted(int(surveyed.classes[same[0]]))
         raise InputError(
             f"--against names {name}, which is what the classifier says of {pictures.names[same[0]]}; name "

@@ -157,7 +157,7 @@ def set_up(
     references = open_references(session, method, pictures.others)
     identity = runs.weights_identity(options.weights, options.loading)
     fills, mean_of = open_fills(session, method, pictures, references, identity)
-    how = {"options": method, "classifier": options, "out": out, "references": references}
+    how: dict[str, Any] = {"options": method, "classifier": options, "out": out, "references": references}
     rather = question.against is not None
     return Workplace(
         session=session._replace(fill=next(iter(fills.values()))),

@@ -3,11 +3,9 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from jaxpath.fills import Fill
+from jaxpath.fills import Fill, as_one_program
 from jaxpath.findings.controls import blanks_beside, complements, foreign_images, same_rows, shuffled
 from jaxpath.findings.pairs import Outcome, Pairs, predict_pairs
 from jaxpath.findings.verdicts import Control, Controls
@@ -92,7 +90,7 @@ def put_to_test(
     """
     runs = _runs(session.target, asked, others, seed)
     outcomes = {}
-    for name, fill in _as_one_program(fills).items():
+    for name, fill in as_one_program(fills).items():
         under = session._replace(fill=fill)
         outcomes[name] = predict_pairs(under, runs.pool, runs.table, runs.pairs, title=f"{title} ({name})")
     first = next(iter(outcomes.values()))
@@ -179,12 +177,3 @@ def _foreign(asked: Asked, others: Others | None, seed: int) -> list[np.ndarray]
         predicted[itself] = label
         rows.append(foreign_images(label, predicted, np.random.default_rng([seed, place])))
     return rows
-
-
-def _as_one_program(fills: Mapping[str, Fill]) -> Mapping[str, Fill]:
-    """The same fills; where there is a mean, 0 is written as a mean of 0: one compiled program runs both."""
-    means = next((fill.means for fill in fills.values() if fill.name == "mean"), None)
-    if means is None:
-        return fills
-    nothing = Fill(jax.tree.map(jnp.zeros_like, means))
-    return {name: nothing if fill.name == "zero" else fill for name, fill in fills.items()}

@@ -9,7 +9,7 @@ from jaxpath.report.attributes import (
     plot_local_relevance,
 )
 from jaxpath.report.comparison import plot_cascade, plot_curves, plot_times
-from jaxpath.report.conclusions import caveats, label_of, verdict
+from jaxpath.report.conclusions import caveats, label_of, verdict, verdict_of_many
 from jaxpath.report.figures import (
     Captions,
     plot_class_pathways,
@@ -69,6 +69,7 @@ __all__ = [
     "save_figure",
     "save_saliency",
     "verdict",
+    "verdict_of_many",
     "warning_caveats",
     "write_page",
 ]

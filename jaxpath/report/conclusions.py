@@ -1,6 +1,6 @@
 """What may be concluded about a picture, in plain language, and what speaks for and against it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from jaxpath.findings import VERDICTS, Assessment, Control, Controls, ImageFinding, Verdict
@@ -86,6 +86,22 @@ def verdict(assessment: Assessment, names: Names, *, neurons: str = "channels") 
             f"{assessment.clean:.2f}: it leaves out what speaks against the class."
         )
     return " ".join(parts)
+
+
+def verdict_of_many(assessments: Sequence[Assessment]) -> str:
+    """What may be concluded from the pathways of several pictures, in one sentence or two."""
+    if not assessments:
+        return "No pathway was put to the test one by one."
+    found = [assessment.judgement for assessment in assessments]
+    counts = {name: sum(judgement.verdict == name for judgement in found) for name in VERDICTS}
+    weak = sum(judgement.weak for judgement in found)
+    pathways = "1 pathway that was" if len(found) == 1 else f"{len(found)} pathways that were"
+    return (
+        f"Of {pathways} put to the test, {counts['carries_this_decision']} carry the decision of their "
+        f"picture, {counts['names_the_class']} name the class and are no evidence about the picture, and "
+        f"{counts['not_enough']} are not enough even alone."
+        + (f" {weak} of these conclusions are weak: ablations disagree." if weak else "")
+    )
 
 
 def asked(assessment: Assessment, names: Names) -> str:

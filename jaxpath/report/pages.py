@@ -19,8 +19,16 @@ from jaxpath.findings.wording import ClassWords
 from jaxpath.report import encode
 from jaxpath.report.charts import Bar, density_bars, map_points, matrix_cells, matrix_uri
 from jaxpath.report.columns import data_set_columns, image_columns, stage_row
-from jaxpath.report.conclusions import COLUMNS, asked, caveats, control_rows, label_of, verdict
-from jaxpath.report.sentences import Caveat, Names, data_set_caveats, data_set_facts
+from jaxpath.report.conclusions import (
+    COLUMNS,
+    asked,
+    caveats,
+    control_rows,
+    label_of,
+    verdict,
+    verdict_of_many,
+)
+from jaxpath.report.sentences import Caveat, Names, ablation_rows, data_set_caveats, data_set_facts
 from jaxpath.report.style import SERIES, number, percent
 from jaxpath.types import Site
 
@@ -117,6 +125,9 @@ def data_set_page(
         title=title,
         finding=finding,
         metrics=finding.metrics,
+        verdict=verdict_of_many(finding.assessments) if finding.assessments else "",
+        ablations=[COLUMNS[name] for name in finding.under],
+        figures=ablation_rows(finding.under),
         facts=data_set_facts(finding.metrics),
         caveats=[*setting.caveats, *data_set_caveats(finding)],
         names=names,

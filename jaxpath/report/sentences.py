@@ -118,6 +118,15 @@ def data_set_facts(figures: Mapping[str, Any]) -> list[Fact]:
     ]
 
 
+def ablation_rows(under: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
+    """Metrics that depend on what closed channels hold: what each is called, and its figure per ablation."""
+    return [
+        (metric.label, [number(figures.get(metric.name, math.nan)) for figures in under.values()])
+        for metric in METRICS
+        if metric.ablated and any(math.isfinite(f.get(metric.name, math.nan)) for f in under.values())
+    ]
+
+
 class _Figures(string.Formatter):
     """Figures inside a sentence as pages write them: ``4.3 %``, and a dash for one that does not exist."""
 
