@@ -66,5 +66,5 @@ def of_two(logits: Array, classes: Array, against: Array) -> Array:
     """
     other = jnp.take_along_axis(logits, against[:, None], axis=1)
     number = jnp.arange(logits.shape[-1])
-    counted = (number == classes[:, None]) | (number == against[:, None])
+    counted = (number[None] == classes[:, None]) | (number[None] == against[:, None])
     return jnp.where(counted, logits - other, _NEVER)
