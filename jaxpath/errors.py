@@ -1,4 +1,4 @@
-"""A user's mistake, without any other import: what refuses a command line loads nothing more."""
+"""How a command ends before its work is done, without any other import: refusing one loads nothing more."""
 
 
 class InputError(ValueError):
@@ -6,3 +6,7 @@ class InputError(ValueError):
 
     Command lines print it without a traceback and end with exit status 2.
     """
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss, the gradient or the update is no longer a finite number."""

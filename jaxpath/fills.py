@@ -6,19 +6,16 @@ arXiv 2407.08734).
 """
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxpath.choices import ABLATIONS as ABLATIONS
+from jaxpath.choices import Ablation as Ablation
 from jaxpath.gating import fill_closed
 from jaxpath.types import Gates, InputError
-
-Ablation = Literal["zero", "mean", "interchange"]
-"""What a closed neuron is set to."""
-
-ABLATIONS: tuple[Ablation, ...] = get_args(Ablation)
 
 
 class Fill(NamedTuple):

@@ -1,6 +1,5 @@
 """``jaxpath class-pathway``: the pathways of classes, learned once and put on new pictures."""
 
-import dataclasses
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 
 from jaxpath import data, metrics, report
 from jaxpath.cli.closing import Given
+from jaxpath.cli.commands import LearnClassPathways
 from jaxpath.cli.leaving import clear, forget_unfinished, rows_of, unfinished, write_results
 from jaxpath.cli.limits import end_beyond
 from jaxpath.cli.opening import (
@@ -21,7 +21,6 @@ from jaxpath.cli.opening import (
     open_pictures,
     read_class_names,
 )
-from jaxpath.cli.options import MethodOptions, TargetOptions
 from jaxpath.cli.workplace import Workplace, set_up, warn_of_chance
 from jaxpath.files import write_text
 from jaxpath.findings import (
@@ -49,45 +48,6 @@ _MOST_CLASSES = 12
 
 _TOLD = 5
 """Classes of which the terminal tells the words."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class LearnClassPathways:
-    """Learns the pathways of classes from pictures, and puts them on pictures that were never seen.
-
-    jaxpath class-pathway --data photographs --weights resnet18.safetensors --apply new.jpg --out classes
-
-    The class of a picture is the one that the classifier says. A channel belongs to the pathway of a class
-    if at least --threshold of its pictures keep it. jaxpath explain --class-pathways takes the file.
-
-    Attributes:
-        data: Pictures to learn from: a folder, an .npz file, or another form of data set.
-        out: Folder of class_pathways.npz, class_pathways.png, results.json, pictures.csv and manifest.json,
-            and with --apply of transfer.json.
-        split: Split to take; None takes train where there are splits, otherwise all.
-        data_dir: Where TFDS data sets are prepared.
-        images: Learns from so many images, drawn by the seed; None takes all.
-        threshold: Share of a class's pictures that must keep a channel.
-        apply: Pictures to put the pathways on: files, folders, or one data set such as digits.
-        apply_split: Split of that data set.
-        words: What channels stand for, as jaxpath dissect leaves it: also writes class_words.html and .json.
-        fail_if: Ends with status 3 if a figure of the summary is beyond a limit, such as "weak>0.5".
-        skip_unreadable: Skip files that are not readable images.
-    """
-
-    data: str
-    out: Path
-    split: str | None = None
-    data_dir: str | None = None
-    images: int | None = None
-    threshold: float = 0.5
-    apply: tuple[str, ...] = ()
-    apply_split: str | None = None
-    words: Path | None = None
-    fail_if: tuple[str, ...] = ()
-    skip_unreadable: bool = False
-    classifier: TargetOptions
-    method: MethodOptions = dataclasses.field(default_factory=MethodOptions)
 
 
 def run(options: LearnClassPathways) -> None:
@@ -171,8 +131,6 @@ def _warn_of_known(source: data.Source, new: data.Source, records: metrics.Recor
 def _pictures_to_explain(options: LearnClassPathways) -> data.Source | None:
     """The pictures of ``--apply``: a data set, or files and folders."""
     if not options.apply:
-        if options.apply_split is not None:
-            raise InputError("--apply-split was given without --apply; name a data set with --apply")
         return None
     paths = [Path(path) for path in options.apply]
     if options.apply_split is None and all(

@@ -1,6 +1,5 @@
 """``jaxpath dataset-report``: a data set in, one page out."""
 
-import dataclasses
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 
 from jaxpath import data, metrics, report
 from jaxpath.cli.closing import Given
+from jaxpath.cli.commands import DataSetReport
 from jaxpath.cli.leaving import forget_unfinished, rows_of, unfinished, write_results
 from jaxpath.cli.limits import end_beyond
 from jaxpath.cli.opening import (
@@ -20,7 +20,6 @@ from jaxpath.cli.opening import (
     open_classifier,
     read_class_names,
 )
-from jaxpath.cli.options import MethodOptions, TargetOptions
 from jaxpath.cli.workplace import Workplace, set_up, warn_of_chance
 from jaxpath.files import write_arrays
 from jaxpath.fills import as_one_program
@@ -37,35 +36,6 @@ from jaxpath.findings import (
 from jaxpath.metrics import Records
 from jaxpath.pathways import site_arrays, unflatten
 from jaxpath.runs import say
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class DataSetReport:
-    """Explains a labelled data set: how alike pathways are within classes, how dense, which are unusual.
-
-    jaxpath dataset-report --data cifar10.npz --split test --weights resnet20.safetensors --out report
-
-    Attributes:
-        data: digits, npz:FILE, folder:PATH, tar:FILE or tfds:NAME; a path alone is enough.
-        out: Folder of data_set.html, results.json, pictures.csv, figures/, pathways.npz and manifest.json.
-        split: Split to take; None takes train where there are splits, otherwise all.
-        data_dir: Where TFDS data sets are prepared.
-        images: Explains so many images, drawn by the seed; None takes all.
-        controls: Puts the pathways of so many of these images to the test one by one, drawn by the seed.
-        fail_if: Ends with status 3 if a figure of the summary is beyond a limit, such as "leakage>0.5".
-        skip_unreadable: Skip files that are not readable images.
-    """
-
-    data: str
-    out: Path
-    split: str | None = None
-    data_dir: str | None = None
-    images: int | None = None
-    controls: int = 100
-    fail_if: tuple[str, ...] = ()
-    skip_unreadable: bool = False
-    classifier: TargetOptions
-    method: MethodOptions = dataclasses.field(default_factory=MethodOptions)
 
 
 def run(options: DataSetReport) -> None:

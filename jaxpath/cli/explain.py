@@ -1,16 +1,15 @@
 """``jaxpath explain``: pictures in, a report out."""
 
-import dataclasses
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import tyro
 
 from jaxpath import data, report
 from jaxpath.cli.closing import Given
+from jaxpath.cli.commands import Explain
 from jaxpath.cli.leaving import clear, forget_unfinished, unfinished, write_results
 from jaxpath.cli.limits import end_beyond
 from jaxpath.cli.opening import (
@@ -22,7 +21,6 @@ from jaxpath.cli.opening import (
     open_question,
     read_class_names,
 )
-from jaxpath.cli.options import MethodOptions, TargetOptions
 from jaxpath.cli.workplace import Workplace, set_up, warn_of_chance
 from jaxpath.files import write_arrays
 from jaxpath.findings import (
@@ -59,43 +57,6 @@ _PER_FIGURE = 8
 
 _BLOCK = 16
 """Pictures in memory at once, and kept together until all are explained."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Explain:
-    """Explains pictures by the channels that carry the classifier's decision, in one HTML report.
-
-    jaxpath explain cat.jpg --weights resnet18.safetensors --class-names names.json --out report
-
-    With --reference FOLDER (pictures, best in class folders) the report also shows what excites each
-    channel, pictures with similar pathways, and what the pathway makes of pictures of other classes.
-
-    Attributes:
-        images: Picture files, and folders of them.
-        out: Folder of report.html, results.json, pictures.csv, figures/, pathway.npz and manifest.json.
-        class_: Explains this class, by its name or number, whatever the classifier says; None explains the
-            class that it says.
-        against: Explains the class rather than this one: the channels that speak for the difference.
-        reference: Pictures to compare with: a folder, an .npz file, or another form of data set.
-        class_pathways: The class_pathways.npz of jaxpath class-pathway, drawn beside each picture's own.
-        words: What channels stand for: .json or .npz, words per site and channel.
-        details: How many pictures are shown in full; the list, results.json and pathway.npz hold all.
-        fail_if: Ends with status 3 if a figure of the summary is beyond a limit, such as "leakage>0.5".
-        skip_unreadable: Skip files that are not readable images.
-    """
-
-    images: tyro.conf.Positional[tuple[Path, ...]]
-    out: Path
-    class_: Annotated[str | None, tyro.conf.arg(name="class")] = None
-    against: str | None = None
-    reference: str | None = None
-    class_pathways: Path | None = None
-    words: Path | None = None
-    details: int = 40
-    fail_if: tuple[str, ...] = ()
-    skip_unreadable: bool = False
-    classifier: TargetOptions
-    method: MethodOptions = dataclasses.field(default_factory=MethodOptions)
 
 
 def run(options: Explain) -> None:

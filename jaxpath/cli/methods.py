@@ -7,29 +7,9 @@ from jaxpath import explainers, gencnp, runs
 from jaxpath.cli.options import DENSITY, MethodOptions, TargetOptions
 from jaxpath.files import sha256_of
 from jaxpath.fills import References
-from jaxpath.findings import PREDICTED, Question
 from jaxpath.metrics import Method
 from jaxpath.registry import choose
-from jaxpath.types import Explainer, InputError, Params, Target
-
-
-def check_question(question: Question, method: MethodOptions) -> None:
-    """Raises an :class:`InputError` if the method cannot be asked for a class."""
-    if question == PREDICTED:
-        return
-    option = "--class" if question.label is not None else "--against"
-    if method.generator is not None or method.train_on is not None:
-        raise InputError(
-            f"{option} was given with a generator, which explains the predicted class only; leave "
-            "--generator out, so that --explainer explains the class"
-        )
-    baseline = explainers.BASELINES.get(method.explainer)
-    if baseline is not None and not baseline.asks:
-        able = ", ".join(name for name, each in explainers.BASELINES.items() if each.asks)
-        raise InputError(
-            f"{option} was given with --explainer {method.explainer}, which follows no class's logit; choose "
-            f"one of {able}"
-        )
+from jaxpath.types import Explainer, Params, Target
 
 
 def make_method(
@@ -55,8 +35,6 @@ def make_method(
         InputError: The options contradict each other, or the generator is missing or for another classifier.
     """
     target = net.target
-    if options.train_on is not None and options.generator is not None:
-        raise InputError("--generator and --train-on were both given; train a generator or name one")
     if options.train_on is None and options.generator is None:
         density = DENSITY if options.density is None else options.density
         baseline = choose(explainers.BASELINES, options.explainer, kind="explainer")

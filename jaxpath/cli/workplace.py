@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from jaxpath import data, metrics, report, runs, targets
 from jaxpath.cli.closing import Given, open_fills, open_references
-from jaxpath.cli.methods import check_question, make_method
+from jaxpath.cli.methods import make_method
 from jaxpath.cli.options import MethodOptions, TargetOptions
 from jaxpath.devices import check_batch_size, make_mesh
 from jaxpath.fills import Fill
@@ -153,7 +153,6 @@ def set_up(
         InputError: The options contradict each other, or ask for other pictures where there are none.
     """
     session = make_session(classifier.target, classifier.params, method.batch_size)
-    check_question(question, method)
     references = open_references(session, method, pictures.others)
     identity = runs.weights_identity(options.weights, options.loading)
     fills, mean_of = open_fills(session, method, pictures, references, identity)

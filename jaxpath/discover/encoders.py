@@ -10,12 +10,10 @@ import numpy as np
 
 from jaxpath import data
 from jaxpath.caches import cache_file, kept
+from jaxpath.choices import CLIP as CLIP
 from jaxpath.discover.embeddings import Embeddings
 from jaxpath.files import load_arrays
 from jaxpath.types import InputError
-
-CLIP = "openai/clip-vit-base-patch16"
-"""The official default."""
 
 FORMAT = 2
 """Raised with every change of what a kept file holds."""

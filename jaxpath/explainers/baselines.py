@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from jaxpath.choices import CLASSLESS
 from jaxpath.explainers.attribution import (
     make_activation,
     make_constant,
@@ -26,26 +27,28 @@ class Baseline(NamedTuple):
         slow: Whether it takes tens or hundreds of passes per image; comparisons give it fewer images.
         contrastive: Whether its maker takes ``references``, pictures of other classes, and does better with
             them than without.
-        asks: Whether it explains the class that it is asked for; others look at no class, or at the predicted
-            one only.
     """
 
     name: str
     make: Callable[..., Explainer]
     slow: bool = False
     contrastive: bool = False
-    asks: bool = True
+
+    @property
+    def asks(self) -> bool:
+        """Whether it explains the class that it is asked for; others see no class, or the predicted one."""
+        return self.name not in CLASSLESS
 
 
 _ALL = (
-    Baseline("random", make_random, asks=False),
-    Baseline("constant", make_constant, asks=False),
-    Baseline("activation", make_activation, asks=False),
+    Baseline("random", make_random),
+    Baseline("constant", make_constant),
+    Baseline("activation", make_activation),
     Baseline("taylor", make_taylor),
     Baseline("taylor_signed", make_taylor_signed),
     Baseline("integrated_gradients", make_integrated_gradients, slow=True),
     Baseline("greedy", make_greedy, slow=True),
-    Baseline("dgr", make_dgr, slow=True, asks=False),
+    Baseline("dgr", make_dgr, slow=True),
     Baseline("contrastive", make_contrastive, slow=True, contrastive=True),
 )
 
