@@ -90,25 +90,16 @@ def run(options: LearnClassPathways) -> None:
         warnings += _warn_of_known(source, new, records)
         assessments, fidelity = _transfer(options, workplace, learned, new)
         summary["transfer"] = fidelity
-    results = write_results(
-        workplace,
-        assessments,
-        summary,
-        data=options.data,
-        threshold=options.threshold,
-        applied_to=list(options.apply),
-        warnings=warnings,
-        rows=rows_of(workplace, records, source) if new is None else (),
-    )
-    workplace.write_manifest(
-        data=options.data,
-        images=count,
-        classes=known,
-        threshold=options.threshold,
-        applied_to=list(options.apply),
-        left_out_files=[row._asdict() for row in source.left_out],
-        warnings=warnings,
-    )
+    facts: dict[str, Any] = {
+        "data": options.data,
+        "threshold": options.threshold,
+        "applied_to": list(options.apply),
+        "left_out_files": [row._asdict() for row in source.left_out],
+        "warnings": warnings,
+    }
+    rows = rows_of(workplace, records, source) if new is None else ()
+    results = write_results(workplace, assessments, summary, rows=rows, **facts)
+    workplace.write_manifest(images=count, classes=known, **facts)
     forget_unfinished(options.out)
     say(f"class pathways: {options.out / 'class_pathways.npz'} ({workplace.seconds:.0f} s)")
     end_beyond(options.fail_if, results["summary"])

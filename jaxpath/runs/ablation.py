@@ -157,6 +157,7 @@ def _compare(study: Study, generators: tuple[str, ...], options: AblationStudy) 
         refine_steps=0,
         densities=_DENSITIES,
         granularity=options.generator.granularity,
+        ablation="zero",
         timed_batches=(),
     )
     run = begin(comparison, weights=weights_identity(options.weights, options.loading))
