@@ -162,7 +162,7 @@ class Dissect:
 
     jaxpath dissect --data photographs --weights resnet18.safetensors --concepts words.txt --out words
 
-    Pictures and concepts are embedded by CLIP (pip install jaxpath[clip]) and kept in ~/.cache/jaxpath, or
+    Pictures and concepts are embedded by CLIP (pip install torch transformers) and kept in ~/.cache/jaxpath, or
     their embeddings are given. Without either, channels are named after the classes of the pictures; a class
     of which there is no picture is offered to none. The file words.json is for --words of jaxpath explain and
     jaxpath class-pathway.
@@ -184,8 +184,8 @@ class Dissect:
         sampled: One draw per picture of units that compete, in place of the likeliest winners.
         winners_only: Leaves out pictures in which a unit that competes won nowhere.
         batch_size: Images at a time; None chooses.
-        seed: Of everything that is drawn.
-        skip_unreadable: Pass over files that are no pictures.
+        seed: Random seed.
+        skip_unreadable: Skip files that are not readable images.
     """
 
     data: str

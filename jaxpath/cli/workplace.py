@@ -1,7 +1,7 @@
 """What a command works with, made alike for all: session, method, and what was made with them."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -204,6 +204,16 @@ def make_session(target: Target, params: Params, batch_size: int | None) -> Sess
     return Session(target._replace(apply=jax.jit(target.apply)), params, mesh, size, watch=watch)
 
 
-def watch(title: str, total: int, batches: Iterable[Any]) -> Iterable[Any]:
-    """A progress bar over the batches of one pass, where stderr is a terminal."""
-    return tqdm(batches, desc=title, total=total, unit="batch", disable=None, leave=False)
+def watch(title: str, total: int, batches: Iterable[Any]) -> Iterator[Any]:
+    """A progress bar over the batches of one pass, where stderr is a terminal.
+
+    It says that the first batch waits for the compiler, and tells the time left by the batches after it.
+    """
+    with tqdm(desc=f"{title}: compiling", total=total, unit="batch", disable=None, leave=False) as bar:
+        for number, batch in enumerate(batches):
+            yield batch
+            if number == 0:
+                bar.set_description(title, refresh=False)
+                bar.initial = 1
+                bar.start_t = time.time()
+            bar.update()

@@ -61,7 +61,7 @@ def load_encoder(name: str = CLIP, *, batch_size: int = 32) -> Encoder:
     except ImportError as error:
         raise InputError(
             f"computing embeddings with {name} needs PyTorch and transformers ({error}); install them by: "
-            "pip install jaxpath[clip], or give embeddings as an .npz file"
+            "pip install torch transformers, or give embeddings as an .npz file"
         ) from error
     try:
         model, processor = AutoModel.from_pretrained(name), AutoProcessor.from_pretrained(name)

@@ -213,6 +213,7 @@ def _article(number: int, finding: ImageFinding, setting: Setting, names: Names)
         "small": exact,
         "verdict": verdict(assessment, names, neurons=finding.neurons),
         "kind": assessment.judgement.verdict,
+        "label": label_of(assessment.judgement.verdict, weak=assessment.judgement.weak),
         "top": [Bar(names(label), probability) for label, probability in finding.top],
         "controls": control_rows(assessment.measured.controls),
         "ablations": [COLUMNS[name] for name in assessment.measured.controls],

@@ -104,7 +104,7 @@ def download(repository: str, file: str, *, optional: bool = False) -> Path | No
         from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
     except ImportError as error:
         raise InputError(
-            f"downloading {HUB}{repository} needs huggingface_hub; install it by: pip install jaxpath[hub]"
+            f"downloading {HUB}{repository} needs huggingface_hub; install it by: pip install huggingface_hub"
         ) from error
     try:
         return Path(hf_hub_download(repository, file))
