@@ -5,6 +5,9 @@ import re
 _OPTIONAL = re.compile(r"\{None\}\|(?:\{\[(\w+) \[\w+ \.\.\.\]\]\}|(\S+))")
 _CHOICE = re.compile(r"\{None,([^}]*)\}")
 _SEVERAL = re.compile(r"\[\[?(\w+) \[\w+ \.\.\.\]\]?\]")
+_GONE = "\0"
+"""In place of a letter that is left out: a line of nothing else is left out as well."""
+
 _NO_DEFAULT = re.compile(r"\(default:(\s*(?:│\n│\s*)?)(?:None)?\)")
 
 
@@ -17,8 +20,9 @@ def plain(text: str) -> str:
     text = _OPTIONAL.sub(lambda m: _padded(f"{m[1]} ..." if m[1] else m[2], m[0]), text)
     text = _CHOICE.sub(lambda m: _padded(f"{{{m[1]}}}", m[0]), text)
     text = _SEVERAL.sub(lambda m: _padded(f"{m[1]} ...", m[0]), text)
-    text = _NO_DEFAULT.sub(lambda m: re.sub(r"[^\s│]", " ", m[0]), text)
-    return "\n".join(map(_without_backticks, text.split("\n")))
+    text = _NO_DEFAULT.sub(lambda m: re.sub(r"[^\s│]", _GONE, m[0]), text)
+    lines = [line for line in text.split("\n") if _GONE not in line or re.search(rf"[^\s│{_GONE}]", line)]
+    return "\n".join(_without_backticks(line.replace(_GONE, " ")) for line in lines)
 
 
 def _padded(short: str, whole: str) -> str:

@@ -52,7 +52,7 @@ CONFIG = (tyro.conf.OmitArgPrefixes,)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Launch:
+class Processes:
     """How several processes find each other where no cluster tells them; start the same command on each.
 
     Attributes:
@@ -64,6 +64,13 @@ class Launch:
     coordinator: str | None = None
     num_processes: int | None = None
     process_id: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Launch:
+    """A command that several processes may run together."""
+
+    processes: Processes = dataclasses.field(default_factory=Processes)
 
 
 class Command(NamedTuple):
@@ -90,7 +97,8 @@ def experiment(run: Callable[[Any], Any], options: type[Launch], description: st
     def join(parsed: Launch) -> None:
         from jaxpath.devices import start_processes
 
-        start_processes(parsed.coordinator, parsed.num_processes, parsed.process_id)
+        several = parsed.processes
+        start_processes(several.coordinator, several.num_processes, several.process_id)
 
     return Command(options, run, description or "", join)
 

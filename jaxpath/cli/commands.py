@@ -162,8 +162,8 @@ class Dissect:
 
     jaxpath dissect --data photographs --weights resnet18.safetensors --concepts words.txt --out words
 
-    Pictures and concepts are embedded by CLIP (pip install torch transformers) and kept in ~/.cache/jaxpath, or
-    their embeddings are given. Without either, channels are named after the classes of the pictures; a class
+    Pictures and concepts are embedded by CLIP (pip install torch transformers), whose embeddings are kept in
+    ~/.cache/jaxpath, or are given. Without either, channels are named after the classes of the pictures; a class
     of which there is no picture is offered to none. The file words.json is for --words of jaxpath explain and
     jaxpath class-pathway.
 

@@ -22,6 +22,7 @@ class StrongChannel(NamedTuple):
     Attributes:
         site: The site.
         channel: Its number there.
+        score: Its score; those of one picture can be compared.
         strength: Its largest response here over the largest in the reference; None without one.
         words: What somebody says it stands for; empty if nobody does.
         here: The part of the picture that excites it most.
@@ -30,6 +31,7 @@ class StrongChannel(NamedTuple):
 
     site: Site
     channel: int
+    score: float
     strength: float | None
     words: str
     here: np.ndarray
