@@ -4,44 +4,50 @@
 ``jaxpath.findings`` and ``jaxpath.cli``.
 """
 
+from typing import TYPE_CHECKING
+
 from jaxpath import terminal
+from jaxpath.lazy import attributes_of
 
 # Loading takes seconds.
 terminal.load_quietly()
 
-from jaxpath import (  # noqa: E402
-    attributions,
-    data,
-    devices,
-    discover,
-    explainers,
-    fills,
-    flint,
-    gencnp,
-    lap,
-    losses,
-    metrics,
-    pathways,
-    targets,
-    training,
-)
-from jaxpath.gating import Taps, gate  # noqa: E402
-from jaxpath.types import (  # noqa: E402
-    Attribution,
-    Explainer,
-    FilledMask,
-    Gates,
-    Given,
-    InputError,
-    Mean,
-    Objective,
-    Params,
-    Pathway,
-    Preprocessing,
-    Site,
-    Target,
-    TargetOutput,
-)
+if TYPE_CHECKING:
+    from jaxpath import (
+        attributions,
+        data,
+        devices,
+        discover,
+        explainers,
+        fills,
+        flint,
+        gencnp,
+        lap,
+        losses,
+        metrics,
+        pathways,
+        targets,
+        training,
+    )
+    from jaxpath.gating import Taps, gate
+    from jaxpath.types import (
+        Attribution,
+        Explainer,
+        FilledMask,
+        Gates,
+        Given,
+        InputError,
+        Mean,
+        Objective,
+        Params,
+        Pathway,
+        Preprocessing,
+        Site,
+        Target,
+        TargetOutput,
+    )
+
+__getattr__ = attributes_of(__name__)
 
 __all__ = [
     "Attribution",

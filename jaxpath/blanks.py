@@ -17,13 +17,13 @@ def as_floats(images: Array, preprocessing: Preprocessing) -> Array:
 
 
 def blank_pictures(pixels: Array, places: Array, preprocessing: Preprocessing, *, seed: int) -> Array:
-    """Blank pictures of each kind of :data:`BLANKS`, beside each image: normalised, [4, B, H, W, C].
+    """Blank pictures of each kind of :data:`BLANKS`, beside each image: [4, B, H, W, C].
 
     Noise has independent pixels from 0 to 255; grey is 128 and black 0; shuffled are the image's own pixels
     in another order, which keeps its colours.
 
     Args:
-        pixels: Normalised images [B, H, W, C].
+        pixels: Images [B, H, W, C], raw uint8 or normalised; blank pictures are of the same form.
         places: int [B], their places in the data set: what is drawn depends on these alone.
         preprocessing: The target's.
         seed: Of what is drawn.
@@ -38,5 +38,6 @@ def blank_pictures(pixels: Array, places: Array, preprocessing: Preprocessing, *
     # Padding has the place -1, and only whole numbers above can be folded in.
     noise, shuffled = jax.vmap(of_image)(pixels, jnp.maximum(places, 0))
     raw = jnp.stack([noise, jnp.full_like(noise, 128), jnp.zeros_like(noise)])
-    floats = normalize(raw.reshape(-1, *noise.shape[1:]), preprocessing).reshape(raw.shape)
-    return jnp.concatenate([floats.astype(pixels.dtype), shuffled[None]])
+    if pixels.dtype != jnp.uint8:
+        raw = normalize(raw.reshape(-1, *noise.shape[1:]), preprocessing).reshape(raw.shape)
+    return jnp.concatenate([raw.astype(pixels.dtype), shuffled[None]])

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxpath.types import InputError
+from jaxpath.errors import InputError
 
 _TRIED = 2**16
 """Bytes of the file by which a folder is tried."""

@@ -6,19 +6,16 @@ arXiv 2407.08734).
 """
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxpath.choices import ABLATIONS as ABLATIONS
+from jaxpath.choices import Ablation as Ablation
 from jaxpath.gating import fill_closed
 from jaxpath.types import Gates, InputError
-
-Ablation = Literal["zero", "mean", "interchange"]
-"""What a closed neuron is set to."""
-
-ABLATIONS: tuple[Ablation, ...] = get_args(Ablation)
 
 
 class Fill(NamedTuple):
@@ -109,6 +106,18 @@ class References(NamedTuple):
             )
         means = None if strength is None else self.means
         return Fill(means, self.features, self.classes, strength)  # type: ignore[arg-type]
+
+
+def as_one_program(fills: Mapping[str, Fill]) -> dict[str, Fill]:
+    """The same fills by name; where there is a mean, 0 is written as a mean of 0.
+
+    A compiled program takes fills of one form: so one program runs under both.
+    """
+    means = next((fill.means for fill in fills.values() if fill.name == "mean"), None)
+    if means is None:
+        return dict(fills)
+    nothing = Fill({name: jnp.zeros_like(mean) for name, mean in means.items()})
+    return {name: nothing if fill.name == "zero" else fill for name, fill in fills.items()}
 
 
 def blend(

@@ -5,6 +5,9 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
+_NEVER = -1e9
+"""A logit whose class has the probability 0, and which is still finite."""
+
 
 def kl_divergence(teacher: Array, student: Array, *, temperature: float = 1.0) -> Array:
     """T^2 KL(softmax(teacher / T) || softmax(student / T)) in nats, [B, K] logits -> [B].
@@ -50,3 +53,18 @@ def margin(logits: Array, classes: Array) -> Array:
     is_class = jax.nn.one_hot(classes, logits.shape[-1], dtype=bool)
     class_logits = jnp.where(is_class, logits, 0).sum(axis=-1)
     return class_logits - jnp.where(is_class, -jnp.inf, logits).max(axis=-1)
+
+
+def of_two(logits: Array, classes: Array, against: Array) -> Array:
+    """The same logits [B, K] as if there were two classes only, ``classes`` [B] and ``against`` [B].
+
+    The second one's logit is 0 and the first one's the difference of the two, so that its probability is the
+    sigmoid of that; those of all other classes are so low that their probability is 0.
+
+    >>> of_two(jnp.array([[1.0, 5.0, 3.0]]), jnp.array([0]), jnp.array([2]))[0, ::2].tolist()
+    [-2.0, 0.0]
+    """
+    other = jnp.take_along_axis(logits, against[:, None], axis=1)
+    number = jnp.arange(logits.shape[-1])
+    counted = (number[None] == classes[:, None]) | (number[None] == against[:, None])
+    return jnp.where(counted, logits - other, _NEVER)

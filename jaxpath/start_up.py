@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import errno
+import io
 import math
 import re
 import signal
@@ -12,14 +13,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import tyro
 
-from jaxpath import caches, terminal, training
-from jaxpath.cpu.memory import keep_freed_memory
-from jaxpath.devices import end_process, start_processes
+from jaxpath import option_help, terminal
+from jaxpath.errors import InputError, TrainingDiverged
 from jaxpath.files import expand_home, prepare_folder
-from jaxpath.types import InputError
 
 _SMALLEST = {
     **dict.fromkeys(("steps", "train_steps", "batch_size", "train_batch_size", "checkpoint_every"), 1),
@@ -48,13 +46,13 @@ _DISK = (
 )
 """What an operating system refuses a program for reasons that no program can know."""
 
-_INTERRUPTED = "interrupted; the same command starts again, a training after its last checkpoint"
+_INTERRUPTED = "interrupted; the same command goes on where it stopped, a training after its last checkpoint"
 
 CONFIG = (tyro.conf.OmitArgPrefixes,)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Launch:
+class Processes:
     """How several processes find each other where no cluster tells them; start the same command on each.
 
     Attributes:
@@ -68,6 +66,13 @@ class Launch:
     process_id: int | None = None
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Launch:
+    """A command that several processes may run together."""
+
+    processes: Processes = dataclasses.field(default_factory=Processes)
+
+
 class Command(NamedTuple):
     """Something that can be started.
 
@@ -76,19 +81,24 @@ class Command(NamedTuple):
         run: Does the work.
         description: What ``--help`` says.
         join: Finds the other processes of the run, before anything touches a device.
+        loading: Says that the work begins, before what it needs is loaded.
     """
 
     options: type
     run: Callable[[Any], None]
     description: str
     join: Callable[[Any], None] = lambda options: None
+    loading: Callable[[Any], None] = lambda options: None
 
 
 def experiment(run: Callable[[Any], Any], options: type[Launch], description: str | None) -> Command:
     """An experiment as something to start: its processes find each other first."""
 
     def join(parsed: Launch) -> None:
-        start_processes(parsed.coordinator, parsed.num_processes, parsed.process_id)
+        from jaxpath.devices import start_processes
+
+        several = parsed.processes
+        start_processes(several.coordinator, several.num_processes, several.process_id)
 
     return Command(options, run, description or "", join)
 
@@ -107,21 +117,42 @@ def main(run: Callable[[Any], Any], options: type[Launch], description: str | No
 def start(command: Command, *, prog: str | None = None, arguments: Sequence[str] | None = None) -> None:
     """Reads the command line and runs; a user's mistake is one line on stderr and exit status 2.
 
-    Ctrl-C is one line and exit status 130. Output folders are tried before any work.
+    Ctrl-C is one line and exit status 130. Options are checked before JAX is loaded, which takes a second,
+    and output folders are tried before any work.
     """
     with settled():
-        options: Any = tyro.cli(
-            command.options, prog=prog, args=arguments, description=command.description, config=CONFIG
-        )
+        options: Any = parse(command.options, prog=prog, arguments=arguments, description=command.description)
         options = expand_paths(options)
-        caches.keep_compiled_programs()
-        keep_freed_memory()
+        check_options(options)
+        command.loading(options)
+        _load()
         # Pictures that cannot be read are refused in one sentence; Pillow would warn besides.
         warnings.filterwarnings("ignore", module=r"PIL\.")
-        check_options(options)
         command.join(options)
         prepare_folders(options)
         command.run(options)
+
+
+def parse(
+    options: Any, *, prog: str | None = None, arguments: Sequence[str] | None = None, description: str = ""
+) -> Any:
+    """Reads a command line, or prints what is asked for and ends the process."""
+    text = io.StringIO()
+    asks = bool({"-h", "--help"} & set(sys.argv[1:] if arguments is None else arguments))
+    try:
+        with contextlib.redirect_stdout(text) if asks else contextlib.nullcontext():
+            return tyro.cli(options, prog=prog, args=arguments, description=description, config=CONFIG)
+    finally:
+        print(option_help.plain(text.getvalue()), end="")
+
+
+def _load() -> None:
+    """Loads what every command needs that runs a network."""
+    from jaxpath import caches
+    from jaxpath.cpu.memory import keep_freed_memory
+
+    caches.keep_compiled_programs()
+    keep_freed_memory()
 
 
 @contextlib.contextmanager
@@ -134,7 +165,7 @@ def settled() -> Iterator[None]:
         yield
     except InputError as error:
         fail(error, 2)
-    except training.TrainingDiverged as error:
+    except TrainingDiverged as error:
         fail(error, 1)
     except KeyboardInterrupt:
         # A second one ends what is left to do, without a word.
@@ -147,8 +178,9 @@ def settled() -> Iterator[None]:
             raise
         refused = error.filename or "to write"
         fail(f"the disk refused {refused} ({error.strerror}); make room, or take another place", 2)
-    except jax.errors.JaxRuntimeError as error:
-        if jax.process_count() == 1:
+    except Exception as error:
+        jax = sys.modules.get("jax")
+        if jax is None or not isinstance(error, jax.errors.JaxRuntimeError) or jax.process_count() == 1:
             raise
         why = (str(error).splitlines() or ["no reason given"])[0]
         fail(
@@ -199,6 +231,8 @@ def prepare_folders(options: Any) -> None:
     Raises:
         InputError: One cannot be made or written to.
     """
+    import jax
+
     if jax.process_index() != 0:
         return
     for field in dataclasses.fields(options):
@@ -227,6 +261,12 @@ def check_options(options: Any) -> None:
 
 def fail(error: object, status: int) -> None:
     """Says on one line what is wrong, and ends this process."""
+    jax = sys.modules.get("jax")
+    if jax is None:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(status)
+    from jaxpath.devices import end_process
+
     several = jax.distributed.is_initialized() and jax.process_count() > 1
     where = f" (process {jax.process_index()})" if several else ""
     print(f"error{where}: {error}", file=sys.stderr)

@@ -5,13 +5,15 @@ D width, N all gateable neurons of a target (the sum of its sites' channels).
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import jax
 import numpy as np
 from jax import Array
 
 from jaxpath import markup
+from jaxpath.choices import Interpolation as Interpolation
+from jaxpath.errors import InputError as InputError
 
 Record = TypeVar("Record")
 
@@ -60,13 +62,6 @@ Gates = Mapping[str, Array | FilledMask | Given]
 
 A site that is missing is open. An unknown one is an :class:`InputError`. Closed neurons are 0, or what
 a :class:`FilledMask` says. A :class:`Given` replaces the activation."""
-
-
-class InputError(ValueError):
-    """A user's mistake, said in one sentence: what was found, what was expected, what to do.
-
-    Command lines print it without a traceback and end with exit status 2.
-    """
 
 
 class Patches(NamedTuple):
@@ -159,10 +154,6 @@ class TargetOutput(NamedTuple):
         """What was recorded of one kind, by name in ascending order; empty if nothing was."""
         recorded = self.recorded or {}
         return {name: recorded[name] for name in sorted(recorded) if isinstance(recorded[name], kind)}
-
-
-Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
-"""Pillow's filters by the names that timm and torchvision use."""
 
 
 class Preprocessing(NamedTuple):

@@ -30,6 +30,7 @@ BASE = {
         "losses",
     ),
     *("finite", "devices"),
+    *("errors", "choices", "naming"),
 }
 
 SYSTEMS = {"gencnp", "flint", "lap", "discover"}
@@ -41,8 +42,14 @@ EVERYTHING = (
 
 MAY_IMPORT = {
     "markup": set(),
-    "types": {"markup"},
-    "files": {"types"},
+    # What a command line is read and refused with loads nothing.
+    "errors": set(),
+    "choices": set(),
+    "lazy": set(),
+    "option_help": set(),
+    "naming": {"errors", "files"},
+    "types": {"markup", "errors", "choices"},
+    "files": {"errors"},
     "terminal": set(),
     "caches": {"files", "types"},
     "registry": {"types"},
@@ -51,7 +58,7 @@ MAY_IMPORT = {
     "cpu": {"windows"},
     "compiling": {"cpu"},
     "gating": {"types", "compiling"},
-    "fills": {"types", "gating"},
+    "fills": {"types", "gating", "choices"},
     # A blank picture is normalised as a target's input.
     "blanks": {"types", "layers"},
     "layers": {"types", "compiling", "cpu", "windows"},
@@ -81,9 +88,9 @@ MAY_IMPORT = {
     # A page shows what was measured, and the table of metrics says which figures.
     "report": BASE | {"findings", "metrics"},
     # A command starts at once: what it runs is loaded when it is known.
-    "start_up": {"types", "files", "caches", "terminal", "devices", "cpu", "training"},
+    "start_up": {"errors", "files", "caches", "terminal", "option_help", "devices", "cpu"},
     # A run puts everything together, for an experiment, a command or a program.
-    "runs": EVERYTHING | {"start_up"},
+    "runs": EVERYTHING | {"start_up", "lazy"},
     "cli": EVERYTHING | {"start_up", "runs"},
     "__main__": {"cli"},
 }
@@ -173,15 +180,27 @@ def test_import_jaxpath_pulls_in_no_heavy_library():
     assert modules_after("import jaxpath") & {*ONLY_IN, "torch", "tensorflow", "sklearn"} == set()
 
 
-def test_import_jaxpath_makes_every_room_that_needs_no_heavy_library():
+def test_every_room_that_needs_no_heavy_library_is_an_attribute_of_jaxpath():
     rooms = {folder.name for folder in (ROOT / "jaxpath").iterdir() if (folder / "__init__.py").is_file()}
-    by_name = {"report", "findings", "runs", "cli"}
-    assert {f"jaxpath.{room}" for room in rooms - by_name} <= modules_after("import jaxpath")
+    by_name = {"report", "findings", "runs", "cli", "cpu"}
+    parts = ", ".join(f"jaxpath.{room}.__name__" for room in sorted(rooms - by_name))
+    loaded = modules_after(f"import jaxpath\nfound = [{parts}]\nassert jaxpath.gate and jaxpath.Target")
+    assert {f"jaxpath.{room}" for room in rooms - by_name} <= loaded
+    assert loaded & {*ONLY_IN, "torch", "tensorflow", "sklearn"} == set()
 
 
-def test_a_command_is_read_before_what_it_runs_is_loaded():
-    loaded = modules_after("import jaxpath.cli.main")
-    assert loaded & {*ONLY_IN, "torch", "tensorflow", "sklearn", "scipy", "jaxpath.runs"} == set()
+@pytest.mark.parametrize("package", ["jaxpath", "jaxpath.runs", "jaxpath.runs.comparison"])
+def test_what_a_package_loads_later_is_what_it_promises(package):
+    """The names under TYPE_CHECKING are those of ``__all__``, and each is where it should be."""
+    names = "assert set(_imports(package.__name__)) == set(package.__all__)"
+    names += "; found = [getattr(package, name) for name in package.__all__]"
+    modules_after(f"import {package} as package\nfrom jaxpath.lazy import _imports\n{names}")
+
+
+def test_a_command_line_is_read_and_refused_before_jax_is_loaded():
+    for statement in ("import jaxpath", "import jaxpath.cli.main, jaxpath.cli.commands"):
+        loaded = modules_after(statement)
+        assert loaded & {*ONLY_IN, "jax", "flax", "scipy", "torch", "tensorflow", "sklearn"} == set()
 
 
 def test_figures_need_no_pyplot():

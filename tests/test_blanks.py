@@ -52,3 +52,14 @@ def test_floats_are_normalised_already():
     np.testing.assert_allclose(
         as_floats(jnp.zeros((1, 6, 5, 3), jnp.uint8), PREPROCESSING)[0, 0, 0], [-1, -1, 0], atol=1e-6
     )
+
+
+def test_beside_raw_pictures_blank_ones_are_raw_and_the_same():
+    raw = np.random.default_rng(0).integers(0, 256, (2, 6, 5, 3), dtype=np.uint8)
+    places = jnp.arange(2)
+    floats = as_floats(jnp.asarray(raw), PREPROCESSING)
+    expected = np.asarray(blank_pictures(floats, places, PREPROCESSING, seed=1))
+    blanks = blank_pictures(jnp.asarray(raw), places, PREPROCESSING, seed=1)
+    assert blanks.dtype == jnp.uint8
+    for kind, other in zip(blanks, expected, strict=True):
+        np.testing.assert_allclose(as_floats(kind, PREPROCESSING), other, atol=1e-5)

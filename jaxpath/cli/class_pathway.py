@@ -1,13 +1,17 @@
 """``jaxpath class-pathway``: the pathways of classes, learned once and put on new pictures."""
 
-import dataclasses
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from jaxpath import data, metrics, report
+from jaxpath.cli.closing import Given
+from jaxpath.cli.commands import LearnClassPathways
+from jaxpath.cli.leaving import clear, forget_unfinished, rows_of, unfinished, write_results
+from jaxpath.cli.limits import end_beyond
 from jaxpath.cli.opening import (
     as_held,
     draw_pictures,
@@ -17,23 +21,26 @@ from jaxpath.cli.opening import (
     open_pictures,
     read_class_names,
 )
-from jaxpath.cli.options import MethodOptions, TargetOptions
 from jaxpath.cli.workplace import Workplace, set_up, warn_of_chance
 from jaxpath.files import write_text
 from jaxpath.findings import (
+    Assessment,
     ClassPathways,
+    Conditions,
     Words,
+    assess,
     describe_classes,
     learn_class_pathways,
     load_left_out,
     load_pictures,
     load_words,
+    others_for,
     save_class_pathways,
     survey,
     transfer_pictures,
 )
 from jaxpath.pathways import unflatten
-from jaxpath.runs import as_json, say
+from jaxpath.runs import as_json, say, warn
 from jaxpath.types import InputError
 
 _MOST_CLASSES = 12
@@ -41,43 +48,6 @@ _MOST_CLASSES = 12
 
 _TOLD = 5
 """Classes of which the terminal tells the words."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class LearnClassPathways:
-    """Learns the pathways of classes from pictures, and puts them on pictures that were never seen.
-
-    jaxpath class-pathway --data photographs --weights resnet18.safetensors --apply new.jpg --out classes
-
-    The class of a picture is the one that the classifier says. A channel belongs to the pathway of a class
-    if at least --threshold of its pictures keep it. jaxpath explain --class-pathways takes the file.
-
-    Attributes:
-        data: Pictures to learn from: a folder, an .npz file, or another form of data set.
-        out: Folder of class_pathways.npz, class_pathways.png and manifest.json, and with --apply of
-            transfer.json.
-        split: Split to take; None takes train where there are splits, otherwise all.
-        data_dir: Where TFDS data sets are prepared.
-        images: Learns from so many images, drawn by the seed; None takes all.
-        threshold: Share of a class's pictures that must keep a channel.
-        apply: Pictures to put the pathways on: files, folders, or one data set such as digits.
-        apply_split: Split of that data set.
-        words: What channels stand for, as jaxpath dissect leaves it: also writes class_words.html and .json.
-        skip_unreadable: Pass over files that are no pictures.
-    """
-
-    data: str
-    out: Path
-    split: str | None = None
-    data_dir: str | None = None
-    images: int | None = None
-    threshold: float = 0.5
-    apply: tuple[str, ...] = ()
-    apply_split: str | None = None
-    words: Path | None = None
-    skip_unreadable: bool = False
-    classifier: TargetOptions
-    method: MethodOptions = dataclasses.field(default_factory=MethodOptions)
 
 
 def run(options: LearnClassPathways) -> None:
@@ -101,37 +71,57 @@ def run(options: LearnClassPathways) -> None:
         out=options.out,
         class_names=names,
         began=began,
-        others=source,
+        pictures=Given(source, options.data),
     )
     learned, records = _learn(options, workplace, source)
     warnings = warn_of_chance(target, source, records.predicted, records.labels)
     count = len(records.labels)
     save_class_pathways(learned, target, options.out / "class_pathways.npz")
-    _draw(workplace, learned)
+    _draw(workplace, learned, records)
+    clear(options.out, "transfer.json", "class_words.*")
     if words is not None:
         _write_words(options, workplace, learned, words, warnings)
     known = int(learned.known.sum())
     density = learned.masks[learned.known].mean()
     say(f"{known} class pathways from {count} pictures, {density:.1%} of the channels open")
+    assessments: list[Assessment] = []
+    summary: dict[str, Any] = {"images": count, "classes": known, "class_density": float(density)}
     if new is not None:
-        _transfer(options, workplace, learned, new)
-    workplace.write_manifest(
-        data=options.data,
-        images=count,
-        classes=known,
-        threshold=options.threshold,
-        applied_to=list(options.apply),
-        left_out_files=[row._asdict() for row in source.left_out],
-        warnings=warnings,
-    )
+        warnings += _warn_of_known(source, new, records)
+        assessments, fidelity = _transfer(options, workplace, learned, new)
+        summary["transfer"] = fidelity
+    facts: dict[str, Any] = {
+        "data": options.data,
+        "threshold": options.threshold,
+        "applied_to": list(options.apply),
+        "left_out_files": [row._asdict() for row in source.left_out],
+        "warnings": warnings,
+    }
+    rows = rows_of(workplace, records, source) if new is None else ()
+    results = write_results(workplace, assessments, summary, rows=rows, **facts)
+    workplace.write_manifest(images=count, classes=known, **facts)
+    forget_unfinished(options.out)
     say(f"class pathways: {options.out / 'class_pathways.npz'} ({workplace.seconds:.0f} s)")
+    end_beyond(options.fail_if, results["summary"])
+
+
+def _warn_of_known(source: data.Source, new: data.Source, records: metrics.Records) -> list[str]:
+    """Says that pathways are put on pictures that they were learned from, which proves little."""
+    learned = {source.name(int(index)) for index in records.indices}
+    known = sum(new.name(i) in learned for i in range(len(new)))
+    if not known:
+        return []
+    warning = (
+        f"{known} of the {len(new)} pictures of --apply are among those that the pathways were learned from: "
+        "what is said of them is no test"
+    )
+    warn(warning)
+    return [warning]
 
 
 def _pictures_to_explain(options: LearnClassPathways) -> data.Source | None:
     """The pictures of ``--apply``: a data set, or files and folders."""
     if not options.apply:
-        if options.apply_split is not None:
-            raise InputError("--apply-split was given without --apply; name a data set with --apply")
         return None
     paths = [Path(path) for path in options.apply]
     if options.apply_split is None and all(
@@ -167,8 +157,12 @@ def _learn(
 
 def _transfer(
     options: LearnClassPathways, workplace: Workplace, learned: ClassPathways, source: data.Source
-) -> None:
-    """Writes ``transfer.json``: each new picture under its class's pathway, another's, and a random one."""
+) -> tuple[list[Assessment], dict[str, float]]:
+    """Writes ``transfer.json``: each new picture under its class's pathway, another's, and a random one.
+
+    Returns:
+        What may be concluded about each new picture, and the share that keep their class by kind of pathway.
+    """
     session = workplace.session
     pictures = load_pictures(session, source, skip_unreadable=options.skip_unreadable)
     surveyed = survey(session, workplace.method, pictures, title="new pictures")
@@ -195,6 +189,17 @@ def _transfer(
         f"{fidelity['random']:.1%} under a random one as large, {fidelity['other']:.1%} under another class's"
         + (f"; {left_out} are of classes without a pathway" if left_out else "")
     )
+    conditions = Conditions(
+        workplace.fills, others_for(pictures, surveyed, None), learned, seed=options.method.seed
+    )
+    assessments = assess(session, pictures, surveyed, conditions, folder=unfinished(options.out))
+    name = report.Names(workplace.class_names)
+    for assessment in assessments:
+        if assessment.class_judgement is not None:
+            judgement = assessment.class_judgement
+            said = report.label_of(judgement.verdict, weak=judgement.weak)
+            say(f"{assessment.name}: the pathway of {name.quoted(assessment.explained)} {said}")
+    return assessments, fidelity
 
 
 def _write_words(
@@ -230,12 +235,19 @@ def _write_words(
         say(f"open in {name.quoted(one.label)}: {said}")
 
 
-def _draw(workplace: Workplace, learned: ClassPathways) -> None:
-    target, known = workplace.target, np.flatnonzero(learned.known)[:_MOST_CLASSES]
+def _draw(workplace: Workplace, learned: ClassPathways, records: metrics.Records) -> None:
+    """Draws the pathways of the classes with the most pictures, and how alike they are."""
+    target, name = workplace.target, report.Names(learned.class_names)
+    counted = np.argsort(-learned.counts, kind="stable")[:_MOST_CLASSES]
+    known = np.sort(counted[learned.known[counted]])
+    total = int(learned.known.sum())
+    if len(known) < total:
+        say(f"class_pathways.png shows {len(known)} of {total} classes, those with the most pictures")
+    alike = metrics.class_similarity(records.masks, records.predicted, target.num_classes).matrix
     figure = report.plot_class_pathways(
         {int(label): unflatten(learned.frequencies[label], target.sites) for label in known},
         target.sites,
-        [report.Names(learned.class_names)(label) for label in range(target.num_classes)],
-        iou=metrics.pairwise_iou(*[learned.masks[known].astype(np.float32)] * 2),
+        [name(label) for label in range(target.num_classes)],
+        iou=alike[np.ix_(known, known)],
     )
     report.save_figure(figure, workplace.out / "class_pathways.png")

@@ -1,13 +1,17 @@
 """``jaxpath dataset-report``: a data set in, one page out."""
 
-import dataclasses
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from jaxpath import data, metrics, report
+from jaxpath.cli.closing import Given
+from jaxpath.cli.commands import DataSetReport
+from jaxpath.cli.leaving import forget_unfinished, rows_of, unfinished, write_results
+from jaxpath.cli.limits import end_beyond
 from jaxpath.cli.opening import (
     as_held,
     draw_pictures,
@@ -16,37 +20,22 @@ from jaxpath.cli.opening import (
     open_classifier,
     read_class_names,
 )
-from jaxpath.cli.options import MethodOptions, TargetOptions
 from jaxpath.cli.workplace import Workplace, set_up, warn_of_chance
 from jaxpath.files import write_arrays
-from jaxpath.findings import DataSetFinding, find_data_set, load_pictures
+from jaxpath.fills import as_one_program
+from jaxpath.findings import (
+    Assessment,
+    Conditions,
+    DataSetFinding,
+    assess,
+    find_data_set,
+    kept_survey,
+    load_pictures,
+    others_for,
+)
+from jaxpath.metrics import Records
 from jaxpath.pathways import site_arrays, unflatten
 from jaxpath.runs import say
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class DataSetReport:
-    """Explains a labelled data set: how alike pathways are within classes, how dense, which are unusual.
-
-    jaxpath dataset-report --data cifar10.npz --split test --weights resnet20.safetensors --out report
-
-    Attributes:
-        data: digits, npz:FILE, folder:PATH, tar:FILE or tfds:NAME; a path alone is enough.
-        out: Folder of data_set.html, figures/, pathways.npz and manifest.json.
-        split: Split to take; None takes train where there are splits, otherwise all.
-        data_dir: Where TFDS data sets are prepared.
-        images: Explains so many images, drawn by the seed; None takes all.
-        skip_unreadable: Pass over files that are no pictures.
-    """
-
-    data: str
-    out: Path
-    split: str | None = None
-    data_dir: str | None = None
-    images: int | None = None
-    skip_unreadable: bool = False
-    classifier: TargetOptions
-    method: MethodOptions = dataclasses.field(default_factory=MethodOptions)
 
 
 def run(options: DataSetReport) -> None:
@@ -66,7 +55,7 @@ def run(options: DataSetReport) -> None:
         out=options.out,
         class_names=names_to_show(names, target.num_classes, source),
         began=began,
-        others=source,
+        pictures=Given(source, options.data),
     )
     finding = _evaluate(options, workplace, source)
     arrays = {**finding.records._asdict(), **site_arrays(target.sites)}
@@ -81,20 +70,65 @@ def run(options: DataSetReport) -> None:
         metrics=dict(finding.metrics),
         warnings=warnings,
     )
+    summary = {
+        "images": len(finding.records.labels),
+        **{name: dict(under) for name, under in finding.under.items()},
+    }
+    results = write_results(
+        workplace,
+        finding.assessments,
+        summary,
+        data=options.data,
+        split=options.split,
+        warnings=warnings,
+        rows=rows_of(workplace, finding.records, source),
+    )
+    forget_unfinished(options.out)
+    say(report.verdict_of_many(finding.assessments))
     say(f"report: {page} ({workplace.seconds:.0f} s)")
+    end_beyond(options.fail_if, results["summary"])
 
 
 def _evaluate(options: DataSetReport, workplace: Workplace, source: data.Source) -> DataSetFinding:
-    """Explains every image, and puts each pathway on an image of another class."""
+    """Explains every image, puts each pathway on other images under every ablation, and some to the test."""
     session, method = workplace.session, workplace.method
     reading = data.Reading(skip_unreadable=options.skip_unreadable)
-    explaining, leakage = (
-        metrics.source_passes(session, source, title=title, reading=reading)
-        for title in ("explaining", "leakage")
+
+    def passes(title: str) -> metrics.Passes:
+        return metrics.source_passes(session, source, title=title, reading=reading)
+
+    records = metrics.explain_all(session, method, passes("explaining"))
+    panel = metrics.make_panel(session, passes("panel"), records.indices)
+    under: dict[str, dict[str, Any]] = {}
+    evidence = None
+    for name, fill in as_one_program(workplace.fills).items():
+        filled, pass_ = session._replace(fill=fill), passes(f"other images ({name})")
+        if evidence is None:
+            evidence = metrics.gather_evidence(filled, records, pass_, seed=method.seed, panel=panel)
+            found = evidence
+        else:
+            found = metrics.gather_under(filled, evidence, pass_, panel=panel, seed=method.seed)
+        under[name] = metrics.figures_of(found)
+    figures = {**next(iter(under.values())), **metrics.describe_sites(session, records)}
+    assessments = _assess_some(options, workplace, source, records)
+    return find_data_set(records, figures, under=under, assessments=assessments, seed=method.seed)
+
+
+def _assess_some(
+    options: DataSetReport, workplace: Workplace, source: data.Source, records: Records
+) -> list[Assessment]:
+    """What may be concluded about some of the images."""
+    order = np.random.default_rng(options.method.seed).permutation(records.indices)[: options.controls]
+    if not len(order):
+        return []
+    pictures = load_pictures(workplace.session, data.Subset(source, np.sort(order)))
+    folder = unfinished(options.out)
+    surveyed = kept_survey(
+        workplace.session, workplace.method, pictures, identity=workplace.identity, folder=folder
     )
-    records = metrics.explain_all(session, method, explaining)
-    figures = metrics.evaluate_records(session, records, leakage, seed=method.seed)
-    return find_data_set(records, figures, seed=method.seed)
+    others = others_for(pictures, surveyed, None)
+    conditions = Conditions(workplace.fills, others, seed=options.method.seed)
+    return assess(workplace.session, pictures, surveyed, conditions, folder=folder)
 
 
 def _write(

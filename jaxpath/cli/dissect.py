@@ -1,16 +1,15 @@
 """``jaxpath dissect``: what the channels of a classifier stand for, in words."""
 
-import dataclasses
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import jax
 import numpy as np
 
 from jaxpath import data, discover, report
+from jaxpath.cli.commands import Dissect
 from jaxpath.cli.opening import (
     fit_pictures,
     names_to_show,
@@ -18,66 +17,12 @@ from jaxpath.cli.opening import (
     open_pictures,
     read_class_names,
 )
-from jaxpath.cli.options import TargetOptions
 from jaxpath.cli.workplace import make_session, warn_of_chance
 from jaxpath.files import write_arrays
 from jaxpath.metrics import Session, source_passes
 from jaxpath.runs import preprocessing_facts, say
 from jaxpath.runs.manifest import write_manifest
 from jaxpath.types import InputError
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Dissect:
-    """Names the channels of a classifier by the concepts that best describe the pictures that excite them.
-
-    jaxpath dissect --data photographs --weights resnet18.safetensors --concepts words.txt --out words
-
-    Pictures and concepts are embedded by CLIP (pip install jaxpath[clip]) and kept in ~/.cache/jaxpath, or
-    their embeddings are given. Without either, channels are named after the classes of the pictures; a class
-    of which there is no picture is offered to none. The file words.json is for --words of jaxpath explain and
-    jaxpath class-pathway.
-
-    Attributes:
-        data: Pictures: a folder, an .npz file, or another form of data set.
-        out: Folder of words.json, dissection.npz and manifest.json.
-        split: Split to take; None takes train where there are splits, otherwise all.
-        data_dir: Where TFDS data sets are prepared.
-        images: Looks at so many images, drawn by the seed; None takes all.
-        concepts: A text file with one concept a line, to embed.
-        encoder: CLIP or SigLIP model that embeds: a name on the Hugging Face Hub, or a folder.
-        embeddings: .npz file with image_embeddings in the order of the data, text_embeddings and concepts.
-        similarity: soft_wpmi, wpmi, rank_reorder, cosine, cosine_cubed or jensen_shannon.
-        top_k: Pictures of a channel that count; None takes the similarity's own number.
-        a: Sharpness of wpmi's softmax over concepts; None takes the similarity's own, which suits CLIP.
-        sites: Sites to name; none names all.
-        reduce: What a feature map counts with.
-        sampled: One draw per picture of units that compete, in place of the likeliest winners.
-        winners_only: Leaves out pictures in which a unit that competes won nowhere.
-        batch_size: Images at a time; None chooses.
-        seed: Of everything that is drawn.
-        skip_unreadable: Pass over files that are no pictures.
-    """
-
-    data: str
-    out: Path
-    split: str | None = None
-    data_dir: str | None = None
-    images: int | None = None
-    concepts: Path | None = None
-    encoder: str = discover.CLIP
-    embeddings: Path | None = None
-    similarity: str = "soft_wpmi"
-    top_k: int | None = None
-    a: float | None = None
-    sites: tuple[str, ...] = ()
-    reduce: Literal["mean", "max"] = "mean"
-    sampled: bool = False
-    winners_only: bool = False
-    batch_size: int | None = None
-    seed: int = 0
-    skip_unreadable: bool = False
-    classifier: TargetOptions
 
 
 def run(options: Dissect) -> None:

@@ -1,42 +1,50 @@
 """``jaxpath explain``: pictures in, a report out."""
 
-import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
-import tyro
 
 from jaxpath import data, report
+from jaxpath.cli.closing import Given
+from jaxpath.cli.commands import Explain
+from jaxpath.cli.leaving import clear, forget_unfinished, unfinished, write_results
+from jaxpath.cli.limits import end_beyond
 from jaxpath.cli.opening import (
     as_held,
     fit_pictures,
     names_to_show,
     open_classifier,
     open_pictures,
+    open_question,
     read_class_names,
 )
-from jaxpath.cli.options import MethodOptions, TargetOptions
 from jaxpath.cli.workplace import Workplace, set_up, warn_of_chance
 from jaxpath.files import write_arrays
 from jaxpath.findings import (
+    Assessment,
     ClassPathways,
+    Conditions,
     Context,
     ImageFinding,
     Pictures,
     Reference,
     Survey,
+    Words,
+    assess,
     find_images,
     join_pictures,
     join_surveys,
+    kept_survey,
     learn_class_pathways,
     load_blocks,
     load_class_pathways,
     load_left_out,
     load_reference,
     load_words,
-    survey,
+    others_for,
 )
 from jaxpath.pathways import site_arrays, unflatten
 from jaxpath.runs import say
@@ -47,50 +55,88 @@ _LEAST_FOR_A_CLASS = 5
 
 _PER_FIGURE = 8
 
-_BLOCK = 256
-"""Pictures in memory at once."""
-
-_TOLD = 5
-"""Pictures of which the terminal tells the verdict."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Explain:
-    """Explains pictures by the channels that carry the classifier's decision, in one HTML report.
-
-    jaxpath explain cat.jpg --weights resnet18.safetensors --class-names names.json --out report
-
-    With --reference FOLDER (pictures, best in class folders) the report also shows what excites each
-    channel, pictures with similar pathways, and what the pathway makes of pictures of other classes.
-
-    Attributes:
-        images: Picture files, and folders of them.
-        out: Folder of report.html, figures/, pathway.npz and manifest.json.
-        reference: Pictures to compare with: a folder, an .npz file, or another form of data set.
-        class_pathways: The class_pathways.npz of jaxpath class-pathway, drawn beside each picture's own.
-        words: What channels stand for: .json or .npz, words per site and channel.
-        details: How many pictures are shown in full; the list and pathway.npz hold all.
-        skip_unreadable: Pass over files that are no pictures.
-    """
-
-    images: tyro.conf.Positional[tuple[Path, ...]]
-    out: Path
-    reference: str | None = None
-    class_pathways: Path | None = None
-    words: Path | None = None
-    details: int = 40
-    skip_unreadable: bool = False
-    classifier: TargetOptions
-    method: MethodOptions = dataclasses.field(default_factory=MethodOptions)
+_BLOCK = 16
+"""Pictures in memory at once, and kept together until all are explained."""
 
 
 def run(options: Explain) -> None:
-    """Set-up, survey, findings, report."""
+    """Set-up, survey, test, findings, report."""
+    workplace, sources = _open(options)
+    everything, shown = _survey_all(options, workplace, sources.pictures)
+    reference, warnings = None, []
+    learned = sources.learned
+    if sources.reference is not None:
+        reference = _load_reference(workplace, sources.reference, everything.survey)
+        learned = learned or _learn_from(reference, workplace)
+        known = reference.survey.records
+        warnings = warn_of_chance(workplace.target, sources.reference, known.predicted, known.labels)
+    assessments = _assess_all(options, workplace, sources.pictures, everything, reference, learned)
+    count = len(shown.names)
+    findings = find_images(
+        workplace.session,
+        shown,
+        everything.survey.take(np.arange(count)),
+        context=Context(reference, learned, sources.words),
+        assessments=assessments[:count],
+        seed=workplace.method.seed,
+    )
+    _write(options, workplace, everything, findings)
+    compared = 0 if reference is None else len(reference.pictures.names)
+    setting = workplace.setting(
+        reference=f"{compared} pictures of {options.reference}" if compared else "",
+        warnings=warnings,
+        left_out=() if options.words is None else load_left_out(options.words),
+    )
+    rows = [
+        report.OverviewRow(assessment, f"picture-{i + 1}" if i < count else "")
+        for i, assessment in enumerate(assessments)
+    ]
+    report.write_page(report.image_page(findings, setting, overview=rows), options.out / "report.html")
+    facts: dict[str, Any] = {
+        "reference": options.reference,
+        "unreadable": len(sources.pictures) - len(everything.names),
+        "left_out_files": []
+        if sources.reference is None
+        else [row._asdict() for row in sources.reference.left_out],
+        "warnings": warnings,
+    }
+    results = write_results(workplace, assessments, {}, **facts)
+    workplace.write_manifest(pictures=list(everything.names), **facts)
+    forget_unfinished(options.out)
+    _tell(workplace, assessments)
+    end_beyond(options.fail_if, results["summary"])
+
+
+class _Sources(NamedTuple):
+    """What the options name.
+
+    Attributes:
+        pictures: To explain.
+        reference: To compare with; None: nothing.
+        learned: Class pathways; None: none were given.
+        words: Of channels; None: none were given.
+    """
+
+    pictures: data.Source
+    reference: data.Source | None
+    learned: ClassPathways | None
+    words: Words | None
+
+
+class _Everything(NamedTuple):
+    """All pictures, explained: their names, and what was found."""
+
+    names: tuple[str, ...]
+    survey: Survey
+
+
+def _open(options: Explain) -> tuple[Workplace, _Sources]:
+    """Everything that the options name, and what the command works with."""
     began = time.perf_counter()
     source = as_held(data.image_files(options.images), options.classifier)
-    reference_source = None
+    reference = None
     if options.reference is not None:
-        reference_source = open_pictures(options.reference, options.classifier)
+        reference = open_pictures(options.reference, options.classifier)
     net = open_classifier(options.classifier)
     target = net.target
     words = None if options.words is None else load_words(options.words, target.sites)
@@ -98,9 +144,9 @@ def run(options: Explain) -> None:
     names = read_class_names(options.classifier.class_names, target.num_classes, net.class_names)
     if learned is not None:
         names = _check_learned_names(names, learned.class_names, options.class_pathways)
-    if reference_source is not None:
-        reference_source = fit_pictures(reference_source, target.num_classes, names)
-    names = names_to_show(names, target.num_classes, reference_source)
+    if reference is not None:
+        reference = fit_pictures(reference, target.num_classes, names)
+    names = names_to_show(names, target.num_classes, reference)
     workplace = set_up(
         net,
         options.classifier,
@@ -108,38 +154,10 @@ def run(options: Explain) -> None:
         out=options.out,
         class_names=names,
         began=began,
-        others=reference_source,
+        pictures=Given(reference, options.reference or "", source),
+        question=open_question(options.class_, options.against, target.num_classes, names),
     )
-    picture_names, pictures, everything = _survey_all(options, workplace, source)
-    shown = everything.take(np.arange(len(pictures.names)))
-    reference, warnings = None, []
-    if reference_source is not None:
-        reference = _load_reference(workplace, reference_source, shown)
-        learned = learned or _learn_from(reference, workplace)
-        known = reference.survey.records
-        warnings = warn_of_chance(target, reference_source, known.predicted, known.labels)
-    context = Context(reference, learned, words)
-    findings = find_images(workplace.session, pictures, shown, context=context, seed=workplace.method.seed)
-    _write_pathways(workplace, picture_names, everything)
-    _draw(workplace, findings)
-    workplace.write_manifest(
-        pictures=list(picture_names),
-        unreadable=len(source) - len(picture_names),
-        reference=options.reference,
-        left_out_files=[
-            row._asdict() for row in ([] if reference_source is None else reference_source.left_out)
-        ],
-        warnings=warnings,
-    )
-    count = 0 if reference is None else len(reference.pictures.names)
-    setting = workplace.setting(
-        reference=f"{count} pictures of {options.reference}" if count else "",
-        warnings=warnings,
-        left_out=() if options.words is None else load_left_out(options.words),
-    )
-    rows = _overview(picture_names, everything, len(findings))
-    report.write_page(report.image_page(findings, setting, overview=rows), options.out / "report.html")
-    _tell(workplace, len(picture_names), findings)
+    return workplace, _Sources(source, reference, learned, words)
 
 
 def _check_learned_names(
@@ -158,25 +176,75 @@ def _check_learned_names(
     return names or learned
 
 
-def _survey_all(
-    options: Explain, workplace: Workplace, source: data.Source
-) -> tuple[tuple[str, ...], Pictures, Survey]:
+def _survey_all(options: Explain, workplace: Workplace, source: data.Source) -> tuple[_Everything, Pictures]:
     """Names and survey of all pictures, and the pictures themselves of those that are shown in full."""
     names: list[str] = []
     shown: list[Pictures] = []
     surveys: list[Survey] = []
-    skip = options.skip_unreadable
-    for pictures in load_blocks(workplace.session, source, size=_BLOCK, skip_unreadable=skip):
-        surveys.append(survey(workplace.session, workplace.method, pictures))
+    for pictures in _blocks(options, workplace, source):
+        surveyed = kept_survey(
+            workplace.session,
+            workplace.method,
+            pictures,
+            identity=workplace.identity,
+            question=workplace.question,
+            folder=unfinished(options.out),
+        )
+        _check_against(workplace, pictures, surveyed)
+        surveys.append(surveyed)
         shown.append(pictures.take(range(min(len(pictures.names), max(options.details - len(names), 0)))))
         names += pictures.names
-    return tuple(names), join_pictures(shown), join_surveys(surveys)
+    return _Everything(tuple(names), join_surveys(surveys)), join_pictures(shown)
 
 
-def _load_reference(workplace: Workplace, source: data.Source, shown: Survey) -> Reference:
+def _blocks(options: Explain, workplace: Workplace, source: data.Source) -> Iterator[Pictures]:
+    size = max(_BLOCK, workplace.session.batch_size)
+    return load_blocks(workplace.session, source, size=size, skip_unreadable=options.skip_unreadable)
+
+
+def _check_against(workplace: Workplace, pictures: Pictures, surveyed: Survey) -> None:
+    """Raises an :class:`InputError` if a class would be explained rather than itself."""
+    against = workplace.question.against
+    same = np.flatnonzero(surveyed.classes == (-1 if against is None else against))
+    if same.size:
+        name = report.Names(workplace.class_names).quoted(int(surveyed.classes[same[0]]))
+        raise InputError(
+            f"--against names {name}, which is what the classifier says of {pictures.names[same[0]]}; name "
+            "the class to explain with --class, or leave the picture out"
+        )
+
+
+def _assess_all(
+    options: Explain,
+    workplace: Workplace,
+    source: data.Source,
+    everything: _Everything,
+    reference: Reference | None,
+    learned: ClassPathways | None,
+) -> list[Assessment]:
+    """Puts all pathways to the test, a block of pictures after the other."""
+    assessments: list[Assessment] = []
+    others = None
+    for pictures in _blocks(options, workplace, source):
+        first = len(assessments)
+        surveyed = everything.survey.take(np.arange(first, first + len(pictures.names)))
+        # Without a reference, the first pictures are the others of all.
+        others = others or others_for(pictures, surveyed, reference)
+        conditions = Conditions(
+            workplace.fills, others, learned, workplace.question.against, workplace.method.seed
+        )
+        assessments += assess(
+            workplace.session, pictures, surveyed, conditions, first=first, folder=unfinished(options.out)
+        )
+    return assessments
+
+
+def _load_reference(workplace: Workplace, source: data.Source, survey: Survey) -> Reference:
     """Reference pictures, some of them of the classes that are shown."""
-    classes = set(shown.records.predicted.tolist())
-    return load_reference(workplace.session, workplace.method, source, classes, identity=workplace.identity)
+    classes = set(survey.classes.tolist())
+    # What is compared with is explained by itself, not rather than something else.
+    method = workplace.plain_method or workplace.method
+    return load_reference(workplace.session, method, source, classes, identity=workplace.identity)
 
 
 def _learn_from(reference: Reference, workplace: Workplace) -> ClassPathways:
@@ -190,16 +258,24 @@ def _learn_from(reference: Reference, workplace: Workplace) -> ClassPathways:
     )
 
 
-def _write_pathways(workplace: Workplace, names: Sequence[str], everything: Survey) -> None:
-    """Writes ``pathway.npz``: every picture's record and scores, the sites, the names."""
+def _write(
+    options: Explain,
+    workplace: Workplace,
+    everything: _Everything,
+    findings: Sequence[ImageFinding],
+) -> None:
+    """Writes ``pathway.npz``, every picture's record and scores, the sites and the names; and the figures."""
+    clear(options.out, "figures/pathways-*.png", "figures/saliency-*.png")
     arrays = {
-        **everything.records._asdict(),
-        "scores": everything.scores,
-        "logits": everything.logits,
-        "names": np.array(names, np.str_),
+        **everything.survey.records._asdict(),
+        "classes": everything.survey.classes,
+        "scores": everything.survey.scores,
+        "logits": everything.survey.logits,
+        "names": np.array(everything.names, np.str_),
         **site_arrays(workplace.target.sites),
     }
     write_arrays(workplace.out / "pathway.npz", arrays)
+    _draw(workplace, findings)
 
 
 def _draw(workplace: Workplace, findings: Sequence[ImageFinding]) -> None:
@@ -213,10 +289,10 @@ def _draw(workplace: Workplace, findings: Sequence[ImageFinding]) -> None:
             unflatten(np.stack([f.mask for f in group]).astype(np.float32), target.sites),
             target.sites,
             report.Captions(
-                labels=[f.predicted if f.label < 0 else f.label for f in group],
-                predictions=[f.predicted for f in group],
-                clean=[f.confidence.clean for f in group],
-                masked=[f.confidence.pathway for f in group],
+                labels=[f.assessment.label if f.assessment.label >= 0 else f.explained for f in group],
+                predictions=[f.explained for f in group],
+                clean=[f.assessment.clean for f in group],
+                masked=[_alone(f.assessment) for f in group],
             ),
             class_names=[names[c] if c < len(names) else str(c) for c in range(target.num_classes)],
             title="Pathways",
@@ -226,27 +302,13 @@ def _draw(workplace: Workplace, findings: Sequence[ImageFinding]) -> None:
         report.save_saliency(finding.image, finding.saliency, figures / f"saliency-{number}.png")
 
 
-def _overview(names: Sequence[str], everything: Survey, num_shown: int) -> list[report.OverviewRow]:
-    """A row for every picture; those shown in full have an anchor."""
-    records = everything.records
-    return [
-        report.OverviewRow(
-            name=name,
-            predicted=int(records.predicted[i]),
-            clean=float(records.clean_confidence[i]),
-            masked_predicted=int(records.masked_predicted[i]),
-            masked=float(records.masked_confidence[i]),
-            density=float(records.unit_density[i]),
-            anchor=f"picture-{i + 1}" if i < num_shown else "",
-        )
-        for i, name in enumerate(names)
-    ]
+def _alone(assessment: Assessment) -> float:
+    """The probability with the pathway alone, under the first ablation."""
+    return next(iter(assessment.measured.controls.values())).alone.probability
 
 
-def _tell(workplace: Workplace, count: int, findings: Sequence[ImageFinding]) -> None:
-    for finding in findings[:_TOLD]:
-        say(f"{finding.name}: {report.verdict(finding, report.Names(workplace.class_names))}")
-    more = count - min(_TOLD, len(findings))
-    if more:
-        say(f"and {more} more")
+def _tell(workplace: Workplace, assessments: Sequence[Assessment]) -> None:
+    name = report.Names(workplace.class_names)
+    for assessment in assessments:
+        say(f"{assessment.name}: {report.verdict(assessment, name)}")
     say(f"report: {workplace.out / 'report.html'} ({workplace.seconds:.0f} s)")

@@ -1,15 +1,19 @@
 """Which command was asked for."""
 
 import dataclasses
+import difflib
+import importlib
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from importlib.metadata import version
 from typing import Annotated, Any, Union
 
 import tyro
 
-from jaxpath.start_up import CONFIG, Command, experiment, settled, start
+from jaxpath.errors import InputError
+from jaxpath.start_up import Command, experiment, parse, settled, start
 
 PROGRAM = "jaxpath"
 
@@ -30,28 +34,19 @@ class Group:
     entries: Mapping[str, "Entry | Group"]
 
 
-def _explain() -> Command:
-    from jaxpath.cli.explain import Explain, run
+def _on_pictures(name: str, module: str) -> Command:
+    """A command of ``jaxpath.cli.commands``: what runs it is loaded when its options have been checked."""
+    from jaxpath.cli import commands
 
-    return Command(Explain, run, _about(Explain))
+    def run(options: Any) -> None:
+        importlib.import_module(module).run(options)
 
-
-def _data_set() -> Command:
-    from jaxpath.cli.data_set import DataSetReport, run
-
-    return Command(DataSetReport, run, _about(DataSetReport))
-
-
-def _class_pathway() -> Command:
-    from jaxpath.cli.class_pathway import LearnClassPathways, run
-
-    return Command(LearnClassPathways, run, _about(LearnClassPathways))
+    options = getattr(commands, name)
+    return Command(options, run, _about(options), loading=lambda _: _say("loading JAX and the classifier"))
 
 
-def _dissect() -> Command:
-    from jaxpath.cli.dissect import Dissect, run
-
-    return Command(Dissect, run, _about(Dissect))
+def _say(text: str) -> None:
+    print(text, flush=True)
 
 
 def _compare() -> Command:
@@ -81,10 +76,21 @@ def _about(options: type) -> str:
 COMMANDS = Group(
     "Explains trained image classifiers by neural pathways: the channels that carry a decision.",
     {
-        "explain": Entry("Explain pictures: one HTML report.", _explain),
-        "dataset-report": Entry("Explain a whole data set: one HTML page.", _data_set),
-        "class-pathway": Entry("Learn the pathways of classes; put them on new pictures.", _class_pathway),
-        "dissect": Entry("Name channels in words, for the reports of the others.", _dissect),
+        "explain": Entry(
+            "Explain pictures: one HTML report.", partial(_on_pictures, "Explain", "jaxpath.cli.explain")
+        ),
+        "dataset-report": Entry(
+            "Explain a whole data set: one HTML page.",
+            partial(_on_pictures, "DataSetReport", "jaxpath.cli.data_set"),
+        ),
+        "class-pathway": Entry(
+            "Learn the pathways of classes; put them on new pictures.",
+            partial(_on_pictures, "LearnClassPathways", "jaxpath.cli.class_pathway"),
+        ),
+        "dissect": Entry(
+            "Name channels in words, for the reports of the others.",
+            partial(_on_pictures, "Dissect", "jaxpath.cli.dissect"),
+        ),
         "compare": Entry("Compare explainers at equal densities.", _compare),
         "train": Group(
             "Train a generator of pathways, or a classifier.",
@@ -113,6 +119,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _main(words: list[str]) -> None:
+    if words[:1] == ["--version"]:
+        _say(f"{PROGRAM} {version(PROGRAM)}")
+        return
     node: Entry | Group = COMMANDS
     path = [PROGRAM]
     while isinstance(node, Group) and words and words[0] in node.entries:
@@ -120,9 +129,26 @@ def _main(words: list[str]) -> None:
         node = node.entries[words.pop(0)]
     if isinstance(node, Entry):
         start(node.load(), prog=" ".join(path), arguments=words)
+    elif words[:1] in (["--help"], ["-h"]):
+        _say(_help(node, path))
+    elif words and not words[0].startswith("-"):
+        known = ", ".join(node.entries)
+        near = difflib.get_close_matches(words[0], node.entries, n=1)
+        meant = f", perhaps {near[0]}" if near else ""
+        raise InputError(f"there is no command {words[0]!r}{meant}; choose one of {known}")
     else:
-        # Help, completion or a mistake: only these need every command's options.
-        tyro.cli(_options(node), prog=" ".join(path), args=words, description=_overview(node), config=CONFIG)
+        # Completion or a mistake: only these need every command's options.
+        parse(_options(node), prog=" ".join(path), arguments=words, description=_overview(node))
+
+
+def _help(group: Group, path: list[str]) -> str:
+    """What ``--help`` says of a group of commands."""
+    width = max(map(len, group.entries))
+    rows = [f"  {name:{width}}  {node.summary}" for name, node in group.entries.items()]
+    options = "  --help     Print this." + ("" if len(path) > 1 else "\n  --version  Print the version.")
+    return "\n".join(
+        [f"usage: {' '.join(path)} COMMAND [OPTIONS]", "", _overview(group), "", *rows, "", options]
+    )
 
 
 def _overview(group: Group) -> str:

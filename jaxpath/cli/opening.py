@@ -1,10 +1,13 @@
 """What the commands open: the classifier, pictures, class names."""
 
+import difflib
+from collections.abc import Sequence
 from pathlib import Path
 
 from jaxpath import data, runs
 from jaxpath.cli.options import TargetOptions
 from jaxpath.files import expand_home, read_json
+from jaxpath.findings import Question
 from jaxpath.types import InputError
 
 
@@ -102,3 +105,39 @@ def names_to_show(names: tuple[str, ...], num_classes: int, *sources: data.Sourc
     """``names``, else those of the first data set that has one for each class, else none."""
     named = (s.class_names for s in sources if s is not None and len(s.class_names) == num_classes)
     return names or next(named, ())
+
+
+def open_question(label: str | None, against: str | None, num_classes: int, names: Sequence[str]) -> Question:
+    """The question that ``--class`` and ``--against`` ask.
+
+    Raises:
+        InputError: A name is of no class, or both are of the same one.
+    """
+    first, other = (
+        None if text is None else find_class(text, num_classes, names, option=option)
+        for text, option in ((label, "--class"), (against, "--against"))
+    )
+    if first is not None and first == other:
+        raise InputError(f"--class {label} and --against {against} are the same class; name two")
+    return Question(first, other)
+
+
+def find_class(text: str, num_classes: int, names: Sequence[str], *, option: str) -> int:
+    """The number of the class that a word names: by its name, one of its synonyms, or the number itself.
+
+    Raises:
+        InputError: There is no such class, or several share the name.
+    """
+    found = int(data.match_names([text], names)[0]) if names else -1
+    if found >= 0:
+        return found
+    if text.isdecimal() and int(text) < num_classes:
+        return int(text)
+    words = [word for name in names for word in (name, *name.split(", "))]
+    near = difflib.get_close_matches(text, words, n=3)
+    known = f"; there is {' and '.join(near)}" if near else ""
+    expected = "the name of a class" if names else "a number, for its classes have no names (--class-names)"
+    raise InputError(
+        f"{option} is {text!r}, which is none of the {num_classes} classes{known}: expected {expected}, or "
+        f"its number from 0 to {num_classes - 1}"
+    )

@@ -2,14 +2,14 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
-from jaxpath import explainers
-from jaxpath.fills import Ablation
+from jaxpath.choices import CLASSLESS, EXPLAINERS, Ablation
+from jaxpath.errors import InputError
+from jaxpath.naming import HUB, local_weights, look_for_data, look_for_file
 from jaxpath.runs.weights_options import NO_CLASSIFIER, WeightsOptions
-from jaxpath.types import InputError
 
 DENSITY = 0.2
 """Of the baselines, unless another is asked for: the smallest of the densities tried at which
@@ -46,6 +46,12 @@ class TargetOptions:
         if self.weights is None and self.loading.target is None:
             raise InputError(NO_CLASSIFIER)
 
+    def check(self) -> None:
+        """Raises an :class:`InputError` if a file is not there."""
+        if self.weights is not None and not self.weights.startswith(HUB):
+            local_weights(self.weights)
+        look_for_file(self.class_names, "--class-names", "a .json list with one name per class")
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MethodOptions:
@@ -57,20 +63,58 @@ class MethodOptions:
             folders, an .npz file, or another form that jaxpath.data.open_source takes.
         train_steps: Steps of that training.
         density: Share of channels to open; None takes 0.2, and with a generator each picture's own.
-        ablation: What a closed channel is set to: 0 (zero), its mean (mean), or what a picture of another
-            class has there (interchange); the last two take pictures from --reference, or from the data set
-            that is explained.
+        ablation: What a closed channel is set to: 0 (zero), its mean (mean), what a picture of another class
+            has there (interchange), or 0 and the mean side by side (both).
         batch_size: Images at a time; None chooses. Another number compiles other programs.
-        seed: Of everything that is drawn.
+        seed: Random seed.
     """
 
     generator: Path | None = None
     train_on: str | None = None
     train_steps: int = 1000
     explainer: Annotated[
-        str, tyro.conf.arg(help=f"Without a generator, the explainer: {', '.join(explainers.names())}.")
+        str, tyro.conf.arg(help=f"Without a generator, the explainer: {', '.join(EXPLAINERS)}.")
     ] = "taylor_signed"
     density: float | None = None
-    ablation: Ablation = "zero"
+    ablation: Ablation | Literal["both"] = "both"
     batch_size: int | None = None
     seed: int = 0
+
+    @property
+    def ablations(self) -> tuple[Ablation, ...]:
+        """Those that are asked for."""
+        return ("zero", "mean") if self.ablation == "both" else (self.ablation,)
+
+    def check(self) -> None:
+        """Raises an :class:`InputError` if the options contradict each other, or something is not there."""
+        if self.train_on is not None and self.generator is not None:
+            raise InputError("--generator and --train-on were both given; train a generator or name one")
+        if self.generator is not None and not self.generator.exists():
+            raise InputError(
+                f"there is no generator file {self.generator}; give the folder of a run, or its "
+                "generator.safetensors"
+            )
+        if self.train_on is not None:
+            look_for_data(self.train_on)
+        if self.explainer not in EXPLAINERS:
+            raise InputError(
+                f"there is no explainer named {self.explainer!r}; choose one of {', '.join(EXPLAINERS)}"
+            )
+        if self.density is not None and not 0 <= self.density <= 1:
+            raise InputError(
+                f"the density is {self.density}; expected a fraction of open channels from 0 to 1"
+            )
+
+    def check_asked(self, option: str) -> None:
+        """Raises an :class:`InputError` if a class cannot be asked for, as by ``option``."""
+        if self.generator is not None or self.train_on is not None:
+            raise InputError(
+                f"{option} was given with a generator, which explains the predicted class only; leave "
+                "--generator out, so that --explainer explains the class"
+            )
+        if self.explainer in CLASSLESS:
+            able = ", ".join(name for name in EXPLAINERS if name not in CLASSLESS)
+            raise InputError(
+                f"{option} was given with --explainer {self.explainer}, which follows no class's logit; "
+                f"choose one of {able}"
+            )

@@ -1,8 +1,7 @@
 """What a command works with, made alike for all: session, method, and what was made with them."""
 
-import dataclasses
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,26 +9,25 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from jaxpath import data, explainers, gencnp, metrics, report, runs, targets
-from jaxpath.cli.options import DENSITY, MethodOptions, TargetOptions
+from jaxpath import data, metrics, report, runs, targets
+from jaxpath.cli.closing import Given, open_fills, open_references
+from jaxpath.cli.methods import make_method
+from jaxpath.cli.options import MethodOptions, TargetOptions
 from jaxpath.devices import check_batch_size, make_mesh
-from jaxpath.files import sha256_of
-from jaxpath.fills import References
-from jaxpath.findings import knows_classes
+from jaxpath.fills import Fill
+from jaxpath.findings import PREDICTED, Question, knows_classes
+from jaxpath.findings.measuring import ZERO
 from jaxpath.metrics import Method, Session
 from jaxpath.runs import warn
 from jaxpath.runs.manifest import report_details, write_manifest
-from jaxpath.types import Explainer, InputError, Params, Target
-
-_MOST_OTHERS = 256
-"""Pictures whose mean activations are taken, and among which references are chosen."""
+from jaxpath.types import Params, Target
 
 _CLOSED = {
-    "zero": "",
-    "mean": "; closed channels hold their mean",
-    "interchange": "; closed channels hold what a picture of another class has there",
+    "zero": "0",
+    "mean": "their mean",
+    "interchange": "what a picture of another class has there",
 }
-"""What a page says after the name of the method."""
+"""What closed channels hold, inside a sentence."""
 
 _CPU_BATCH = 4
 _ACCELERATOR_BATCH = 32
@@ -47,6 +45,10 @@ class Workplace(NamedTuple):
         class_names: One name per class; empty if nobody has named them.
         began: When the command began, by ``time.perf_counter``.
         origin: Who says which preprocessing the classifier has.
+        fills: Ablation -> what closed channels hold under it; the session's fill is the first.
+        mean_of: The pictures whose mean they hold, in words; empty if no mean was asked for.
+        question: Which class of each picture is explained.
+        plain_method: How predicted classes are explained, where the method explains one rather than another.
     """
 
     session: Session
@@ -57,6 +59,10 @@ class Workplace(NamedTuple):
     class_names: tuple[str, ...]
     began: float
     origin: str
+    fills: Mapping[str, Fill] = ZERO
+    mean_of: str = ""
+    question: Question = PREDICTED
+    plain_method: Method | None = None
 
     @property
     def target(self) -> Target:
@@ -67,6 +73,12 @@ class Workplace(NamedTuple):
     def seconds(self) -> float:
         """Seconds since the command began."""
         return time.perf_counter() - self.began
+
+    @property
+    def closed(self) -> str:
+        """What closed channels hold, in words."""
+        words = " and, beside it, ".join(_CLOSED[name] for name in self.fills)
+        return f"{words} (over {self.mean_of})" if self.mean_of else words
 
     def setting(
         self,
@@ -86,7 +98,7 @@ class Workplace(NamedTuple):
             model=self.target.name,
             sites=self.target.sites,
             class_names=self.class_names,
-            method=f"{self.method.name}{_CLOSED[self.session.fill.name]}",
+            method=f"{self.method.name}; closed channels hold {self.closed}",
             reference=reference,
             details=report_details(
                 self.weights,
@@ -105,7 +117,8 @@ class Workplace(NamedTuple):
             model=self.target.name,
             preprocessing=runs.preprocessing_facts(self.target, self.origin),
             method=self.method.name,
-            ablation=self.session.fill.name,
+            ablations=list(self.fills),
+            mean_of=self.mean_of or None,
             seed=self.method.seed,
             **facts,
             seconds=round(self.seconds, 1),
@@ -120,7 +133,8 @@ def set_up(
     out: Path,
     class_names: tuple[str, ...],
     began: float,
-    others: data.Source | None,
+    pictures: Given,
+    question: Question = PREDICTED,
 ) -> Workplace:
     """Makes the session and the method; trains a generator first if the options say so.
 
@@ -131,25 +145,31 @@ def set_up(
         out: The output folder.
         class_names: One name per class; none takes those of the weights.
         began: When the command began, by ``time.perf_counter``.
-        others: Pictures from which closed channels may take their values, and against which pathways may be
+        pictures: From which closed channels may take their values, and against which pathways may be
             searched.
+        question: Which class of each picture is explained.
 
     Raises:
         InputError: The options contradict each other, or ask for other pictures where there are none.
     """
     session = make_session(classifier.target, classifier.params, method.batch_size)
-    references = _references(session, method, others)
-    if references is not None:
-        session = session._replace(fill=references.fill(method.ablation))
+    references = open_references(session, method, pictures.others)
+    fills, mean_of = open_fills(session, method, pictures, references, classifier.identity)
+    how: dict[str, Any] = {"options": method, "classifier": options, "out": out, "references": references}
+    rather = question.against is not None
     return Workplace(
-        session=session,
-        method=make_method(classifier, method, options, out, references=references),
+        session=session._replace(fill=next(iter(fills.values()))),
+        method=make_method(classifier, **how, against=question.against),
+        plain_method=make_method(classifier, **how) if rather else None,
         out=out,
         weights=options.weights or f"--target {options.loading.target}",
         identity=classifier.identity,
         class_names=class_names or classifier.class_names,
         began=began,
         origin=classifier.origin,
+        fills=fills,
+        mean_of=mean_of,
+        question=question,
     )
 
 
@@ -183,93 +203,16 @@ def make_session(target: Target, params: Params, batch_size: int | None) -> Sess
     return Session(target._replace(apply=jax.jit(target.apply)), params, mesh, size, watch=watch)
 
 
-def _references(session: Session, method: MethodOptions, others: data.Source | None) -> References | None:
-    """Reference pictures, if the options ask for any.
+def watch(title: str, total: int, batches: Iterable[Any]) -> Iterator[Any]:
+    """A progress bar over the batches of one pass, where stderr is a terminal.
 
-    Raises:
-        InputError: They ask for some and there are none.
+    It says that the first batch waits for the compiler, and tells the time left by the batches after it.
     """
-    baseline = explainers.BASELINES.get(method.explainer)
-    learned = method.generator is not None or method.train_on is not None
-    searched = not learned and baseline is not None and baseline.contrastive
-    if method.ablation == "zero" and not searched:
-        return None
-    if others is None and method.ablation == "zero":
-        warn(f"{method.explainer} searches against blank pictures alone; name others with --reference")
-        return None
-    if others is None:
-        raise InputError(
-            f"--ablation {method.ablation} was given without pictures to take activations from; name some "
-            "with --reference"
-        )
-    order = np.random.default_rng(method.seed).permutation(len(others))[:_MOST_OTHERS]
-    reading = data.Reading(skip_unreadable=True)
-    passes = metrics.source_passes(
-        session, data.Subset(others, np.sort(order)), title="activations", reading=reading
-    )
-    return metrics.make_references(session, passes)
-
-
-def watch(title: str, total: int, batches: Iterable[Any]) -> Iterable[Any]:
-    """A progress bar over the batches of one pass, where stderr is a terminal."""
-    return tqdm(batches, desc=title, total=total, unit="batch", disable=None, leave=False)
-
-
-def make_method(
-    net: runs.Net,
-    options: MethodOptions,
-    classifier: TargetOptions,
-    out: Path,
-    *,
-    references: References | None = None,
-) -> Method:
-    """The explainer that the options name; trains a generator first if they say so.
-
-    Raises:
-        InputError: The options contradict each other, or the generator is missing or for another classifier.
-    """
-    target = net.target
-    if options.train_on is not None and options.generator is not None:
-        raise InputError("--generator and --train-on were both given; train a generator or name one")
-    if options.train_on is None and options.generator is None:
-        density = DENSITY if options.density is None else options.density
-        explain = explainers.make_explainer(options.explainer, target, density=density)
-        name = f"{options.explainer} at density {density:g}"
-        baseline = explainers.BASELINES[options.explainer]
-        if not baseline.contrastive or references is None:
-            return Method.of(name, explain, seed=options.seed)
-
-        def search(references: References) -> Explainer:
-            return baseline.make(target, density=density, references=references)
-
-        return Method(f"{name} against other pictures", search, references, options.seed)
-    path = out / "generator" if options.generator is None else options.generator
-    if options.train_on is not None:
-        runs.run_generator(_training(target, options, classifier, path))
-    path = runs.generator_file(path)
-    generator, params, *_ = runs.load_generator(path, target, params=net.params)
-
-    def make(params: Params) -> Explainer:
-        return gencnp.make_gencnp(target, generator, params, density=options.density)
-
-    cut = "with each picture's own density" if options.density is None else f"at density {options.density:g}"
-    return Method(f"GEN-CNP generator {sha256_of(path)[:12]} {cut}", make, params, options.seed)
-
-
-def _training(
-    target: Target, options: MethodOptions, classifier: TargetOptions, out: Path
-) -> runs.GeneratorRun:
-    """The run on photographs, with its own defaults, on the data of ``--train-on``."""
-    assert options.train_on is not None
-    run = runs.Imagenet(data=options.train_on, weights=classifier.weights)
-    return dataclasses.replace(
-        run,
-        model=target.name,
-        num_classes=target.num_classes,
-        image_size=classifier.image_size,
-        loading=classifier.loading,
-        ignore_exif=classifier.ignore_exif,
-        out=out,
-        seed=options.seed,
-        generator=dataclasses.replace(run.generator, steps=options.train_steps),
-    )
+    with tqdm(desc=f"{title}: compiling", total=total, unit="batch", disable=None, leave=False) as bar:
+        for number, batch in enumerate(batches):
+            yield batch
+            if number == 0:
+                bar.set_description(title, refresh=False)
+                bar.initial = 1
+                bar.start_t = time.time()
+            bar.update()

@@ -23,6 +23,7 @@ from jaxpath.data.files import FileSource, holds_loose_images, image_files
 from jaxpath.data.folders import FolderSource, folder
 from jaxpath.data.index import IMAGE_SUFFIXES, LeftOut
 from jaxpath.data.labels import check_labels, labels_known, names_of_classes
+from jaxpath.data.name_matching import match_names
 from jaxpath.data.npz_files import npz
 from jaxpath.data.opening import open_source
 from jaxpath.data.parts import find_part
@@ -95,6 +96,7 @@ __all__ = [
     "image_files",
     "labels_known",
     "match_classes",
+    "match_names",
     "names_of_classes",
     "npz",
     "open_source",

@@ -1,6 +1,5 @@
 """From what a user types, such as ``digits`` or ``folder:PATH``, to a data set."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,12 +10,8 @@ from jaxpath.data.notes import tell_once
 from jaxpath.data.npz_files import npz
 from jaxpath.data.source import Source
 from jaxpath.data.tfds_records import tfds
-from jaxpath.files import expand_home
-from jaxpath.types import InputError
-
-FORMS = "digits, npz:FILE.npz, folder:PATH, tar:FILE.tar, tfds:NAME"
-
-_SUFFIXES = {".npz": "npz", ".tar": "tar"}
+from jaxpath.naming import FORMS as FORMS
+from jaxpath.naming import parse_data
 
 
 def open_source(
@@ -40,7 +35,7 @@ def open_source(
     Raises:
         InputError: No such form, file, folder or split, or no images in it.
     """
-    source = _open(*_parse(spec), split, data_dir, class_index)
+    source = _open(*parse_data(spec), split, data_dir, class_index)
     _tell(spec, source)
     return source
 
@@ -69,17 +64,3 @@ def _tell(spec: str, source: Source) -> None:
     for remark in (f"left out are {left_out}" if left_out else "", source.remark):
         if remark:
             tell_once(f"{spec}: {remark}")
-
-
-def _parse(spec: str) -> tuple[str, str]:
-    """Returns the kind of a data set and the place where it is."""
-    kind, colon, place = spec.partition(":")
-    if spec == "digits" or (colon and place and kind in ("npz", "folder", "tar", "tfds")):
-        return kind, expand_home(place) if kind != "tfds" else place
-    path = expand_home(spec)
-    suffix = Path(path).suffix.lower()
-    if suffix in _SUFFIXES:
-        return _SUFFIXES[suffix], path
-    if os.path.isdir(path):
-        return "folder", path
-    raise InputError(f'the data set "{spec}" is no folder and of no known form; take one of {FORMS}')

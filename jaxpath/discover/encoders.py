@@ -10,12 +10,10 @@ import numpy as np
 
 from jaxpath import data
 from jaxpath.caches import cache_file, kept
+from jaxpath.choices import CLIP as CLIP
 from jaxpath.discover.embeddings import Embeddings
 from jaxpath.files import load_arrays
 from jaxpath.types import InputError
-
-CLIP = "openai/clip-vit-base-patch16"
-"""The official default."""
 
 FORMAT = 2
 """Raised with every change of what a kept file holds."""
@@ -63,7 +61,7 @@ def load_encoder(name: str = CLIP, *, batch_size: int = 32) -> Encoder:
     except ImportError as error:
         raise InputError(
             f"computing embeddings with {name} needs PyTorch and transformers ({error}); install them by: "
-            "pip install jaxpath[clip], or give embeddings as an .npz file"
+            "pip install torch transformers, or give embeddings as an .npz file"
         ) from error
     try:
         model, processor = AutoModel.from_pretrained(name), AutoProcessor.from_pretrained(name)

@@ -15,6 +15,7 @@ from jaxpath.explainers.attribution import (
 )
 from jaxpath.explainers.baselines import BASELINES, Baseline, make_explainer, names
 from jaxpath.explainers.contrastive import make_contrastive
+from jaxpath.explainers.rivals import make_rival
 from jaxpath.explainers.saliency import pathway_saliency, pixel_gradient
 from jaxpath.explainers.scoring import Granularity, make_cut
 from jaxpath.explainers.search import make_dgr, make_greedy, make_refined
@@ -34,6 +35,7 @@ __all__ = [
     "make_integrated_gradients",
     "make_random",
     "make_refined",
+    "make_rival",
     "make_taylor",
     "make_taylor_signed",
     "names",

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from jaxpath.choices import CLASSLESS
 from jaxpath.explainers.attribution import (
     make_activation,
     make_constant,
@@ -32,6 +33,11 @@ class Baseline(NamedTuple):
     make: Callable[..., Explainer]
     slow: bool = False
     contrastive: bool = False
+
+    @property
+    def asks(self) -> bool:
+        """Whether it explains the class that it is asked for; others see no class, or the predicted one."""
+        return self.name not in CLASSLESS
 
 
 _ALL = (

@@ -1,5 +1,6 @@
 """What a report says, measured: pathways of a few pictures or of a data set, and how far to trust them."""
 
+from jaxpath.findings.assessing import Assessment, Conditions, assess
 from jaxpath.findings.channels import Words, load_left_out, load_words, strong_channels
 from jaxpath.findings.class_pathways import (
     ClassPathways,
@@ -10,41 +11,56 @@ from jaxpath.findings.class_pathways import (
 from jaxpath.findings.data_set import DataSetFinding, find_data_set
 from jaxpath.findings.facts import (
     ClassPathway,
-    Confidence,
     ImageFinding,
-    Leakage,
     Neighbour,
     StrongChannel,
     Thumbnail,
     WordComparison,
     WordShare,
 )
-from jaxpath.findings.images import Context, find_images
+from jaxpath.findings.images import Context, find_images, others_for
+from jaxpath.findings.measuring import Asked, Measured, Others, put_to_test
 from jaxpath.findings.pictures import Pictures, join_pictures, load_blocks, load_pictures
+from jaxpath.findings.questions import PREDICTED, Question
 from jaxpath.findings.reference import Reference, knows_classes, load_reference
+from jaxpath.findings.results import SCHEMA_VERSION, as_csv, picture_rows, summarise
 from jaxpath.findings.survey import Survey, join_surveys, kept_survey, survey
 from jaxpath.findings.transfer import Transfer, transfer_pictures
+from jaxpath.findings.verdicts import VERDICTS, Control, Controls, Judgement, Verdict, judge
 from jaxpath.findings.wording import ClassWords, compare_words, describe_classes, flat_words, words_of
 
 __all__ = [
+    "PREDICTED",
+    "SCHEMA_VERSION",
+    "VERDICTS",
+    "Asked",
+    "Assessment",
     "ClassPathway",
     "ClassPathways",
     "ClassWords",
-    "Confidence",
+    "Conditions",
     "Context",
+    "Control",
+    "Controls",
     "DataSetFinding",
     "ImageFinding",
-    "Leakage",
+    "Judgement",
+    "Measured",
     "Neighbour",
+    "Others",
     "Pictures",
+    "Question",
     "Reference",
     "StrongChannel",
     "Survey",
     "Thumbnail",
     "Transfer",
+    "Verdict",
     "WordComparison",
     "WordShare",
     "Words",
+    "as_csv",
+    "assess",
     "compare_words",
     "describe_classes",
     "find_data_set",
@@ -52,6 +68,7 @@ __all__ = [
     "flat_words",
     "join_pictures",
     "join_surveys",
+    "judge",
     "kept_survey",
     "knows_classes",
     "learn_class_pathways",
@@ -61,8 +78,12 @@ __all__ = [
     "load_pictures",
     "load_reference",
     "load_words",
+    "others_for",
+    "picture_rows",
+    "put_to_test",
     "save_class_pathways",
     "strong_channels",
+    "summarise",
     "survey",
     "transfer_pictures",
     "words_of",

@@ -59,6 +59,7 @@ def strong_channels(
             StrongChannel(
                 site=site,
                 channel=channel,
+                score=float(scores[neuron]),
                 strength=float(peaks[neuron] / strongest) if strongest > 0 else None,
                 words="" if words is None else words.get(site.name, {}).get(channel, ""),
                 here=crop_at(image, int(places[neuron]), site),

@@ -1,12 +1,18 @@
-"""Controls of a pathway: without it, random ones as large, pictures of nothing and of other classes."""
+"""The masks and pictures that pathways are compared with."""
 
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
 import numpy as np
 
-NUM_RANDOM = 3
-"""Random pathways of the same size that a pathway is compared with."""
+from jaxpath.blanks import blank_pictures
+from jaxpath.metrics.under_masks import site_units
+from jaxpath.types import Target
 
 NUM_FOREIGN = 16
-"""Reference images of other classes that each pathway is put on."""
+"""Pictures of other classes that each pathway is put on."""
 
 
 def opened(table: np.ndarray) -> np.ndarray:
@@ -20,37 +26,49 @@ def complements(table: np.ndarray) -> np.ndarray:
     return ~table if table.dtype == np.uint8 else table == 0
 
 
-def shuffled(table: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Random masks that open as many neurons as the rows of ``table`` do."""
-    if table.dtype != np.uint8:
-        return rng.permuted(table, axis=1)
-    return np.packbits(rng.permuted(np.unpackbits(table, axis=1), axis=1), axis=1)
+def shuffled(table: np.ndarray, target: Target, rng: np.random.Generator) -> np.ndarray:
+    """Random masks that open as many neurons at each site as the rows of ``table`` do.
+
+    Args:
+        table: Channel masks [M, N] or bits of unit masks, as in ``Records.table``.
+        target: Whose sites these are.
+        rng: Of the draws.
+    """
+    bits = table.dtype == np.uint8
+    widths = site_units(target) if bits else [site.channels for site in target.sites]
+    masks = np.unpackbits(table, axis=1, count=sum(widths)) if bits else table
+    edges = np.cumsum(widths)[:-1]
+    drawn = np.concatenate([rng.permuted(part, axis=1) for part in np.split(masks, edges, axis=1)], axis=1)
+    return np.packbits(drawn, axis=1) if bits else drawn
 
 
-def blank_images(shape: tuple[int, int, int], seed: int) -> np.ndarray:
-    """Pictures of nothing, uint8 [4, H, W, C]: two of noise, a grey one, and a black one."""
-    rng = np.random.default_rng(seed)
-    noise = rng.integers(0, 256, (2, *shape), dtype=np.uint8)
-    return np.concatenate([noise, np.full((1, *shape), 128, np.uint8), np.zeros((1, *shape), np.uint8)])
+def blanks_beside(images: np.ndarray, places: np.ndarray, target: Target, *, seed: int) -> np.ndarray:
+    """The blank pictures of each image, see :func:`jaxpath.blanks.blank_pictures`: uint8 [n, 4, H, W, C]."""
+    # One shape for any number of pictures: one program.
+    drawn = [
+        _draw_blanks(jnp.asarray(image[None]), jnp.asarray([place]), target.preprocessing, seed=seed)
+        for image, place in zip(images, places, strict=True)
+    ]
+    return np.stack([np.asarray(blanks)[:, 0] for blanks in drawn])
+
+
+_draw_blanks: Any = jax.jit(blank_pictures, static_argnames=("preprocessing", "seed"))
 
 
 def foreign_images(
-    predicted: np.ndarray, reference: np.ndarray, *, seed: int, most: int = NUM_FOREIGN
-) -> list[np.ndarray]:
-    """For each image, up to ``most`` reference images that are predicted as another class, drawn at random.
+    label: int, predicted: np.ndarray, rng: np.random.Generator, *, most: int = NUM_FOREIGN
+) -> np.ndarray:
+    """Up to ``most`` pictures that are not predicted as ``label``, drawn at random: rows, rising.
 
     Args:
-        predicted: int [n], predicted classes of the images.
-        reference: int [R], those of the reference.
-        seed: Of the draws.
+        label: The class.
+        predicted: int [R], the classes of the pictures.
+        rng: Of the draw.
         most: How many.
-
-    Returns:
-        n arrays of rows of the reference, each rising.
     """
-    rng = np.random.default_rng(seed)
-    rows = []
-    for label in predicted:
-        others = np.flatnonzero(reference != label)
-        rows.append(np.sort(rng.permutation(others)[:most]))
-    return rows
+    return np.sort(rng.permutation(np.flatnonzero(predicted != label))[:most])
+
+
+def same_rows(images: Sequence[np.ndarray] | np.ndarray, others: np.ndarray) -> list[np.ndarray]:
+    """For each of ``images`` the rows of ``others`` [R, H, W, C] that are the same picture."""
+    return [np.flatnonzero((others == image[None]).all(axis=(1, 2, 3))) for image in images]

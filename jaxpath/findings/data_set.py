@@ -1,10 +1,11 @@
 """Everything about the pathways of a data set: from per-image records to facts for a page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxpath.findings.assessing import Assessment
 from jaxpath.metrics import Records, class_similarity
 from jaxpath.metrics.transfer import source_frequencies
 from jaxpath.pathways import iou_of_sizes
@@ -63,6 +64,8 @@ class DataSetFinding(NamedTuple):
         points: [P, 2], their places, in [0, 1].
         explained: [2], share of the pathways' variance along each axis.
         outliers: The most unlike first.
+        under: Ablation -> the metrics where closed neurons hold it; those of ``metrics`` are the first.
+        assessments: What may be concluded about some of the images.
     """
 
     records: Records
@@ -73,9 +76,18 @@ class DataSetFinding(NamedTuple):
     points: np.ndarray
     explained: np.ndarray
     outliers: tuple[Outlier, ...]
+    under: Mapping[str, Mapping[str, Any]]
+    assessments: tuple[Assessment, ...]
 
 
-def find_data_set(records: Records, metrics: Mapping[str, Any], *, seed: int = 0) -> DataSetFinding:
+def find_data_set(
+    records: Records,
+    metrics: Mapping[str, Any],
+    *,
+    under: Mapping[str, Mapping[str, Any]] | None = None,
+    assessments: Sequence[Assessment] = (),
+    seed: int = 0,
+) -> DataSetFinding:
     """Groups, compares and maps the pathways of a data set.
 
     Args:
@@ -99,6 +111,8 @@ def find_data_set(records: Records, metrics: Mapping[str, Any], *, seed: int = 0
         points=points,
         explained=explained,
         outliers=outliers(records, dense),
+        under=under or {},
+        assessments=tuple(assessments),
     )
 
 

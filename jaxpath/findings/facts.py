@@ -4,25 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxpath.findings.assessing import Assessment
 from jaxpath.types import Site
-
-
-class Confidence(NamedTuple):
-    """Probability of the predicted class in the network as it is and with some channels closed.
-
-    Attributes:
-        clean: The whole network.
-        pathway: The pathway alone.
-        removed: Everything but the pathway.
-        random: Random channels in the pathway's place, as many; the mean of a few draws.
-        class_pathway: The class's pathway alone; None if there is none.
-    """
-
-    clean: float
-    pathway: float
-    removed: float
-    random: float
-    class_pathway: float | None
 
 
 class Thumbnail(NamedTuple):
@@ -39,6 +22,7 @@ class StrongChannel(NamedTuple):
     Attributes:
         site: The site.
         channel: Its number there.
+        score: Its score; those of one picture can be compared.
         strength: Its largest response here over the largest in the reference; None without one.
         words: What somebody says it stands for; empty if nobody does.
         here: The part of the picture that excites it most.
@@ -47,33 +31,11 @@ class StrongChannel(NamedTuple):
 
     site: Site
     channel: int
+    score: float
     strength: float | None
     words: str
     here: np.ndarray
     crops: tuple[Thumbnail, ...]
-
-
-class Leakage(NamedTuple):
-    """What the pathway makes of pictures of something else.
-
-    Attributes:
-        blank: Mean probability of the pathway's class on pictures of nothing.
-        blank_share: Share of these that are predicted as it.
-        num_foreign: Reference images of other classes that were tried; 0 without a reference.
-        foreign: Mean probability on those; NaN if there are none.
-        foreign_share: Share of them that are predicted as the pathway's class; NaN if there are none.
-        examples: Some of them, those of the highest probability first, with the class predicted without
-            a mask.
-        probabilities: Of the pathway's class on each of the examples.
-    """
-
-    blank: float
-    blank_share: float
-    num_foreign: int
-    foreign: float
-    foreign_share: float
-    examples: tuple[Thumbnail, ...]
-    probabilities: tuple[float, ...]
 
 
 class Neighbour(NamedTuple):
@@ -84,7 +46,7 @@ class Neighbour(NamedTuple):
 
 
 class ClassPathway(NamedTuple):
-    """The pathway of the predicted class.
+    """The pathway of the explained class.
 
     Attributes:
         frequency: [N], the share of the class's images whose pathway keeps each channel.
@@ -127,18 +89,17 @@ class ImageFinding(NamedTuple):
     Attributes:
         name: Such as the path of its file.
         image: uint8 [H, W, C], as the classifier sees it.
-        label: The true class; ``data.UNLABELLED`` if it is not known.
         top: The most probable classes and their probabilities, the most probable first.
-        masked_predicted: The class predicted under the pathway.
+        assessment: What may be concluded about it.
         mask: bool [N], the open channels in forward order.
-        density: Share of open neurons.
         dead_share: Share of the open gates whose activation is 0.
-        confidence: With and without the pathway.
-        saliency: [2, H, W], signed input gradient of the class's logit in the whole network, and through
-            the pathway.
+        saliency: [2, H, W], signed input gradient of the class's logit (less the other one's, if it is
+            explained rather than another) in the whole network, and through the pathway.
         channels: The strongest channels.
         class_pathway: None if there is none.
-        leakage: What the pathway does to other pictures.
+        examples: Some of the pictures of other classes that the pathway was put on, those that get its class
+            most probably first, with the class predicted by the whole network.
+        probabilities: Of the pathway's class on each of the examples.
         same: Nearest reference images of the same predicted class.
         others: Nearest ones of other classes.
         words: What the pathway opens more than chance or, with class pathways, than other classes do.
@@ -147,26 +108,29 @@ class ImageFinding(NamedTuple):
 
     name: str
     image: np.ndarray
-    label: int
     top: tuple[tuple[int, float], ...]
-    masked_predicted: int
+    assessment: Assessment
     mask: np.ndarray
-    density: float
     dead_share: float
-    confidence: Confidence
     saliency: np.ndarray
     channels: tuple[StrongChannel, ...]
     class_pathway: ClassPathway | None
-    leakage: Leakage
+    examples: tuple[Thumbnail, ...]
+    probabilities: tuple[float, ...]
     same: tuple[Neighbour, ...]
     others: tuple[Neighbour, ...]
     words: tuple[WordShare, ...] = ()
     beside_class: WordComparison | None = None
 
     @property
-    def predicted(self) -> int:
-        """The class predicted by the whole network, which the pathway explains."""
-        return self.top[0][0]
+    def explained(self) -> int:
+        """The class that the pathway is of."""
+        return self.assessment.explained
+
+    @property
+    def density(self) -> float:
+        """Share of open neurons."""
+        return self.assessment.density
 
     @property
     def neurons(self) -> str:

@@ -9,10 +9,11 @@ import numpy as np
 from jax import Array
 from jax.sharding import Mesh
 
+from jaxpath import losses
 from jaxpath.devices import collect, make_eval_step, replicate
 from jaxpath.explainers import pathway_saliency
 from jaxpath.metrics import Pairs, Session, gates_of, pair_batches, predict_under
-from jaxpath.types import Batch, EvalStep, Target
+from jaxpath.types import Batch, EvalStep, Target, TargetOutput
 
 
 class Outcome(NamedTuple):
@@ -47,7 +48,10 @@ def predict_pairs(
 def saliency_pairs(
     session: Session, images: np.ndarray, table: np.ndarray, pairs: Pairs, *, title: str = "saliency"
 ) -> np.ndarray:
-    """Input gradients of the classes' logits under the masks, [n, H, W], signed."""
+    """Input gradients of the classes' logits under the masks, [n, H, W], signed.
+
+    Where the pairs are rather than another class, of the difference of the two logits.
+    """
     batches = pair_batches(session, images, table, pairs, title=title)
     step = _saliency_step(session.target, session.mesh)
     frozen = replicate((session.params, session.fill), session.mesh)
@@ -61,9 +65,20 @@ def _saliency_step(target: Target, mesh: Mesh) -> EvalStep:
         params, fill = frozen
         gates = fill.close(gates_of(batch["mask"], target), batch["owner"], batch["place"])
         classes = batch["class"].astype(jnp.int32)
-        return {"saliency": pathway_saliency(target, params, batch["image"], classes, gates)}
+        shown = _of_two(target, batch) if "against" in batch else target
+        return {"saliency": pathway_saliency(shown, params, batch["image"], classes, gates)}
 
     return make_eval_step(evaluate, mesh)
+
+
+def _of_two(target: Target, batch: Batch) -> Target:
+    """The target with the logits of the two classes in question."""
+
+    def apply(*arguments: Any) -> TargetOutput:
+        output = target.apply(*arguments)
+        return output._replace(logits=losses.of_two(output.logits, batch["class"], batch["against"]))
+
+    return target._replace(apply=apply)
 
 
 def _namer(pairs: Pairs, title: str) -> Callable[[int], str]:

@@ -17,6 +17,7 @@ from jaxpath.caches import cache_file, kept
 from jaxpath.devices import collect, make_eval_step, replicate
 from jaxpath.files import load_arrays
 from jaxpath.findings.pictures import Pictures
+from jaxpath.findings.questions import PREDICTED, Question
 from jaxpath.metrics import (
     MakeExplainer,
     Method,
@@ -30,7 +31,10 @@ from jaxpath.pathways import flatten
 from jaxpath.places import reduce_places
 from jaxpath.types import Batch, EvalStep, Target
 
-FORMAT = 2
+_AS_PREDICTED = -1
+"""In place of a class: the one that the classifier says."""
+
+FORMAT = 3
 """Raised with every change of what a kept survey holds."""
 
 
@@ -39,6 +43,7 @@ class Survey(NamedTuple):
 
     Attributes:
         records: Predictions, confidences and pathways, as every metric takes them.
+        classes: int [n], the class that each pathway is of: the predicted one unless another was asked for.
         logits: [n, K], clean.
         scores: [n, N], importance of each channel, the highest of its units'.
         peaks: [n, N], largest activation of each channel over the image.
@@ -47,6 +52,7 @@ class Survey(NamedTuple):
     """
 
     records: Records
+    classes: np.ndarray
     logits: np.ndarray
     scores: np.ndarray
     peaks: np.ndarray
@@ -65,8 +71,22 @@ def join_surveys(surveys: Sequence[Survey], rows: Any = slice(None)) -> Survey:
     return Survey(Records(*columns[:split]), *columns[split:])
 
 
-def survey(session: Session, method: Method, pictures: Pictures, *, title: str = "explaining") -> Survey:
-    """Explains the predicted class of every picture and runs each under its pathway.
+def survey(
+    session: Session,
+    method: Method,
+    pictures: Pictures,
+    *,
+    label: int | None = None,
+    title: str = "explaining",
+) -> Survey:
+    """Explains a class of every picture and runs each under its pathway.
+
+    Args:
+        session: The classifier.
+        method: The explainer.
+        pictures: The pictures.
+        label: The class; None explains the predicted one of each picture.
+        title: For the progress bar.
 
     Raises:
         InputError: Logits, activations or scores of a picture are not finite.
@@ -74,7 +94,8 @@ def survey(session: Session, method: Method, pictures: Pictures, *, title: str =
     step = _step(session.target, session.mesh, method.make, method.seed)
     frozen = session.params, session.fill
     explainer_params, frozen = replicate((method.params, frozen), session.mesh)
-    passes = array_passes(session, title=title, image=pictures.images, label=pictures.labels)
+    classes = np.full(len(pictures.images), _AS_PREDICTED if label is None else label, np.int32)
+    passes = array_passes(session, title=title, image=pictures.images, label=pictures.labels, asked=classes)
     results = collect(
         step, passes(), explainer_params, frozen, mesh=session.mesh, name=pictures.names.__getitem__
     )
@@ -87,13 +108,16 @@ def _step(target: Target, mesh: Mesh, make_explainer: MakeExplainer, seed: int) 
     def evaluate(explainer_params: Any, frozen: Any, batch: Batch) -> dict[str, Array]:
         params, fill = frozen
         explain = make_explainer(explainer_params)
-        clean, pathway = explain_batch(target, params, explain, batch, seed=seed)
-        gates = fill.close(pathway.masks, clean.logits.argmax(axis=-1), batch["index"])
+        asked = batch["asked"]
+        clean, pathway = explain_batch(target, params, explain, batch, seed=seed, labels=asked)
+        classes = jnp.where(asked < 0, clean.logits.argmax(axis=-1), asked)
+        gates = fill.close(pathway.masks, classes, batch["index"])
         masked = target.apply(params, batch["image"], gates)
         return {
             "indices": batch["index"],
             "labels": batch["label"],
             **describe_pathways(target, pathway.masks, clean, masked.logits),
+            "classes": classes,
             "logits": clean.logits,
             "scores": flatten(_over_places(pathway.scores, jnp.max), target.sites).astype(jnp.float32),
             "peaks": flatten(_over_places(clean.features, jnp.max), target.sites).astype(jnp.float32),
@@ -109,19 +133,27 @@ def _over_places(values: Mapping[str, Array], reduce: Any) -> dict[str, Array]:
 
 
 def kept_survey(
-    session: Session, method: Method, pictures: Pictures, *, identity: str, title: str = "reference"
+    session: Session,
+    method: Method,
+    pictures: Pictures,
+    *,
+    identity: str,
+    question: Question = PREDICTED,
+    folder: Path | None = None,
 ) -> Survey:
-    """:func:`survey`, read from the user's cache folder if it was made before.
+    """:func:`survey`, read from a folder if it was made before.
 
     Args:
         session: The classifier.
         method: The explainer.
         pictures: The pictures.
         identity: Names the classifier's weights and the explainer, such as by hashes of their files.
-        title: For the progress bar.
+        question: Which class of each picture is explained; ``against`` is the method's.
+        folder: Where it is kept; None takes the user's cache folder, for references.
     """
+    title = "reference" if folder is None else "explaining"
     # Another release may explain or record otherwise.
-    named = f"{version('jaxpath')}|{identity}|{session.target.name}|{method.name}|{method.seed}"
+    named = f"{version('jaxpath')}|{identity}|{session.target.name}|{method.name}|{method.seed}|{question}"
     digest = hashlib.sha256(named.encode())
     digest.update(np.ascontiguousarray(pictures.images).data)
     digest.update(np.ascontiguousarray(pictures.labels).data)
@@ -129,8 +161,8 @@ def kept_survey(
     for leaf in jax.tree.leaves((session.fill, method.params)):
         digest.update(np.ascontiguousarray(leaf).data)
     return kept(
-        cache_file("surveys", digest.hexdigest(), version=FORMAT),
-        lambda: survey(session, method, pictures, title=title),
+        cache_file("surveys", digest.hexdigest(), version=FORMAT, folder=folder),
+        lambda: survey(session, method, pictures, label=question.label, title=title),
         read=lambda path: _read(path, len(pictures.images), session.target),
         write=_write,
     )

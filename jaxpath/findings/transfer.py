@@ -58,7 +58,7 @@ def transfer_pictures(
             "their classes, or put the pathways on other pictures"
         )
     labels = predicted[rows]
-    random = shuffled(learned.masks, np.random.default_rng(seed))
+    random = shuffled(learned.masks, session.target, np.random.default_rng(seed))
     tables = transfer_tables(learned.masks, random, learned.known, labels)
     under = {
         name: predict_pairs(session, pictures.images, table, Pairs(rows, which, labels), title=name)

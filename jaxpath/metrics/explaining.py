@@ -163,11 +163,12 @@ def explain_batch(
     seed: int,
     labels: Array | None = None,
 ) -> tuple[TargetOutput, Pathway]:
-    """One device's clean forward, and its images' pathways for ``labels`` (None: the predicted classes)."""
+    """One device's clean forward, and its images' pathways for ``labels``; None or negative: as predicted."""
     clean = target.apply(params, batch["image"])
     # Every batch, and every device's part of it, draws its own numbers; padding has index -1.
     key = jax.random.fold_in(jax.random.key(seed), batch["index"].max() + 1)
-    labels = clean.logits.argmax(axis=-1) if labels is None else labels
+    predicted = clean.logits.argmax(axis=-1)
+    labels = predicted if labels is None else jnp.where(labels < 0, predicted, labels)
     return clean, explain(params, batch["image"], labels, key=key)
 
 

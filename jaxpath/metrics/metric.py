@@ -141,7 +141,7 @@ METRICS = (
         _target_accuracy,
         better="high",
         headline=True,
-        fact="of the images are classified rightly by the whole network",
+        fact="of the images are classified correctly by the whole network",
         needs_labels=True,
     ),
     Metric(

@@ -17,11 +17,13 @@ class Pairs(NamedTuple):
         pictures: int [n], rows of the images.
         masks: int [n], rows of the table of masks.
         classes: int [n], the class that the mask is a pathway of.
+        against: The class rather than which these are asked for; None: rather than all others.
     """
 
     pictures: np.ndarray
     masks: np.ndarray
     classes: np.ndarray
+    against: int | None = None
 
 
 def pair_batches(
@@ -39,7 +41,9 @@ def pair_batches(
     # Rows are gathered batch by batch: pairs are many more than pictures.
     rows = array_passes(session, title=title, picture=pairs.pictures, row=pairs.masks, label=pairs.classes)
     for batch in rows():
+        two = {} if pairs.against is None else {"against": np.full_like(batch["label"], pairs.against)}
         yield {
+            **two,
             "image": images[batch["picture"]],
             "mask": table[batch["row"]],
             "class": batch["label"],

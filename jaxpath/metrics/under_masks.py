@@ -79,8 +79,9 @@ def predict_under(
     Args:
         session: The classifier.
         batches: With ``mask``, a row of a table each (see :func:`gates_of`); ``owner``, int, the class that
-            it is a pathway of; ``class``, int, the one that is asked for; and ``place``, int, that of the
-            image in its data set, by which an interchange chooses its reference.
+            it is a pathway of; ``class``, int, the one that is asked for; ``place``, int, that of the
+            image in its data set, by which an interchange chooses its reference; and, if it is asked for
+            rather than a certain other class, ``against``, int: only these two count then.
         name: What to call the image of an index in messages.
 
     Returns:
@@ -100,6 +101,8 @@ def _masked_step(target: Target, mesh: Mesh) -> EvalStep:
         params, fill = frozen
         gates = fill.close(gates_of(batch["mask"], target), batch["owner"], batch["place"])
         logits = target.apply(params, batch["image"], gates).logits
+        if "against" in batch:
+            logits = losses.of_two(logits, batch["class"], batch["against"])
         return {
             "masked_predicted": logits.argmax(axis=-1),
             "masked_confidence": probability(logits, batch["class"]),
@@ -123,9 +126,14 @@ def gates_of(rows: Array, target: Target) -> dict[str, Array]:
     return unflatten(bits.astype(jnp.float32), target.sites, _units(target, len(rows)))
 
 
+def site_units(target: Target) -> list[int]:
+    """Units of each site, in forward order, at the target's own input size."""
+    return [math.prod(unit.shape) for unit in _units(target, 1).values()]
+
+
 def num_units(target: Target) -> int:
-    """Units of all sites at the target's own input size."""
-    return sum(math.prod(unit.shape) for unit in _units(target, 1).values())
+    """Units of all sites."""
+    return sum(site_units(target))
 
 
 def _units(target: Target, batch: int) -> dict[str, Any]:

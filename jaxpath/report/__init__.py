@@ -9,6 +9,7 @@ from jaxpath.report.attributes import (
     plot_local_relevance,
 )
 from jaxpath.report.comparison import plot_cascade, plot_curves, plot_times
+from jaxpath.report.conclusions import caveats, label_of, verdict, verdict_of_many
 from jaxpath.report.figures import (
     Captions,
     plot_class_pathways,
@@ -31,10 +32,8 @@ from jaxpath.report.pages import (
 from jaxpath.report.sentences import (
     Caveat,
     Names,
-    caveats,
     left_out_caveats,
     left_out_sentence,
-    verdict,
     warning_caveats,
 )
 
@@ -50,6 +49,7 @@ __all__ = [
     "class_words_page",
     "data_set_page",
     "image_page",
+    "label_of",
     "left_out_caveats",
     "left_out_sentence",
     "plot_architectures",
@@ -69,6 +69,7 @@ __all__ = [
     "save_figure",
     "save_saliency",
     "verdict",
+    "verdict_of_many",
     "warning_caveats",
     "write_page",
 ]

@@ -72,7 +72,7 @@ def _cell(value: float) -> Cell:
     if not np.isfinite(value):
         return Cell("", "#ffffff", False)
     red, green, blue = (round(255 * part) for part in CHANNEL_MAP(value)[:3])
-    return Cell(f"{value:.2f}".removeprefix("0"), f"rgb({red},{green},{blue})", value > 0.55)
+    return Cell(f"{value:.2f}", f"rgb({red},{green},{blue})", value > 0.55)
 
 
 def matrix_uri(matrix: np.ndarray) -> str:

@@ -12,13 +12,23 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from jaxpath.files import write_text
+from jaxpath.findings.assessing import Assessment
 from jaxpath.findings.data_set import DataSetFinding
 from jaxpath.findings.facts import ImageFinding, Thumbnail
 from jaxpath.findings.wording import ClassWords
 from jaxpath.report import encode
 from jaxpath.report.charts import Bar, density_bars, map_points, matrix_cells, matrix_uri
 from jaxpath.report.columns import data_set_columns, image_columns, stage_row
-from jaxpath.report.sentences import Caveat, Names, caveats, data_set_caveats, data_set_facts, verdict
+from jaxpath.report.conclusions import (
+    COLUMNS,
+    asked,
+    caveats,
+    control_rows,
+    label_of,
+    verdict,
+    verdict_of_many,
+)
+from jaxpath.report.sentences import Caveat, Names, ablation_rows, data_set_caveats, data_set_facts
 from jaxpath.report.style import SERIES, number, percent
 from jaxpath.types import Site
 
@@ -53,21 +63,11 @@ class OverviewRow(NamedTuple):
     """A picture in the list at the top of a page.
 
     Attributes:
-        name: Of the picture.
-        predicted: Its class.
-        clean: Probability of it.
-        masked_predicted: The class predicted under the pathway.
-        masked: Probability of ``predicted`` under the pathway.
-        density: Share of open channels.
+        assessment: What may be concluded about it.
         anchor: Where on the page its details are; empty if they are not.
     """
 
-    name: str
-    predicted: int
-    clean: float
-    masked_predicted: int
-    masked: float
-    density: float
+    assessment: Assessment
     anchor: str
 
 
@@ -87,10 +87,17 @@ def image_page(
         setting=setting,
         articles=[_article(number, f, setting, names) for number, f in enumerate(findings, 1)],
         overview=_shortened(overview) if len(overview) > 1 else (),
+        ablations=_ablations(findings, overview),
         count=len(overview) or len(findings),
         total=sum(site.channels for site in setting.sites),
         names=names,
     )
+
+
+def _ablations(findings: Sequence[ImageFinding], overview: Sequence[OverviewRow]) -> list[str]:
+    """The ablations under which everything on a page was measured."""
+    assessments = [*(row.assessment for row in overview), *(f.assessment for f in findings)]
+    return list(assessments[0].measured.controls) if assessments else []
 
 
 def data_set_page(
@@ -118,6 +125,9 @@ def data_set_page(
         title=title,
         finding=finding,
         metrics=finding.metrics,
+        verdict=verdict_of_many(finding.assessments) if finding.assessments else "",
+        ablations=[COLUMNS[name] for name in finding.under],
+        figures=ablation_rows(finding.under),
         facts=data_set_facts(finding.metrics),
         caveats=[*setting.caveats, *data_set_caveats(finding)],
         names=names,
@@ -175,29 +185,42 @@ def _render(template: str, **values: Any) -> str:
 
 def _shortened(rows: Sequence[OverviewRow]) -> list[dict[str, Any]]:
     """Rows with ``short``, the name without the folders that all of them share."""
-    parts = [PurePath(row.name).parts for row in rows]
+    parts = [PurePath(row.assessment.name).parts for row in rows]
     folders = zip(*(names[:-1] for names in parts), strict=False)
     shared = sum(1 for _ in itertools.takewhile(lambda names: len(set(names)) == 1, folders))
     return [
-        {**row._asdict(), "short": str(PurePath(*names[shared:]))}
+        {
+            "anchor": row.anchor,
+            "short": str(PurePath(*names[shared:])),
+            "assessment": row.assessment,
+            "verdict": label_of(row.assessment.judgement.verdict, weak=row.assessment.judgement.weak),
+            "alone": [each.alone.probability for each in row.assessment.measured.controls.values()],
+        }
         for row, names in zip(rows, parts, strict=True)
     ]
 
 
 def _article(number: int, finding: ImageFinding, setting: Setting, names: Names) -> dict[str, Any]:
-    shared = finding.class_pathway
+    shared, assessment = finding.class_pathway, finding.assessment
     plain, through = (encode.heat_over(finding.image, part) for part in finding.saliency)
     exact = encode.is_small(finding.image)
     return {
         "anchor": f"picture-{number}",
         "title": PurePath(finding.name).name or finding.name,
         "finding": finding,
+        "asked": asked(assessment, names),
         "picture": _picture(finding.image, _PHOTO),
         "small": exact,
-        "verdict": verdict(finding, names),
-        "agrees": finding.masked_predicted == finding.predicted,
+        "verdict": verdict(assessment, names, neurons=finding.neurons),
+        "kind": assessment.judgement.verdict,
+        "label": label_of(assessment.judgement.verdict, weak=assessment.judgement.weak),
         "top": [Bar(names(label), probability) for label, probability in finding.top],
-        "confidence": _confidence_bars(finding, names),
+        "controls": control_rows(assessment.measured.controls),
+        "ablations": [COLUMNS[name] for name in assessment.measured.controls],
+        "class_verdict": _class_verdict(assessment),
+        "class_controls": []
+        if assessment.class_measured is None
+        else control_rows(assessment.class_measured.controls),
         "caveats": caveats(finding, names),
         "columns": image_columns(
             finding.mask,
@@ -218,27 +241,16 @@ def _article(number: int, finding: ImageFinding, setting: Setting, names: Names)
         ],
         "leaks": [
             (_shown(thumbnail, names, _NEIGHBOUR), probability)
-            for thumbnail, probability in zip(
-                finding.leakage.examples, finding.leakage.probabilities, strict=True
-            )
+            for thumbnail, probability in zip(finding.examples, finding.probabilities, strict=True)
         ],
         "same": [(_shown(n.thumbnail, names, _NEIGHBOUR), n.iou) for n in finding.same],
         "others": [(_shown(n.thumbnail, names, _NEIGHBOUR), n.iou) for n in finding.others],
     }
 
 
-def _confidence_bars(finding: ImageFinding, names: Names) -> list[Bar]:
-    confidence = finding.confidence
-    bars = [
-        Bar("whole network", confidence.clean, "clean"),
-        Bar("the pathway alone", confidence.pathway, "open"),
-        Bar("all but the pathway", confidence.removed, "muted"),
-        Bar("as many random channels", confidence.random, "muted"),
-    ]
-    if confidence.class_pathway is not None:
-        name = f"pathway of {names.quoted(finding.predicted)}"
-        bars.insert(2, Bar(name, confidence.class_pathway, "class"))
-    return bars
+def _class_verdict(assessment: Assessment) -> str:
+    judgement = assessment.class_judgement
+    return "" if judgement is None else label_of(judgement.verdict, weak=judgement.weak)
 
 
 def _picture(image: np.ndarray, side: int) -> dict[str, Any]:

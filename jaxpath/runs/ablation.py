@@ -155,6 +155,7 @@ def _compare(study: Study, generators: tuple[str, ...], options: AblationStudy) 
         refine_steps=0,
         densities=_DENSITIES,
         granularity=options.generator.granularity,
+        ablation="zero",
         timed_batches=(),
     )
     # In float32, whatever the variants were trained in.

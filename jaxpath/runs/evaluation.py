@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxpath import data, metrics
 from jaxpath.metrics import Method, Session
-from jaxpath.runs.boxes import with_boxes
+from jaxpath.runs.boxes import boxes_seen, with_boxes
 from jaxpath.runs.generators import TrainedGenerator
 from jaxpath.runs.options import GeneratorOptions
 from jaxpath.runs.saliency import describe_localisation, localise
@@ -60,12 +60,13 @@ def evaluate_method(study: Study, method: Method, options: GeneratorOptions) -> 
     """
     session = open_session(study.target, study.params, batch_size=options.batch_size)
     passes = passes_over(session, study.held_out, options)
-    if study.boxes:
-        passes = with_boxes(passes, study.boxes)
+    boxes = boxes_seen(study.held_out, study.target.preprocessing)
+    if boxes is not None:
+        passes = with_boxes(passes, boxes)
     records = metrics.explain_all(session, method, passes)
     figures = metrics.evaluate_records(session, records, passes, seed=method.seed)
     localised = None
-    if study.boxes:
+    if boxes is not None:
         localised = localise(session, method, passes)
         figures["localisation"] = describe_localisation(localised, seed=method.seed)
     if not options.class_pathway_images:

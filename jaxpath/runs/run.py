@@ -21,7 +21,7 @@ from jaxpath.types import Params, Target
 
 _FREE = (
     *("out", "checkpoints", "checkpoint_every", "num_workers"),
-    *("coordinator", "num_processes", "process_id"),
+    "processes",
     *("maximised_pairs", "maximised_variation"),
     *("variants", "seeds", "boxes"),
 )

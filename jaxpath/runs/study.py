@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 
 from jaxpath import data
 from jaxpath.devices import check_batch_size, make_mesh
 from jaxpath.metrics import Session, fitting_batch_size
-from jaxpath.runs.boxes import read_boxes
+from jaxpath.runs.boxes import Boxed, read_boxes
 from jaxpath.runs.nets import Net, preprocessing_facts, small_size
 from jaxpath.runs.options import AUTO, DataOptions
 from jaxpath.runs.run import say
@@ -29,8 +28,6 @@ class Study(NamedTuple):
         held_out: The images to score, none of which was learned from.
         origin: Who says which preprocessing the classifier has; see :class:`~jaxpath.runs.nets.Net`.
         identity: Tells the classifier from others, likewise.
-        boxes: Around the objects of the images to score, as the classifier sees them, one array [n, 4] for
-            each image; empty: not known.
     """
 
     target: Target
@@ -39,7 +36,6 @@ class Study(NamedTuple):
     held_out: data.Source
     origin: str = ""
     identity: str = ""
-    boxes: tuple[np.ndarray, ...] = ()
 
 
 def open_data(options: DataOptions, *, seed: int) -> tuple[data.Source, data.Source]:
@@ -111,10 +107,11 @@ def make_study(net: Net, train: data.Source, held_out: data.Source, *, labels_ne
 
 
 def with_boxes_of(study: Study, path: Path | None) -> Study:
-    """The study with the boxes of a file, see :func:`~jaxpath.runs.boxes.read_boxes`; None: as it is."""
+    """The study with the boxes of the images to score by a file (``read_boxes``); None: as it is."""
     if path is None:
         return study
-    return study._replace(boxes=tuple(read_boxes(path, study.held_out, study.target.preprocessing)))
+    boxes = read_boxes(path, study.held_out, study.target.preprocessing)
+    return study._replace(held_out=Boxed(study.held_out, boxes))
 
 
 def known_by(net: Net | Study) -> dict[str, Any]:

@@ -1,10 +1,13 @@
 """What a file of weights may leave open: its network, its state, and how pictures become inputs."""
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jaxpath.targets.preprocessing import LARGEST
-from jaxpath.types import InputError, Interpolation, Preprocessing
+from jaxpath.choices import LARGEST, Interpolation
+from jaxpath.errors import InputError
+
+if TYPE_CHECKING:
+    from jaxpath.types import Preprocessing
 
 NO_CLASSIFIER = (
     "no classifier was named; give --weights, or --target package.module:function for one of your own"
@@ -66,7 +69,7 @@ class PreprocessingOptions:
             )
         return by_crop or by_size
 
-    def changed(self, preprocessing: Preprocessing) -> Preprocessing:
+    def changed(self, preprocessing: "Preprocessing") -> "Preprocessing":
         """``preprocessing`` with what is set here, but for the crop, which a target has from its maker.
 
         Raises:

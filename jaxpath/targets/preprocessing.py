@@ -6,13 +6,11 @@ from typing import Any, get_args
 
 from jax import Array
 
+from jaxpath.choices import LARGEST
 from jaxpath.targets.linen import as_input
 from jaxpath.types import Gates, InputError, Interpolation, Params, Preprocessing, Target, TargetOutput
 
 INTERPOLATIONS: tuple[str, ...] = get_args(Interpolation)
-
-LARGEST = {"mean": 1.0, "std": 10.0}
-"""Above these, a number is one of pixel values up to 255."""
 
 
 def with_preprocessing(target: Target, preprocessing: Preprocessing) -> Target:

@@ -24,7 +24,7 @@ def read_tree(file: Path) -> Mapping[Any, Any]:
         import torch
     except ImportError as error:
         raise InputError(
-            f"reading {file} needs PyTorch; install it by: pip install jaxpath[torch], or convert the file "
+            f"reading {file} needs PyTorch; install it by: pip install torch, or convert the file "
             "to .safetensors"
         ) from error
     try:

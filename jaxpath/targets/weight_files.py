@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxpath.files import expand_home
+from jaxpath.naming import HUB as HUB
+from jaxpath.naming import local_weights
 from jaxpath.targets import torch_files
 from jaxpath.targets.safetensors_files import read_words, stored_tensors
 from jaxpath.targets.state_dicts import Known, State, choose_state, find_states
 from jaxpath.types import InputError
 
-HUB = "hf://"
 SUFFIXES = (".safetensors", *torch_files.SUFFIXES)
 
 
@@ -43,13 +43,7 @@ def local_file(path: str | Path) -> Path:
         found = download(*parse_hub_path(str(path)))
         assert found is not None
         return found
-    file = Path(expand_home(str(path)))
-    if not file.is_file():
-        state = "is a folder" if file.is_dir() else "does not exist"
-        raise InputError(
-            f"the weights file {str(path)!r} {state}; give a .safetensors or PyTorch file, or hf://owner/name"
-        )
-    return file
+    return local_weights(path)
 
 
 def read_contents(path: str | Path, known: Known, *, state: str | None = None) -> Contents:
@@ -110,7 +104,7 @@ def download(repository: str, file: str, *, optional: bool = False) -> Path | No
         from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
     except ImportError as error:
         raise InputError(
-            f"downloading {HUB}{repository} needs huggingface_hub; install it by: pip install jaxpath[hub]"
+            f"downloading {HUB}{repository} needs huggingface_hub; install it by: pip install huggingface_hub"
         ) from error
     try:
         return Path(hf_hub_download(repository, file))

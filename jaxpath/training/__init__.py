@@ -1,7 +1,8 @@
 """Training on any number of devices; :mod:`jaxpath.training.checkpoints` is imported by itself."""
 
+from jaxpath.errors import TrainingDiverged
 from jaxpath.training.logs import MetricLog
-from jaxpath.training.loop import FitResult, Storage, TrainingDiverged, fit
+from jaxpath.training.loop import FitResult, Storage, fit
 from jaxpath.training.program import Collective, Program, read_program
 from jaxpath.training.state import TrainState, create_state
 from jaxpath.training.step import Step, make_train_step

@@ -10,6 +10,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxpath.devices.mesh import replicate, serial_dispatch, shard_batch
+from jaxpath.errors import TrainingDiverged
 from jaxpath.training.logs import MetricLog, Progress
 from jaxpath.training.signals import StopSignals
 from jaxpath.training.state import TrainState
@@ -82,10 +83,6 @@ class FitResult(NamedTuple):
     compile_seconds: float
     images_per_second: float
     input_seconds: float
-
-
-class TrainingDiverged(RuntimeError):
-    """The loss, the gradient or the update is no longer a finite number."""
 
 
 def fit(

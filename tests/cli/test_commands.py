@@ -71,8 +71,10 @@ def test_closed_channels_hold_the_means_of_the_reference(run, common, pictures, 
     assert status == 0, error
     manifest = json.loads((out / "manifest.json").read_text())
     against = " against other pictures" if explainer == "contrastive" else ""
-    assert manifest["method"] == f"{explainer} at density 0.5{against}" and manifest["ablation"] == "mean"
-    assert "closed channels hold their mean" in (out / "report.html").read_text()
+    assert manifest["method"] == f"{explainer} at density 0.5{against}" and manifest["ablations"] == ["mean"]
+    assert (
+        f"closed channels hold their mean (over 40 pictures of {many})" in (out / "report.html").read_text()
+    )
 
     target = targets.resnet8(image_size=8, channels=1)
     params = targets.load_weights(target, common[1])

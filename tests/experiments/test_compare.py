@@ -35,7 +35,13 @@ def options(files, tmp_path):
     """A comparison of digits: ``options(explainers=..., densities=...)``."""
 
     def make(**changes):
-        defaults = {"data": "digits", "eval_split": "test", "model": "resnet8", "out": tmp_path}
+        defaults = {
+            "data": "digits",
+            "eval_split": "test",
+            "model": "resnet8",
+            "out": tmp_path,
+            "ablation": "zero",
+        }
         weights = str(files / "weights.safetensors")
         return comparison.Comparison(**{**defaults, "weights": weights, "timed_batches": (), **changes})
 

@@ -23,7 +23,14 @@ def reference_of(peaks) -> Reference:
     images = np.arange(count, dtype=np.uint8)[:, None, None, None] * np.ones((1, 64, 64, 3), np.uint8)
     empty = {name: np.zeros(count) for name in Records._fields}
     records = Records(**{**empty, "predicted": np.arange(count)})
-    survey = Survey(records, np.zeros((count, 2)), np.zeros((count, N)), peaks, np.zeros((count, N), int))
+    survey = Survey(
+        records,
+        np.arange(count),
+        np.zeros((count, 2)),
+        np.zeros((count, N)),
+        peaks,
+        np.zeros((count, N), int),
+    )
     return Reference(Pictures(images, tuple(map(str, range(count))), np.zeros(count)), survey)
 
 
@@ -33,7 +40,7 @@ def strong(scores, **changes):
     empty = {name: np.zeros(1) for name in Records._fields}
     records = Records(**{**empty, "masks": values["mask"][None]})
     rows = (np.asarray(array)[None] for array in (scores, values["peaks"], values["places"]))
-    survey = Survey(records, np.zeros((1, 2)), *rows)
+    survey = Survey(records, np.zeros(1, int), np.zeros((1, 2)), *rows)
     arguments = {"sites": SITES, "reference": None} | changes
     return strong_channels(np.zeros((64, 64, 3), np.uint8), survey, **arguments)
 

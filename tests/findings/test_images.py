@@ -3,7 +3,7 @@ import pytest
 from tiny_target import NUM_CLASSES, numpy_forward, softmax, split_channels, tiny_params
 
 from jaxpath.findings import Context, Reference, find_images, learn_class_pathways, survey
-from jaxpath.findings.controls import blank_images
+from jaxpath.findings.controls import blanks_beside
 from jaxpath.findings.images import neighbours
 
 
@@ -34,12 +34,14 @@ def probability(image, label, mask=None):
 
 def test_confidences_are_those_of_a_slow_forward(findings):
     for finding in findings:
-        image, label, mask = finding.image, finding.predicted, finding.mask
-        assert finding.confidence.clean == pytest.approx(probability(image, label), abs=1e-4)
-        assert finding.confidence.pathway == pytest.approx(probability(image, label, mask), abs=1e-4)
-        assert finding.confidence.removed == pytest.approx(probability(image, label, ~mask), abs=1e-4)
+        image, label, mask = finding.image, finding.explained, finding.mask
+        measured = finding.assessment.measured.controls["zero"]
+        assert finding.assessment.clean == pytest.approx(probability(image, label), abs=1e-4)
+        assert measured.alone.probability == pytest.approx(probability(image, label, mask), abs=1e-4)
+        assert measured.closed.probability == pytest.approx(probability(image, label, ~mask), abs=1e-4)
+        of_class = finding.assessment.class_measured.controls["zero"]
         expected = probability(image, label, finding.class_pathway.mask)
-        assert finding.confidence.class_pathway == pytest.approx(expected, abs=1e-4)
+        assert of_class.alone.probability == pytest.approx(expected, abs=1e-4)
 
 
 def test_the_first_choices_are_the_most_probable_classes(findings):
@@ -49,19 +51,21 @@ def test_the_first_choices_are_the_most_probable_classes(findings):
         assert [p for _, p in finding.top] == pytest.approx(np.sort(softmax(logits))[::-1], abs=1e-4)
 
 
-def test_leakage_is_the_mean_over_pictures_of_nothing_and_over_all_reference_pictures_of_other_classes(
-    findings, reference
+def test_other_pictures_are_those_of_the_reference_and_the_worst_are_shown_first(
+    session, findings, reference
 ):
-    for finding in findings:
-        label, mask = finding.predicted, finding.mask
-        blank = [probability(image, label, mask) for image in blank_images((4, 4, 3), seed=0)]
-        assert finding.leakage.blank == pytest.approx(np.mean(blank), abs=1e-4)
+    for place, finding in enumerate(findings):
+        label, mask = finding.explained, finding.mask
+        measured = finding.assessment.measured.controls["zero"]
+        shown = blanks_beside(finding.image[None], np.array([place]), session.target, seed=0)[0]
+        blank = [probability(image, label, mask) for image in shown]
+        assert measured.blank_pictures.probability == pytest.approx(np.mean(blank), abs=1e-4)
         others = reference.survey.records.predicted != label
         foreign = [probability(image, label, mask) for image in reference.pictures.images[others]]
-        assert finding.leakage.num_foreign == len(foreign) > 0
-        assert finding.leakage.foreign == pytest.approx(np.mean(foreign), abs=1e-4)
-        assert finding.leakage.probabilities == pytest.approx(sorted(foreign)[::-1][:6], abs=1e-4)
-        assert all(example.predicted != label for example in finding.leakage.examples)
+        assert measured.other_pictures.runs == len(foreign) > 0
+        assert measured.other_pictures.probability == pytest.approx(np.mean(foreign), abs=1e-4)
+        assert finding.probabilities == pytest.approx(sorted(foreign)[::-1][:6], abs=1e-4)
+        assert all(example.predicted != label for example in finding.examples)
 
 
 def test_saliency_is_plain_first_and_through_the_pathway_second(findings):
@@ -87,9 +91,15 @@ def test_neighbours_are_ordered_by_overlap_and_leave_out_the_picture_itself(surv
             assert neighbour.iou == pytest.approx((mine & theirs).sum() / (mine | theirs).sum())
 
 
-def test_without_a_reference_only_pictures_of_nothing_are_tried(session, pictures, surveyed):
+def test_without_a_reference_the_pictures_are_others_of_each_other_and_one_alone_has_blank_ones(
+    session, pictures, surveyed
+):
     (finding,) = find_images(session, pictures.take([5]), surveyed.take(np.array([5])))
-    assert finding.leakage.num_foreign == 0 and np.isnan(finding.leakage.foreign)
-    assert finding.leakage.examples == finding.same == finding.others == ()
-    assert finding.class_pathway is None and finding.confidence.class_pathway is None
+    assert finding.assessment.measured.controls["zero"].other_pictures.runs == 0
+    assert finding.assessment.measured.controls["zero"].blank_pictures.runs == 4
+    assert finding.examples == finding.same == finding.others == ()
+    assert finding.class_pathway is None and finding.assessment.class_measured is None
     assert all(channel.crops == () for channel in finding.channels)
+    for finding in find_images(session, pictures, surveyed):
+        others = (surveyed.records.predicted != finding.explained).sum()
+        assert finding.assessment.measured.controls["zero"].other_pictures.runs == others

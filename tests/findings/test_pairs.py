@@ -1,9 +1,17 @@
 import jax
 import numpy as np
 import pytest
-from tiny_target import NUM_CHANNELS, NUM_UNITS, numpy_forward, softmax, split_channels, tiny_params
+from tiny_target import (
+    NUM_CHANNELS,
+    NUM_UNITS,
+    numpy_forward,
+    softmax,
+    split_channels,
+    tiny_params,
+    tiny_target,
+)
 
-from jaxpath.findings.controls import blank_images, complements, foreign_images, opened, shuffled
+from jaxpath.findings.controls import complements, foreign_images, opened, same_rows, shuffled
 from jaxpath.findings.pairs import Pairs, predict_pairs, saliency_pairs
 
 
@@ -15,7 +23,7 @@ def table():
 def test_every_pair_is_the_picture_under_the_mask_and_the_probability_of_the_class(session, pictures, table):
     pairs = Pairs(np.array([0, 5, 5, 10, 2]), np.array([2, 0, 1, 1, 2]), np.array([0, 1, 2, 0, 1]))
     outcome = predict_pairs(session, pictures.images, table, pairs)
-    for k, (picture, mask, label) in enumerate(zip(*pairs, strict=True)):
+    for k, (picture, mask, label) in enumerate(zip(*pairs[:3], strict=True)):
         image = pictures.images[picture].astype(np.float64)
         logits, _ = numpy_forward(tiny_params(), image, split_channels(table[mask].astype(float)))
         assert outcome.predicted[k] == logits.argmax()
@@ -44,28 +52,31 @@ def test_a_complement_opens_exactly_what_was_closed(table):
     assert ((both[0] + both[1]) == 1).all()
 
 
-def test_a_random_mask_opens_as_many_neurons_and_others(table):
+def test_a_random_mask_opens_as_many_neurons_at_each_site_and_others():
     rng = np.random.default_rng(0)
-    many = np.zeros((2, 800), bool)
-    many[0, :40], many[1, :400] = True, True
-    drawn = shuffled(many, rng)
-    assert drawn.sum(axis=1).tolist() == [40, 400] and (drawn != many).any(axis=1).all()
-    bits = np.packbits(many, axis=1)
-    assert np.unpackbits(shuffled(bits, rng), axis=1).sum(axis=1).tolist() == [40, 400]
-
-
-def test_pictures_of_nothing_hold_noise_grey_and_black_and_are_the_same_for_one_seed():
-    blanks = blank_images((6, 5, 3), seed=2)
-    assert blanks.shape == (4, 6, 5, 3) and blanks.dtype == np.uint8
-    assert (blanks[2] == 128).all() and (blanks[3] == 0).all() and blanks[0].std() > 30
-    np.testing.assert_array_equal(blanks, blank_images((6, 5, 3), seed=2))
+    mask = rng.random((40, NUM_CHANNELS)) < 0.5
+    drawn = shuffled(mask, tiny_target(), rng)
+    assert (drawn != mask).any(axis=1).sum() > 30
+    for before, after in zip(split_channels(mask.T), split_channels(drawn.T), strict=True):
+        np.testing.assert_array_equal(before.sum(axis=0), after.sum(axis=0))
+    units = rng.random((3, NUM_UNITS)) < 0.3
+    bits = np.unpackbits(shuffled(np.packbits(units, axis=1), tiny_target(), rng), axis=1, count=NUM_UNITS)
+    for part in (slice(0, 96), slice(96, 116), slice(116, 120)):  # 4 x 4 x 6, 2 x 2 x 5 and 4 units
+        np.testing.assert_array_equal(bits[:, part].sum(axis=1), units[:, part].sum(axis=1))
 
 
 def test_pictures_of_other_classes_are_never_of_the_same_class():
-    reference = np.array([0, 1, 0, 2, 1, 1])
-    first, second, third = foreign_images(np.array([1, 0, 7]), reference, seed=0, most=3)
-    assert set(reference[first]) <= {0, 2} and len(first) == 3
-    assert set(reference[second]) <= {1, 2} and len(second) == 3
+    predicted = np.array([0, 1, 0, 2, 1, 1])
+    first, second, third = (
+        foreign_images(label, predicted, np.random.default_rng(0), most=3) for label in (1, 0, 7)
+    )
+    assert set(predicted[first]) <= {0, 2} and len(first) == 3
+    assert set(predicted[second]) <= {1, 2} and len(second) == 3
     assert len(third) == 3 and len(set(third)) == 3
-    (none,) = foreign_images(np.array([0]), np.zeros(4, int), seed=0)
-    assert len(none) == 0
+    assert len(foreign_images(0, np.zeros(4, int), np.random.default_rng(0))) == 0
+
+
+def test_the_same_picture_is_found_by_its_pixels():
+    images = np.arange(12, dtype=np.uint8).reshape(3, 2, 2, 1)
+    found = same_rows(images[1:], images[[2, 0, 2]])
+    assert [rows.tolist() for rows in found] == [[], [0, 2]]

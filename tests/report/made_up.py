@@ -3,14 +3,17 @@
 import numpy as np
 
 from jaxpath.findings import (
+    Assessment,
     ClassPathway,
-    Confidence,
+    Control,
+    Controls,
     ImageFinding,
-    Leakage,
+    Measured,
     Neighbour,
     StrongChannel,
     Thumbnail,
     find_data_set,
+    judge,
 )
 from jaxpath.metrics import Records
 from jaxpath.report import Setting
@@ -29,6 +32,42 @@ def picture(value: int = 0) -> np.ndarray:
     return np.full((40, 40, 3), value, np.uint8)
 
 
+def control(probability: float, *, share: float | None = None, spread: float = 0.0, runs: int = 8) -> Control:
+    """Of runs that end as the class if it has at least a half, or so many of them."""
+    share = float(probability >= 0.5) if share is None else share
+    return Control(probability, share, probability - spread, probability + spread, runs)
+
+
+def controls(
+    alone=0.9, closed=0.05, random_alone=0.1, random_closed=0.6, other_pictures=0.02, blank_pictures=0.01
+) -> Controls:
+    """Of a pathway that carries its decision, but for what is given."""
+    once = (control(alone, runs=1), control(closed, runs=1))
+    drawn = (control(value, spread=0.05) for value in (random_alone, random_closed))
+    shown = (v if isinstance(v, Control) else control(v) for v in (other_pictures, blank_pictures))
+    return Controls(*once, *drawn, *shown)
+
+
+def assessment(under=None, **changes) -> Assessment:
+    """Of the class 1, with probability 0.75, under the ablations that are given."""
+    measured = Measured(under or {"zero": controls(), "mean": controls()}, np.zeros(0, int), np.zeros(0))
+    values = {
+        "name": f"folder/{NASTY.replace('/', '')}",
+        "label": -1,
+        "predicted": 1,
+        "probability": 0.75,
+        "explained": 1,
+        "against": None,
+        "clean": 0.75,
+        "density": 2 / N,
+        "alone_predicted": 1,
+        "measured": measured,
+        **changes,
+    }
+    judgement = judge(values["measured"].controls, values["clean"])
+    return Assessment(**{"judgement": judgement, **values})
+
+
 def finding(**changes) -> ImageFinding:
     thumbnail = Thumbnail(picture(9), NASTY, 1)
     mask = np.zeros(N, bool)
@@ -36,17 +75,15 @@ def finding(**changes) -> ImageFinding:
     values = {
         "name": f"folder/{NASTY.replace('/', '')}",
         "image": picture(),
-        "label": -1,
         "top": ((1, 0.75), (0, 0.25)),
-        "masked_predicted": 1,
+        "assessment": assessment(),
         "mask": mask,
-        "density": 2 / N,
         "dead_share": 0.0,
-        "confidence": Confidence(0.75, 0.875, 0.0, 0.125, 0.5),
         "saliency": np.ones((2, 40, 40)),
-        "channels": (StrongChannel(SITES[1], 2, 0.5, NASTY, picture(), (thumbnail,)),),
+        "channels": (StrongChannel(SITES[1], 2, 1.25, 0.5, NASTY, picture(), (thumbnail,)),),
         "class_pathway": ClassPathway(np.linspace(0, 1, N), mask, 12, 1.0),
-        "leakage": Leakage(0.9, 1.0, 16, 0.9, 1.0, (thumbnail,), (0.93,)),
+        "examples": (thumbnail,),
+        "probabilities": (0.93,),
         "same": (Neighbour(thumbnail, 0.6),),
         "others": (Neighbour(thumbnail, 0.2),),
     }

@@ -7,13 +7,15 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from made_up import NASTY, SITES, N, data_set, finding, picture, setting
+from made_up import NASTY, SITES, N, assessment, controls, data_set, finding, picture, setting
 from PIL import Image
 
-from jaxpath.findings import ClassWords, Confidence, Leakage, WordComparison, WordShare
+from jaxpath.findings import ClassWords, WordComparison, WordShare
 from jaxpath.report import OverviewRow, class_words_page, data_set_page, image_page, write_page
 from jaxpath.report.columns import image_columns
 from jaxpath.types import Site
+
+ABSENT = controls(alone=0.0)
 
 VOID = {"meta", "link", "img", "br", "circle"}
 
@@ -50,7 +52,7 @@ class Page(HTMLParser):
 
 
 def row(name: str) -> OverviewRow:
-    return OverviewRow(name, 1, 0.75, 1, 0.875, 0.02, "picture-1")
+    return OverviewRow(assessment(name=name), "picture-1")
 
 
 def data_page(pathways, **changes) -> str:
@@ -75,7 +77,11 @@ def class_words() -> list[ClassWords]:
 def pages() -> dict[str, str]:
     rows = [row(NASTY), row("b.png")]
     return {
-        "images": image_page([finding(), finding(masked_predicted=0)], setting(), overview=rows),
+        "images": image_page(
+            [finding(), finding(assessment=assessment({"zero": ABSENT}, alone_predicted=0))],
+            setting(),
+            overview=rows,
+        ),
         "data set": data_page(data_set(40)),
         "class words": class_words_page(class_words(), setting(), total=40),
     }
@@ -126,35 +132,48 @@ def test_a_pathway_is_put_into_words_beside_its_class(pages):
     assert "more than chance would" in text and "only for" not in text
 
 
-def test_the_page_says_both_probabilities_and_whether_the_pathway_agrees(pages):
+def test_the_page_begins_with_what_to_conclude_and_lists_it_for_every_picture(pages):
+    page = Page(pages["images"])
+    assert (
+        "with probability 0.75. These channels carry this decision. With only the pathway open (1.9 %"
+        in page.text
+    )
+    assert "it says “dog” and gives" in page.text and "2 of 107 channels are open" in page.text
+    assert page.text.count("carries this decision") == 3  # twice in the list, and how to read it
+    assert "what to conclude" in page.text
+
+
+def test_controls_stand_side_by_side_under_both_ablations(pages):
     text = Page(pages["images"]).text
-    assert "with probability 0.75. With only 1.9 % of its channels open, the pathway, it still does" in text
-    assert "it says “dog” instead and gives" in text
-    assert "2 of 107 channels are open" in text
+    assert "closed channels are 0 closed channels hold their mean" in text
+    assert "all but as many random channels 0.60 [0.55, 0.65] 0.60 [0.55, 0.65]" in text
+
+
+def test_the_pathway_of_the_class_is_shown_beside_the_pictures_own():
+    made = assessment()
+    both = made._replace(class_measured=made.measured, class_judgement=made.judgement)
+    text = Page(image_page([finding(assessment=both)], setting())).text
+    assert "on this picture: carries this decision" in text
+    assert "on this picture" not in Page(image_page([finding()], setting())).text
 
 
 def test_densities_of_units_are_not_called_densities_of_channels():
-    text = Page(image_page([finding(density=0.004)], setting())).text
-    assert "With only 0.4 % of its units open" in text
+    text = Page(image_page([finding(assessment=assessment(density=0.004))], setting())).text
+    assert "With only the pathway open (0.4 % of its units)" in text
     assert "2 of 107 channels are open somewhere, 0.4 % of the units" in text
 
 
 def test_one_picture_needs_no_list_and_several_are_listed_without_their_common_folder():
-    assert "<th>picture</th>" not in image_page([finding()], setting(), overview=[row("a/b/c.png")])
+    assert '<th scope="col">picture</th>' not in image_page(
+        [finding()], setting(), overview=[row("a/b/c.png")]
+    )
     page = Page(image_page([finding()], setting(), overview=[row("/a/b/c.png"), row("/a/d/c.png")]))
     assert "b/c.png" in page.words and "d/c.png" in page.words
     assert "The first 1 pictures are shown in full" in page.text
 
 
 def test_a_finding_without_reference_class_pathway_or_responding_channels_is_a_page():
-    bare = finding(
-        class_pathway=None,
-        confidence=Confidence(0.75, 0.875, 0.0, 0.125, None),
-        channels=(),
-        leakage=Leakage(0.1, 0.0, 0, float("nan"), float("nan"), (), ()),
-        same=(),
-        others=(),
-    )
+    bare = finding(class_pathway=None, channels=(), examples=(), probabilities=(), same=(), others=())
     text = Page(image_page([bare], setting(reference=""))).text
     assert "No open channel responds to this picture." in text
     assert "nan" not in text.lower().replace(NASTY.lower(), "")

@@ -65,5 +65,7 @@ def test_a_study_reads_boxes_for_the_images_that_are_scored(tmp_path):
     study = Study(target, {}, digits, digits)
     path = Path(tmp_path) / "boxes.csv"
     path.write_text(f"path,width,height,x0,y0,x1,y1\n{digits.name(1)},8,8,1,2,5,7")
-    assert [rows.tolist() for rows in with_boxes_of(study, path).boxes] == [[], [[2, 1, 7, 5]], []]
+    known = boxes.boxes_seen(with_boxes_of(study, path).held_out, target.preprocessing)
+    assert [rows.tolist() for rows in known] == [[], [[2, 1, 7, 5]], []]
+    assert boxes.boxes_seen(study.held_out, target.preprocessing) is None
     assert with_boxes_of(study, None) == study

@@ -36,7 +36,8 @@ class Comparison(Launch):
         densities: Fractions of neurons to open.
         granularity: One gate per channel or per unit; generators must have been trained for it.
         ablation: What a closed neuron is set to: 0 (zero), its mean over the images (mean), or what an image
-            of another class has there (interchange); all scores the same pathways under each.
+            of another class has there (interchange); both scores the same pathways
+            under the first two, all under each.
         references: Data with the pictures whose means and activations closed neurons take, and against which
             contrastive searches; None takes --data.
         references_split: Split of it. Without either they are the scored images themselves, and contrastive
@@ -65,7 +66,7 @@ class Comparison(Launch):
     refine_steps: int = 30
     densities: tuple[float, ...] = metrics.DENSITIES
     granularity: Literal["channel", "unit"] = "channel"
-    ablation: Literal["zero", "mean", "interchange", "all"] = "zero"
+    ablation: Ablation | Literal["both", "all"] = "both"
     references: str | None = None
     references_split: str | None = None
     boxes: Path | None = None
@@ -77,4 +78,6 @@ class Comparison(Launch):
     @property
     def ablations(self) -> tuple[Ablation, ...]:
         """Those that are asked for."""
+        if self.ablation == "both":
+            return ("zero", "mean")
         return ABLATIONS if self.ablation == "all" else (self.ablation,)

@@ -1,0 +1,68 @@
+"""What a user names, such as ``digits``, ``folder:PATH`` or a file of weights: understood, and looked for.
+
+Nothing is read, so that a wrong name is refused before anything is loaded.
+"""
+
+import os
+from pathlib import Path
+
+from jaxpath.errors import InputError
+from jaxpath.files import expand_home
+
+FORMS = "digits, npz:FILE.npz, folder:PATH, tar:FILE.tar, tfds:NAME"
+
+HUB = "hf://"
+"""How an address on the Hugging Face Hub begins."""
+
+_SUFFIXES = {".npz": "npz", ".tar": "tar"}
+
+
+def parse_data(spec: str) -> tuple[str, str]:
+    """The kind of a data set, and the place where it is.
+
+    >>> parse_data("npz:cifar10.npz")
+    ('npz', 'cifar10.npz')
+
+    Raises:
+        InputError: It is no folder and of no known form.
+    """
+    kind, colon, place = spec.partition(":")
+    if spec == "digits" or (colon and place and kind in ("npz", "folder", "tar", "tfds")):
+        return kind, expand_home(place) if kind != "tfds" else place
+    path = expand_home(spec)
+    suffix = Path(path).suffix.lower()
+    if suffix in _SUFFIXES:
+        return _SUFFIXES[suffix], path
+    if os.path.isdir(path):
+        return "folder", path
+    raise InputError(f'the data set "{spec}" is no folder and of no known form; take one of {FORMS}')
+
+
+def look_for_data(spec: str) -> None:
+    """Raises an :class:`InputError` if a data set is of no known form, or there is no such file or folder."""
+    kind, place = parse_data(spec)
+    if kind in ("npz", "tar", "folder") and not os.path.exists(place):
+        raise InputError(
+            f"there is no {'folder' if kind == 'folder' else 'file'} {place}; expected a data set: {FORMS}"
+        )
+
+
+def local_weights(path: str | Path) -> Path:
+    """The file of weights that is named.
+
+    Raises:
+        InputError: There is no such file.
+    """
+    file = Path(expand_home(str(path)))
+    if not file.is_file():
+        state = "is a folder" if file.is_dir() else "does not exist"
+        raise InputError(
+            f"the weights file {str(path)!r} {state}; give a .safetensors or PyTorch file, or hf://owner/name"
+        )
+    return file
+
+
+def look_for_file(path: Path | None, option: str, expected: str) -> None:
+    """Raises an :class:`InputError` if a file was named and is not there."""
+    if path is not None and not path.is_file():
+        raise InputError(f"there is no file {path}; expected {expected} ({option})")
