@@ -15,7 +15,13 @@ def run():
     def complete(name: str, *arguments: object, num_devices: int = 2) -> tuple[int, str]:
         pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
         process = launch(name, *arguments, num_devices=num_devices, **pipes)
-        _, error = process.communicate(timeout=500)
+        try:
+            _, error = process.communicate(timeout=500)
+        except subprocess.TimeoutExpired:
+            # It would go on beside the tests that follow.
+            process.kill()
+            process.communicate()
+            raise
         return process.returncode, error
 
     return complete

@@ -52,8 +52,7 @@ def draw_architectures(
 def print_table(profiles: Sequence[Profile], comparison: Mapping[str, Any]) -> None:
     """Prints the headlines of both models side by side, and those of their comparison."""
     say(" " * 18 + " ".join(f"{profile.name:>12}" for profile in profiles))
-    # One of them needs boxes.
-    for name in (name for name in _PRINTED if name in profiles[0].figures):
+    for name in (name for name in _PRINTED if all(name in profile.figures for profile in profiles)):
         say(f"{name:>18} " + " ".join(f"{profile.figures[name]:12.3f}" for profile in profiles))
     iou = comparison["iou_correlation"]
     say(
