@@ -164,8 +164,8 @@ class Dissect:
 
     Pictures and concepts are embedded by CLIP (pip install torch transformers), whose embeddings are kept in
     ~/.cache/jaxpath, or are given. Without either, channels are named after the classes of the pictures; a
-    class of which there is no picture is offered to none. The file words.json is for --words of jaxpath explain
-    and jaxpath class-pathway.
+    class of which there is no picture is offered to none. The file words.json is for --words of jaxpath
+    explain and jaxpath class-pathway.
 
     Attributes:
         data: Pictures: a folder, an .npz file, or another form of data set.
