@@ -14,9 +14,8 @@ ResNets and VGGs also take ``pooling``, a :class:`~jaxpath.targets.pooling.Pooli
 The VGGs also take ``hidden`` (width of the two dense layers) and ``pool_size`` (side of the grid before
 them): by default torchvision's 4096 and 7, and 512 and 1 where the shorter side of the images is below 64.
 ``vgg16_gap`` and so on have one linear layer on the average over space instead.
-The ResNets, the ViTs, the DeiTs and ``digit_cnn`` take ``competitors``: from 2 on, that many units
-compete where one alone would be rectified (:mod:`jaxpath.targets.lwta`), and ``_lwta2`` and so on is added to
-the name.
+The ResNets, ViTs, DeiTs and ``digit_cnn`` take ``competitors``: from 2 on, that many units compete where one
+alone would be rectified (:mod:`jaxpath.targets.lwta`), and ``_lwta2`` and so on is added to the name.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,7 @@
-"""How a CPU computes an adapted network: convolutions and rectifiers in the forms of the library's networks.
+"""How a CPU computes an adapted network: with convolutions, rectifiers and pools of the library's networks.
 
-The results are the same up to rounding, and the gradients are those of the network.
+The results are the same up to rounding, and so are the gradients, but that values that tie in a pool share
+theirs.
 """
 
 import functools
@@ -12,7 +13,7 @@ from jax import Array, lax
 from jax.extend.core import JaxprEqn, Literal
 
 from jaxpath import compiling
-from jaxpath.layers import conv_general_dilated, relu
+from jaxpath.layers import conv_general_dilated, max_pool, relu
 from jaxpath.targets.program import Operation, Program, Value
 
 Compute = Callable[[Operation, Sequence[Array]], Sequence[Array]]
@@ -56,6 +57,8 @@ def computing(program: Program, sites: Collection[Value]) -> Compute:
         if _is_convolution_of_images(operation):
             with compiling.read_once(is_read_once(operation.outputs[0])):
                 return [_convolve(operation, *operands)]
+        if _is_pool_of_images(operation):
+            return [_pool(operation, *operands)]
         # Its gradient is read off its result: nobody but itself reads the convolution before it.
         return [relu(operands[0])] if is_relu(operation) else operation.run(operands)
 
@@ -102,4 +105,26 @@ def _convolve(operation: Operation, images: Array, kernel: Array) -> Array:
         params["rhs_dilation"],
         feature_group_count=params["feature_group_count"],
         precision=params["precision"],
+    )
+
+
+def _is_pool_of_images(operation: Operation) -> bool:
+    if operation.primitive != "reduce_window_max" or len(operation.outputs[0].shape) != 4:
+        return False
+    params, one = operation.params, (1, 1)
+    of_places = all(
+        (params[name][0], params[name][3]) == one for name in ("window_dimensions", "window_strides")
+    )
+    dilations = (*params["base_dilation"], *params["window_dilation"])
+    pads = (*params["padding"][0], *params["padding"][3])
+    return of_places and set(dilations) == {1} and set(pads) == {0}
+
+
+def _pool(operation: Operation, images: Array) -> Array:
+    window, strides, padding = (
+        operation.params[name] for name in ("window_dimensions", "window_strides", "padding")
+    )
+    (_, top_bottom, left_right, _) = padding
+    return max_pool(
+        images, (window[1], window[2]), (strides[1], strides[2]), (tuple(top_bottom), tuple(left_right))
     )

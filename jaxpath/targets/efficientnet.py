@@ -115,8 +115,8 @@ class MBConv(nn.Module):
         if self.widening > 1:
             y = taps(f"{self.place}.block.0.2", silu(conv_norm(hidden, name="block_0")(y)))
             index = 1
-        options = {"kernel": self.kernel, "stride": self.stride, "each_channel": True}
-        y = conv_norm(hidden, **options, name=f"block_{index}")(y)
+        separate = partial(conv_norm, hidden, kernel=self.kernel, stride=self.stride, each_channel=True)
+        y = separate(name=f"block_{index}")(y)
         y = taps(f"{self.place}.block.{index}.2", silu(y))
         place, squeezed = f"{self.place}.block.{index + 1}", max(1, entered // 4)
         y = SqueezeExcitation(place, squeezed, self.dtype, name=f"block_{index + 1}")(y, taps)

@@ -110,8 +110,8 @@ def canonical(
     """
     aliases: dict[str, list[str]] = {}
     for family in families:
-        for other, ours in family.aliases.items():
-            aliases.setdefault(other, []).append(ours)
+        for other, name_here in family.aliases.items():
+            aliases.setdefault(other, []).append(name_here)
     renamed = {}
     for name, tensor in tensors.items():
         if name.endswith("num_batches_tracked"):

@@ -245,14 +245,22 @@ def _(preprocessing: Preprocessing) -> Adapted:
 
 
 def _big_vision(name: str) -> Any:
-    # It opens files by TensorFlow, which is not needed for the models.
-    if importlib.util.find_spec("tensorflow") is None:
-        files = types.ModuleType("tensorflow.io.gfile")
-        sys.modules.setdefault("tensorflow.io.gfile", files)
-        sys.modules.setdefault("tensorflow.io", types.ModuleType("tensorflow.io"))
-        sys.modules.setdefault("tensorflow", types.ModuleType("tensorflow"))
-        sys.modules["tensorflow.io"].gfile = files  # type: ignore[attr-defined]
-    return importlib.import_module(f"big_vision.models.{name}")
+    # It opens files by TensorFlow, which the models do not need: an empty module is there while it is loaded.
+    # Flax would ask that module what it is, and has to be there before.
+    importlib.import_module("flax.training.checkpoints")
+    names = ("tensorflow", "tensorflow.io", "tensorflow.io.gfile")
+    absent = importlib.util.find_spec("tensorflow") is None
+    made = {name: types.ModuleType(name) for name in names} if absent else {}
+    for name_of_empty, empty in made.items():
+        sys.modules[name_of_empty] = empty
+        parent, _, child = name_of_empty.rpartition(".")
+        if parent:
+            setattr(made[parent], child, empty)
+    try:
+        return importlib.import_module(f"big_vision.models.{name}")
+    finally:
+        for name_of_empty in made:
+            del sys.modules[name_of_empty]
 
 
 @model("big_vision_vit", "ViT-Ti/16", "big_vision, Linen", 12)
@@ -360,7 +368,7 @@ def _haiku(name: str, preprocessing: Preprocessing, **options: Any) -> Adapted:
     import haiku as hk  # type: ignore[import-not-found]
 
     def network(images: Array, is_training: bool) -> Array:
-        return getattr(hk.nets, name)(CLASSES, **options)(images, is_training=is_training)
+        return getattr(hk.nets, name)(num_classes=CLASSES, **options)(images, is_training=is_training)
 
     made = hk.transform_with_state(network)
     target = targets.adapt_haiku(made, name="zoo", preprocessing=preprocessing, is_training=False)
