@@ -1,6 +1,5 @@
 """What something frozen says of images, computed once per view of each and kept in the folder of a run."""
 
-import contextlib
 import hashlib
 import json
 import math
@@ -89,16 +88,18 @@ def _features(
     path = _kept_in(run) if jax.process_count() == 1 else None
     if path is None:
         return labelled(metrics.per_image(read, params, passes, mesh=session.mesh))
-    return caches.kept(
-        path,
-        lambda: _write_down(
-            path.with_suffix(".partial"),
-            map(labelled, metrics.per_batch(read, params, passes, mesh=session.mesh)),
-            len(rows),
-        ),
-        read=caches.map_arrays,
-        write=_write,
-    )
+    folder = path.with_suffix(".partial")
+
+    def make() -> dict[str, np.ndarray]:
+        rows_of_batches = map(labelled, metrics.per_batch(read, params, passes, mesh=session.mesh))
+        return _write_down(folder, rows_of_batches, len(rows))
+
+    def write(path: Path, arrays: Mapping[str, Any]) -> None:
+        with path.open("wb") as file:
+            np.savez(file, **arrays)
+        shutil.rmtree(folder, ignore_errors=True)
+
+    return caches.kept(path, make, read=caches.map_arrays, write=write)
 
 
 def _check_memory(target: Target, params: Params, read: Read, rows: int) -> None:
@@ -136,13 +137,3 @@ def _write_down(
             arrays[name][done : done + len(values)] = values
         done += len(next(iter(batch.values())))
     return arrays
-
-
-def _write(path: Path, arrays: Mapping[str, Any]) -> None:
-    with path.open("wb") as file:
-        np.savez(file, **arrays)
-    for folder in {
-        Path(values.filename).parent for values in arrays.values() if isinstance(values, np.memmap)
-    }:
-        with contextlib.suppress(OSError):
-            shutil.rmtree(folder)
