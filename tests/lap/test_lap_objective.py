@@ -125,6 +125,10 @@ def test_stages_name_what_learns():
     assert heads["net/conv4/kernel"] == heads["net/fc/kernel"] == "frozen"
     assert heads["net/lap0_pool2/theta"] == "theta"
     assert heads["net/lap1_avgpool/head/scores/kernel"] == heads["distinguish/kernel"] == "rest"
+    # The final pool has no gate: its sharpness would change what the frozen classifier reads.
+    assert heads["net/lap1_avgpool/theta"] == "frozen"
+    sharp = flat(trainable_labels(target, params, "sharp_heads"))
+    assert {name for name in heads if heads[name] != sharp[name]} == {"net/lap1_avgpool/theta"}
     frozen = {name for name, label in first.items() if label == "frozen"}
     before = {f"net/{layer}{i}" for layer in ("conv", "bn") for i in (1, 2, 3)}
     assert {name.rsplit("/", 1)[0] for name in frozen} == before
