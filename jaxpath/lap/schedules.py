@@ -25,9 +25,9 @@ class Stage(NamedTuple):
     """One stage of plugging attention into a trained net; our choice.
 
     Attributes:
-        trainable: "heads": score heads, the distinguishing head, and sharpness where a gate lets nearly nothing
-            of it through; "sharp_heads": the sharpness of the final pool as well, which has no gate;
-            "from_first_lap": those and everything from the first LAP site on, gates included; "all".
+        trainable: "heads": score heads, the distinguishing head, and sharpness where a gate lets hardly anything
+            of it through; "sharp_heads": the sharpness of average and final pools as well, which have no
+            gate; "from_first_lap": those and everything from the first LAP site on, gates included; "all".
         epochs: Passes over the training images.
         learning_rate: Peak of Adam's.
         classify: Weight of the cross-entropy.
@@ -112,7 +112,7 @@ def trainable_labels(target: Target, params: Mapping[str, Any], trainable: Train
         head = path[0] == "distinguish" or (path[1].startswith("lap") and path[-1] != "gate")
         if (trainable in ("heads", "sharp_heads") and not head) or path[1:] in before:
             return "frozen"
-        # A frozen classifier would read what the pool attends to, and nothing of its decisions is asked for.
+        # What is frozen behind the pool reads what it attends to, and nothing of its decisions is asked for.
         if trainable == "heads" and path[-1] == "theta" and (*path[:-1], "gate") not in flat:
             return "frozen"
         return "theta" if path[-1] == "theta" else "rest"

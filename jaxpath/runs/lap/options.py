@@ -83,8 +83,8 @@ class PlugInOptions:
         sites: Places that attend; none takes the last three.
         head_epochs: Passes in which only score heads, sharpness and the distinguishing head learn.
         head_rate: Peak of Adam's learning rate in them.
-        head_classification_weight: Of the cross-entropy in them. Without it the final pool, which the frozen
-            classifier reads, keeps its sharpness: nothing would keep it from costing decisions.
+        head_classification_weight: Of the cross-entropy in them. Without it pools without a gate, such as the
+            final one that the frozen classifier reads, keep their sharpness: it could cost decisions.
         views: Fixed views of each image, for which the frozen net is run once in these passes: heads then
             learn from the maps of the net with its gates closed. None runs it at each step.
         tune_epochs: Passes in which everything from the first attention on learns; with few images the net
