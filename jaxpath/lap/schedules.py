@@ -25,10 +25,10 @@ class Stage(NamedTuple):
     """One stage of plugging attention into a trained net; our choice.
 
     Attributes:
-        trainable: "heads": score heads, the distinguishing head, and sharpness behind a gate, which lets hardly
-            anything of it through; "sharp_heads": the sharpness of average and final pools as well, which
-            have none; "from_first_lap": those and everything from the first LAP site on, gates included;
-            "all".
+        trainable: "heads": score heads, the distinguishing head, and sharpness behind a gate, which lets
+            hardly anything of it through; "sharp_heads": the sharpness of average and final pools as well,
+            which have none; "from_first_lap": those and everything from the first LAP site on, gates
+            included; "all".
         epochs: Passes over the training images.
         learning_rate: Peak of Adam's.
         classify: Weight of the cross-entropy.
