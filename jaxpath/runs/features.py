@@ -28,10 +28,17 @@ Read = Callable[[Any, Batch], Mapping[str, Array]]
 
 
 class Views(NamedTuple):
-    """Fixed views of each image: how many, and the augmentation that draws them."""
+    """Fixed views of each image.
+
+    Attributes:
+        number: How many.
+        augment: The augmentation that draws them.
+        batch_size: Of the training on them, over all devices.
+    """
 
     number: int
     augment: str
+    batch_size: int
 
 
 def feature_batches(
@@ -41,7 +48,6 @@ def feature_batches(
     read: Read,
     views: Views,
     *,
-    batch_size: int,
     run: Run,
 ) -> data.ArrayBatches:
     """Endless batches of what ``read`` says of fixed views of each image, for training.
@@ -52,7 +58,6 @@ def feature_batches(
         source: The training images.
         read: What is computed of each view.
         views: Of each image.
-        batch_size: Of the training, over all devices.
         run: Its folder, in which all is kept, and its seed.
 
     Raises:
@@ -60,7 +65,7 @@ def feature_batches(
     """
     _check_memory(target, params, read, len(source) * views.number)
     arrays = _features(target, params, source, read, views, run=run)
-    return data.ArrayBatches(arrays, num_views=views.number, batch_size=batch_size, seed=run.seed)
+    return data.ArrayBatches(arrays, num_views=views.number, batch_size=views.batch_size, seed=run.seed)
 
 
 def _features(
