@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from jaxpath import data, runs
+from jaxpath.data import FLINT_CLASSES
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,7 @@ class Options(runs.flint.JointRun):
 
     data: str
     out: Path = Path("runs/flint_quickdraw")
-    classes: tuple[str, ...] = data.FLINT_CLASSES
+    classes: tuple[str, ...] = FLINT_CLASSES
     recipe: Literal["quickdraw", "mnist"] = "quickdraw"
 
 

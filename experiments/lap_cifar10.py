@@ -4,6 +4,7 @@ r"""Puts attention into a trained CIFAR-10 ResNet; its own layers stay as they a
         --train-images cifar10_train.tar --out runs/lap_cifar10
 
 Only score heads learn by default, because training images may be compressed where the classifier's were not.
+The cross-entropy counts, so that the final pool sharpens only where that costs no decisions.
 """
 
 import dataclasses
@@ -21,7 +22,9 @@ class Options(runs.lap.PlugInRun):
     num_classes: int | None = 10
     eval_split: str | None = "test"
     lap: runs.lap.PlugInOptions = dataclasses.field(
-        default_factory=lambda: runs.lap.PlugInOptions(batch_size=64, augment="shift_flip")
+        default_factory=lambda: runs.lap.PlugInOptions(
+            batch_size=64, augment="shift_flip", views=1, head_classification_weight=1.0
+        )
     )
 
 

@@ -1,7 +1,7 @@
 """When which term counts, and which parameters learn: from scratch, and plugged into a trained net."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ from jaxpath.lap.nets import read
 from jaxpath.lap.objective import LapWeights, WeightsAt
 from jaxpath.types import InputError, Params, Target
 
-Trainable = Literal["heads", "from_first_lap", "all"]
+Trainable = Literal["heads", "sharp_heads", "from_first_lap", "all"]
 
 THETA_RATE = 10.0
 """Learning rate of the sharpness beside that of everything else, where it starts near 0: its gradient
@@ -25,8 +25,10 @@ class Stage(NamedTuple):
     """One stage of plugging attention into a trained net; our choice.
 
     Attributes:
-        trainable: "heads": score heads, sharpness and the distinguishing head; "from_first_lap": those and
-            everything from the first LAP site on, gates included; "all".
+        trainable: "heads": score heads, the distinguishing head, and sharpness behind a gate, which lets
+            hardly anything of it through; "sharp_heads": the sharpness of average and final pools as well,
+            which have none; "from_first_lap": those and everything from the first LAP site on, gates
+            included; "all".
         epochs: Passes over the training images.
         learning_rate: Peak of Adam's.
         classify: Weight of the cross-entropy.
@@ -38,7 +40,7 @@ class Stage(NamedTuple):
     classify: float
 
 
-PLUG_IN = (Stage("heads", 3, 1e-3, 1.0), Stage("from_first_lap", 5, 1e-4, 1.0))
+PLUG_IN = (Stage("heads", 3, 1e-3, 0.0), Stage("from_first_lap", 5, 1e-4, 1.0))
 
 
 def ramped(
@@ -102,14 +104,17 @@ def make_optimizer(
 
 def trainable_labels(target: Target, params: Mapping[str, Any], trainable: Trainable) -> Params:
     """What each array of ``params`` is: "theta", "rest" or "frozen"."""
-    if trainable not in ("heads", "from_first_lap", "all"):
-        raise InputError(f"{trainable!r} was to be trained; expected 'heads', 'from_first_lap' or 'all'")
+    if trainable not in get_args(Trainable):
+        raise InputError(f"{trainable!r} was to be trained; expected one of {', '.join(get_args(Trainable))}")
     flat = flatten_dict(dict(params))
     before = _before_first_lap(target, params) if trainable == "from_first_lap" else set()
 
     def label(path: Sequence[str]) -> str:
         head = path[0] == "distinguish" or (path[1].startswith("lap") and path[-1] != "gate")
-        if (trainable == "heads" and not head) or path[1:] in before:
+        if (trainable in ("heads", "sharp_heads") and not head) or path[1:] in before:
+            return "frozen"
+        # What is frozen behind the pool reads what it attends to, and nothing of its decisions is asked for.
+        if trainable == "heads" and path[-1] == "theta" and (*path[:-1], "gate") not in flat:
             return "frozen"
         return "theta" if path[-1] == "theta" else "rest"
 

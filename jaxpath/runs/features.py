@@ -1,6 +1,5 @@
 """What something frozen says of images, computed once per view of each and kept in the folder of a run."""
 
-import contextlib
 import hashlib
 import json
 import math
@@ -29,10 +28,17 @@ Read = Callable[[Any, Batch], Mapping[str, Array]]
 
 
 class Views(NamedTuple):
-    """Fixed views of each image: how many, and the augmentation that draws them."""
+    """Fixed views of each image.
+
+    Attributes:
+        number: How many.
+        augment: The augmentation that draws them.
+        batch_size: Of the training on them, over all devices.
+    """
 
     number: int
     augment: str
+    batch_size: int
 
 
 def feature_batches(
@@ -42,7 +48,6 @@ def feature_batches(
     read: Read,
     views: Views,
     *,
-    batch_size: int,
     run: Run,
 ) -> data.ArrayBatches:
     """Endless batches of what ``read`` says of fixed views of each image, for training.
@@ -53,7 +58,6 @@ def feature_batches(
         source: The training images.
         read: What is computed of each view.
         views: Of each image.
-        batch_size: Of the training, over all devices.
         run: Its folder, in which all is kept, and its seed.
 
     Raises:
@@ -61,7 +65,7 @@ def feature_batches(
     """
     _check_memory(target, params, read, len(source) * views.number)
     arrays = _features(target, params, source, read, views, run=run)
-    return data.ArrayBatches(arrays, num_views=views.number, batch_size=batch_size, seed=run.seed)
+    return data.ArrayBatches(arrays, num_views=views.number, batch_size=views.batch_size, seed=run.seed)
 
 
 def _features(
@@ -89,16 +93,18 @@ def _features(
     path = _kept_in(run) if jax.process_count() == 1 else None
     if path is None:
         return labelled(metrics.per_image(read, params, passes, mesh=session.mesh))
-    return caches.kept(
-        path,
-        lambda: _write_down(
-            path.with_suffix(".partial"),
-            map(labelled, metrics.per_batch(read, params, passes, mesh=session.mesh)),
-            len(rows),
-        ),
-        read=caches.map_arrays,
-        write=_write,
-    )
+    folder = path.with_suffix(".partial")
+
+    def make() -> dict[str, np.ndarray]:
+        rows_of_batches = map(labelled, metrics.per_batch(read, params, passes, mesh=session.mesh))
+        return _write_down(folder, rows_of_batches, len(rows))
+
+    def write(path: Path, arrays: Mapping[str, Any]) -> None:
+        with path.open("wb") as file:
+            np.savez(file, **arrays)
+        shutil.rmtree(folder, ignore_errors=True)
+
+    return caches.kept(path, make, read=caches.map_arrays, write=write)
 
 
 def _check_memory(target: Target, params: Params, read: Read, rows: int) -> None:
@@ -136,13 +142,3 @@ def _write_down(
             arrays[name][done : done + len(values)] = values
         done += len(next(iter(batch.values())))
     return arrays
-
-
-def _write(path: Path, arrays: Mapping[str, Any]) -> None:
-    with path.open("wb") as file:
-        np.savez(file, **arrays)
-    for folder in {
-        Path(values.filename).parent for values in arrays.values() if isinstance(values, np.memmap)
-    }:
-        with contextlib.suppress(OSError):
-            shutil.rmtree(folder)

@@ -70,8 +70,7 @@ def feed(
         params,
         source,
         read,
-        Views(views, options.train_augment),
-        batch_size=options.train_batch_size,
+        Views(views, options.train_augment, options.train_batch_size),
         run=run,
     )
 

@@ -104,6 +104,8 @@ def test_the_figure_shows_the_drawn_canvases_with_their_boxes_under_every_map(ca
 def test_a_stage_of_no_epochs_is_left_out():
     stages = runs.lap.PlugInOptions(head_epochs=2, tune_epochs=0).stages()
     assert [(stage.trainable, stage.epochs) for stage in stages] == [("heads", 2)]
+    sharp = runs.lap.PlugInOptions(head_classification_weight=0.5).stages()
+    assert [(stage.trainable, stage.classify) for stage in sharp] == [("sharp_heads", 0.5)]
     both = runs.lap.PlugInOptions(tune_epochs=1, tune_rate=0.5).stages()
     assert [stage.learning_rate for stage in both] == [1e-3, 0.5]
 

@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from jaxpath import data, devices, lap, training
+from jaxpath import data, devices, lap, targets, training
 from jaxpath.lap.schedules import trainable_labels
 from jaxpath.targets.objective import ScheduleState
 from jaxpath.types import InputError
@@ -123,14 +123,29 @@ def test_stages_name_what_learns():
         flat(trainable_labels(target, params, which)) for which in ("heads", "from_first_lap", "all")
     )
     assert heads["net/conv4/kernel"] == heads["net/fc/kernel"] == "frozen"
-    assert heads["net/lap0_pool2/theta"] == "theta"
     assert heads["net/lap1_avgpool/head/scores/kernel"] == heads["distinguish/kernel"] == "rest"
+    # Average pools have no gate: their sharpness would change what the frozen net reads.
+    sharp = flat(trainable_labels(target, params, "sharp_heads"))
+    differing = {name: sharp[name] for name in heads if heads[name] != sharp[name]}
+    assert differing == {"net/lap0_pool2/theta": "theta", "net/lap1_avgpool/theta": "theta"}
     frozen = {name for name, label in first.items() if label == "frozen"}
     before = {f"net/{layer}{i}" for layer in ("conv", "bn") for i in (1, 2, 3)}
     assert {name.rsplit("/", 1)[0] for name in frozen} == before
     assert "frozen" not in everything.values()
     with pytest.raises(InputError, match="'backbone'"):
         trainable_labels(target, params, "backbone")
+
+
+def test_behind_a_gate_sharpness_learns_with_the_heads():
+    target = lap.extend(targets.resnet8, image_size=9, channels=1)
+    params = jax.eval_shape(target.init, jax.random.key(0))
+    trained, _ = jax.eval_shape(lambda p: lap.init_training(target, p, key=jax.random.key(1)), params)
+    labels = flat(trainable_labels(target, trained, "heads"))
+    assert {name: label for name, label in labels.items() if name.endswith("theta")} == {
+        "net/lap0_layer2/theta": "theta",
+        "net/lap1_layer3/theta": "theta",
+        "net/lap2_avgpool/theta": "frozen",
+    }
 
 
 def test_what_is_frozen_gets_no_gradient_and_the_rest_the_same_one():

@@ -36,8 +36,9 @@ def attend(out, params, *, gate=-6.0, knowledge=None, **changes):
 
 
 def assert_alike(one, other):
+    """Up to a tenth of one of Adam's steps, which where a gradient is near 0 are decided by rounding."""
     for ours, expected in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
-        np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-3)
 
 
 def test_an_interpreter_learns_the_same_from_views_and_from_images(tmp_path, params):

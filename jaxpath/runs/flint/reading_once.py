@@ -27,9 +27,7 @@ class ReadOnce:
         image = jax.ShapeDtypeStruct(target.preprocessing.shape, np.uint8)
         self._staged = Staged(self._run, image, name=f"the interpreter of {target.name}")
 
-    def batches(
-        self, frozen: Params, source: data.Source, views: Views, *, batch_size: int, run: Run
-    ) -> data.ArrayBatches:
+    def batches(self, frozen: Params, source: data.Source, views: Views, *, run: Run) -> data.ArrayBatches:
         """Endless batches of the images and what is read of them; ``frozen`` are the classifier's parameters.
 
         See :func:`jaxpath.runs.features.feature_batches`.
@@ -39,7 +37,7 @@ class ReadOnce:
             # The decoder is compared with the image itself.
             return {"image": batch["image"], **named(self._staged.read(self._params, frozen, batch["image"]))}
 
-        return feature_batches(self._target, frozen, source, read, views, batch_size=batch_size, run=run)
+        return feature_batches(self._target, frozen, source, read, views, run=run)
 
     def forward(
         self, params: Params, frozen: Params, batch: Batch, keys: Array

@@ -127,8 +127,8 @@ def train_post_hoc(
     if views is not None:
         once = ReadOnce(target, interpreter, initial)
         forward = once.forward
-        seen = Views(views, options.augment)
-        batches = partial(once.batches, frozen, source, seen, batch_size=recipe.batch_size, run=run)
+        seen = Views(views, options.augment, recipe.batch_size)
+        batches = partial(once.batches, frozen, source, seen, run=run)
     objective = flint.make_post_hoc_objective(
         target,
         interpreter,

@@ -83,8 +83,8 @@ class PlugInOptions:
         sites: Places that attend; none takes the last three.
         head_epochs: Passes in which only score heads, sharpness and the distinguishing head learn.
         head_rate: Peak of Adam's learning rate in them.
-        head_classification_weight: Of the cross-entropy in them: it keeps the final pool, which the frozen
-            classifier reads, from sharpening at the price of decisions.
+        head_classification_weight: Of the cross-entropy in them. Without it pools without a gate, such as the
+            final one that the frozen classifier reads, keep their sharpness: it could cost decisions.
         views: Fixed views of each image, for which the frozen net is run once in these passes: heads then
             learn from the maps of the net with its gates closed. None runs it at each step.
         tune_epochs: Passes in which everything from the first attention on learns; with few images the net
@@ -99,7 +99,7 @@ class PlugInOptions:
     sites: tuple[str, ...] = ()
     head_epochs: float = 3
     head_rate: float = 1e-3
-    head_classification_weight: float = 1.0
+    head_classification_weight: float = 0.0
     views: int | None = None
     tune_epochs: float = 0
     tune_rate: float = 1e-4
@@ -117,6 +117,7 @@ class PlugInOptions:
                 epochs=self.head_epochs,
                 learning_rate=self.head_rate,
                 classify=self.head_classification_weight,
+                trainable="sharp_heads" if self.head_classification_weight else "heads",
             ),
             tune._replace(epochs=self.tune_epochs, learning_rate=self.tune_rate),
         )

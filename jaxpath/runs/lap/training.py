@@ -140,11 +140,11 @@ def plug_in(
         labels = lap.trainable_labels(target, start[0], plan.trainable)
         forward: lap.Forward | None = None
         batches: Callable[[], Any] = partial(_image_batches, target, source, options, options.augment, part)
-        if views is not None and plan.trainable == "heads":
+        if views is not None and plan.trainable in ("heads", "sharp_heads"):
             watching = Watching(target, plain.target, fresh, labels)
             forward = watching.forward
-            seen = Views(views, options.augment)
-            batches = partial(watching.batches, source, seen, batch_size=options.batch_size, run=part)
+            seen = Views(views, options.augment, options.batch_size)
+            batches = partial(watching.batches, source, seen, run=part)
         stage = _Stage(
             plan.trainable,
             num_steps,

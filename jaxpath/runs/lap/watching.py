@@ -39,15 +39,13 @@ class Watching:
         image = jax.ShapeDtypeStruct(target.preprocessing.shape, np.uint8)
         self._staged = Staged(self._run, image, name=f"the attention of {target.name}")
 
-    def batches(self, source: data.Source, views: Views, *, batch_size: int, run: Run) -> data.ArrayBatches:
+    def batches(self, source: data.Source, views: Views, *, run: Run) -> data.ArrayBatches:
         """Endless batches of what the heads read; see :func:`jaxpath.runs.features.feature_batches`."""
 
         def read(params: Params, batch: Batch) -> dict[str, Array]:
             return named(self._staged.read(*self._partition.separate(params), batch["image"]))
 
-        return feature_batches(
-            self._target, self._params, source, read, views, batch_size=batch_size, run=run
-        )
+        return feature_batches(self._target, self._params, source, read, views, run=run)
 
     def forward(
         self, params: Mapping[str, Any], extra: ScheduleState, batch: Batch, keys: Array
