@@ -163,9 +163,9 @@ class Dissect:
     jaxpath dissect --data photographs --weights resnet18.safetensors --concepts words.txt --out words
 
     Pictures and concepts are embedded by CLIP (pip install torch transformers), whose embeddings are kept in
-    ~/.cache/jaxpath, or are given. Without either, channels are named after the classes of the pictures; a class
-    of which there is no picture is offered to none. The file words.json is for --words of jaxpath explain and
-    jaxpath class-pathway.
+    ~/.cache/jaxpath, or are given. Without either, channels are named after the classes of the pictures; a
+    class of which there is no picture is offered to none. The file words.json is for --words of jaxpath
+    explain and jaxpath class-pathway.
 
     Attributes:
         data: Pictures: a folder, an .npz file, or another form of data set.
@@ -213,6 +213,42 @@ class Dissect:
         look_for_data(self.data)
         look_for_file(self.concepts, "--concepts", "a text file with one concept a line")
         look_for_file(self.embeddings, "--embeddings", "an .npz file of embeddings")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Channel:
+    """Shows what one channel does: which pictures and classes excite it, and which channels go with it.
+
+    jaxpath channel --site layer4.1.relu2 --channel 274 --data photographs --weights W --out out
+
+    Attributes:
+        site: Name of the channel's site, a part of it that no other has, or its position.
+        channel: Number of the channel at that site.
+        data: Pictures: a folder, an .npz file, or another form of data set.
+        out: Folder of channel.html, results.json and pictures.csv.
+        split: Split to take; None takes train where there are splits, otherwise all.
+        data_dir: Where TFDS data sets are prepared.
+        images: Looks at so many images, drawn by the seed.
+        words: What channels stand for: .json or .npz, words per site and channel.
+        skip_unreadable: Skip files that are not readable images.
+    """
+
+    site: str
+    channel: int
+    data: str
+    out: Path
+    split: str | None = None
+    data_dir: str | None = None
+    images: int = 500
+    words: Path | None = None
+    skip_unreadable: bool = False
+    classifier: TargetOptions
+    method: MethodOptions = dataclasses.field(default_factory=lambda: MethodOptions(ablation="zero"))
+
+    def check(self) -> None:
+        """Raises an :class:`InputError` if something is not there."""
+        look_for_data(self.data)
+        look_for_file(self.words, "--words", "the words.json of jaxpath dissect")
 
 
 def _check_limits(limits: tuple[str, ...]) -> None:

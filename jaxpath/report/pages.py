@@ -15,9 +15,10 @@ from jaxpath.files import write_text
 from jaxpath.findings.assessing import Assessment
 from jaxpath.findings.data_set import DataSetFinding
 from jaxpath.findings.facts import ImageFinding, Thumbnail
+from jaxpath.findings.profiles import ChannelProfile, Excitation
 from jaxpath.findings.wording import ClassWords
 from jaxpath.report import encode
-from jaxpath.report.charts import Bar, density_bars, map_points, matrix_cells, matrix_uri
+from jaxpath.report.charts import Bar, density_bars, histogram_bins, map_points, matrix_cells, matrix_uri
 from jaxpath.report.columns import data_set_columns, image_columns, stage_row
 from jaxpath.report.conclusions import (
     COLUMNS,
@@ -160,6 +161,38 @@ def class_words_page(described: Sequence[ClassWords], setting: Setting, *, total
         described=described,
         names=Names(setting.class_names),
         total=total,
+    )
+
+
+def channel_page(profile: ChannelProfile, setting: Setting) -> str:
+    """What one channel does, as HTML.
+
+    Args:
+        profile: The channel, from :func:`jaxpath.findings.profiles.profile_channel`.
+        setting: How it was made.
+    """
+    names = Names(setting.class_names)
+
+    def shown(rows: Sequence[Excitation]) -> list[dict[str, Any]]:
+        return [
+            {
+                "picture": _picture(row.picture.image, _NEIGHBOUR),
+                "part": _picture(row.part.image, _NEIGHBOUR),
+                "name": row.picture.name,
+                "response": row.response,
+                "predicted": names(row.picture.predicted),
+            }
+            for row in rows
+        ]
+
+    return _render(
+        "channel.html",
+        setting=setting,
+        p=profile,
+        bins=histogram_bins(profile.counts, profile.edges),
+        strongest=shown(profile.strongest),
+        random=shown(profile.random),
+        names=names,
     )
 
 
