@@ -95,6 +95,10 @@ COMMANDS = Group(
             "Show what one channel does: one HTML page.",
             partial(_on_pictures, "Channel", "jaxpath.cli.channel"),
         ),
+        "compare-pictures": Entry(
+            "Set two pictures, or two classifiers on one, side by side.",
+            partial(_on_pictures, "ComparePictures", "jaxpath.cli.compare_pictures"),
+        ),
         "compare": Entry("Compare explainers at equal densities.", _compare),
         "train": Group(
             "Train a generator of pathways, or a classifier.",

@@ -33,9 +33,10 @@ from jaxpath.report.sentences import Caveat, Names, ablation_rows, data_set_cave
 from jaxpath.report.style import SERIES, number, percent
 from jaxpath.types import Site
 
-_CROP = 88
+CROP = 88
 _NEIGHBOUR = 112
-_PHOTO = 320
+PHOTO = 320
+"""Sides of pictures, in pixels."""
 
 
 class Setting(NamedTuple):
@@ -83,7 +84,7 @@ def image_page(
         overview: One row for every picture, also those that are not shown in full.
     """
     names = Names(setting.class_names)
-    return _render(
+    return render(
         "images.html",
         setting=setting,
         articles=[_article(number, f, setting, names) for number, f in enumerate(findings, 1)],
@@ -120,7 +121,7 @@ def data_set_page(
     """
     names = Names(setting.class_names)
     labels = [row.label for row in finding.classes]
-    return _render(
+    return render(
         "data_set.html",
         setting=setting,
         title=title,
@@ -140,7 +141,7 @@ def data_set_page(
         points=map_points(finding, [names(label) for label in labels]),
         colours=SERIES,
         outliers=[
-            (outlier, finding.records, _picture(image, _NEIGHBOUR), name)
+            (outlier, finding.records, picture_of(image, _NEIGHBOUR), name)
             for outlier, image, name in zip(finding.outliers, thumbnails, image_names, strict=True)
         ],
         total=sum(site.channels for site in setting.sites),
@@ -155,7 +156,7 @@ def class_words_page(described: Sequence[ClassWords], setting: Setting, *, total
         setting: How their pathways were learned.
         total: Channels that have words.
     """
-    return _render(
+    return render(
         "class_words.html",
         setting=setting,
         described=described,
@@ -176,8 +177,8 @@ def channel_page(profile: ChannelProfile, setting: Setting) -> str:
     def shown(rows: Sequence[Excitation]) -> list[dict[str, Any]]:
         return [
             {
-                "picture": _picture(row.picture.image, _NEIGHBOUR),
-                "part": _picture(row.part.image, _NEIGHBOUR),
+                "picture": picture_of(row.picture.image, _NEIGHBOUR),
+                "part": picture_of(row.part.image, _NEIGHBOUR),
                 "name": row.picture.name,
                 "response": row.response,
                 "predicted": names(row.picture.predicted),
@@ -185,7 +186,7 @@ def channel_page(profile: ChannelProfile, setting: Setting) -> str:
             for row in rows
         ]
 
-    return _render(
+    return render(
         "channel.html",
         setting=setting,
         p=profile,
@@ -203,7 +204,8 @@ def write_page(html: str, path: str | Path) -> Path:
     return path
 
 
-def _render(template: str, **values: Any) -> str:
+def render(template: str, **values: Any) -> str:
+    """A template with its values, all of them escaped."""
     environment = Environment(
         loader=PackageLoader("jaxpath.report"),
         autoescape=True,
@@ -242,7 +244,7 @@ def _article(number: int, finding: ImageFinding, setting: Setting, names: Names)
         "title": PurePath(finding.name).name or finding.name,
         "finding": finding,
         "asked": asked(assessment, names),
-        "picture": _picture(finding.image, _PHOTO),
+        "picture": picture_of(finding.image, PHOTO),
         "small": exact,
         "verdict": verdict(assessment, names, neurons=finding.neurons),
         "kind": assessment.judgement.verdict,
@@ -267,8 +269,8 @@ def _article(number: int, finding: ImageFinding, setting: Setting, names: Names)
         "channels": [
             {
                 "channel": channel,
-                "here": _picture(channel.here, _CROP),
-                "crops": [_shown(crop, names, _CROP) for crop in channel.crops],
+                "here": picture_of(channel.here, CROP),
+                "crops": [_shown(crop, names, CROP) for crop in channel.crops],
             }
             for channel in finding.channels
         ],
@@ -286,13 +288,14 @@ def _class_verdict(assessment: Assessment) -> str:
     return "" if judgement is None else label_of(judgement.verdict, weak=judgement.weak)
 
 
-def _picture(image: np.ndarray, side: int) -> dict[str, Any]:
+def picture_of(image: np.ndarray, side: int) -> dict[str, Any]:
+    """A picture for the macro ``image``."""
     return {"uri": encode.picture_uri(image, side=side), "small": encode.is_small(image)}
 
 
 def _shown(thumbnail: Thumbnail, names: Names, side: int) -> dict[str, Any]:
     return {
-        **_picture(thumbnail.image, side),
+        **picture_of(thumbnail.image, side),
         "name": thumbnail.name,
         "predicted": names(thumbnail.predicted),
     }
