@@ -18,6 +18,7 @@ from jaxpath.cli.workplace import set_up
 from jaxpath.files import write_text
 from jaxpath.findings import kept_survey, load_pictures, load_words
 from jaxpath.findings.profiles import find_site, profile_channel
+from jaxpath.naming import without_folders
 from jaxpath.runs import say
 from jaxpath.runs.manifest import command_line, environment
 
@@ -53,7 +54,8 @@ def run(options: Channel) -> None:
     )
     profile = profile_channel(pictures, surveyed, target.sites, place, words=words, seed=options.method.seed)
     html = report.channel_page(
-        profile, workplace.setting(reference=f"{len(pictures.names)} pictures of {options.data}")
+        profile,
+        workplace.setting(reference=f"{len(pictures.names)} pictures of {without_folders(options.data)}"),
     )
     report.write_page(html, options.out / "channel.html")
     column = sum(site.channels for site in target.sites[: place[0]]) + place[1]

@@ -17,6 +17,7 @@ from jaxpath.findings.data_set import DataSetFinding
 from jaxpath.findings.facts import ImageFinding, Thumbnail
 from jaxpath.findings.profiles import ChannelProfile, Excitation
 from jaxpath.findings.wording import ClassWords
+from jaxpath.naming import without_folders
 from jaxpath.report import encode
 from jaxpath.report.charts import Bar, density_bars, histogram_bins, map_points, matrix_cells, matrix_uri
 from jaxpath.report.columns import data_set_columns, image_columns, stage_row
@@ -242,6 +243,7 @@ def _article(number: int, finding: ImageFinding, setting: Setting, names: Names)
     return {
         "anchor": f"picture-{number}",
         "title": PurePath(finding.name).name or finding.name,
+        "path": without_folders(finding.name),
         "finding": finding,
         "asked": asked(assessment, names),
         "picture": picture_of(finding.image, PHOTO),
@@ -296,6 +298,6 @@ def picture_of(image: np.ndarray, side: int) -> dict[str, Any]:
 def _shown(thumbnail: Thumbnail, names: Names, side: int) -> dict[str, Any]:
     return {
         **picture_of(thumbnail.image, side),
-        "name": thumbnail.name,
+        "name": without_folders(thumbnail.name),
         "predicted": names(thumbnail.predicted),
     }
