@@ -83,6 +83,7 @@ def run(options: Channel) -> None:
     }
     write_text(options.out / "results.json", runs.as_json(results))
     write_text(options.out / "pictures.csv", findings.as_csv(rows))
+    workplace.write_manifest(data=options.data, site=profile.site.name, channel=profile.channel)
     forget_unfinished(options.out)
     excited = ", ".join(f"{name(share.label)} {share.response:.3g}" for share in profile.classes[:3])
     say(f"channel {profile.channel} of {profile.site.name}: excited most by {excited}")
