@@ -14,11 +14,13 @@ from jaxpath.cli.opening import (
     open_pictures,
     read_class_names,
 )
-from jaxpath.cli.workplace import set_up
+from jaxpath.cli.workplace import Workplace, set_up
 from jaxpath.files import write_text
-from jaxpath.findings import kept_survey, load_pictures, load_words
-from jaxpath.findings.profiles import find_site, profile_channel
+from jaxpath.findings import Pictures, kept_survey, load_pictures, load_words
+from jaxpath.findings.profiles import ChannelProfile, find_site, profile_channel
+from jaxpath.metrics import Records
 from jaxpath.naming import without_folders
+from jaxpath.pathways import offsets
 from jaxpath.runs import say
 from jaxpath.runs.manifest import command_line, environment
 
@@ -58,22 +60,35 @@ def run(options: Channel) -> None:
         workplace.setting(reference=f"{len(pictures.names)} pictures of {without_folders(options.data)}"),
     )
     report.write_page(html, options.out / "channel.html")
-    column = sum(site.channels for site in target.sites[: place[0]]) + place[1]
+    _write_results(workplace, profile, pictures, surveyed.records)
+    workplace.write_manifest(data=options.data, site=profile.site.name, channel=profile.channel)
+    forget_unfinished(options.out)
     name = report.Names(workplace.class_names)
+    excited = ", ".join(f"{name(share.label)} {share.response:.3g}" for share in profile.classes[:3])
+    say(f"channel {profile.channel} of {profile.site.name}: excited most by {excited}")
+    say(f"report: {options.out / 'channel.html'} ({workplace.seconds:.0f} s)")
+
+
+def _write_results(
+    workplace: Workplace, profile: ChannelProfile, pictures: Pictures, records: Records
+) -> None:
+    """Writes ``results.json`` and ``pictures.csv``, a row for each picture."""
+    sites, name = workplace.target.sites, report.Names(workplace.class_names)
+    column = offsets(sites)[sites.index(profile.site)] + profile.channel
     rows = [
         {
             "file": pictures.names[i],
-            "predicted": int(surveyed.records.predicted[i]),
-            "predicted_name": name(int(surveyed.records.predicted[i])),
+            "predicted": int(records.predicted[i]),
+            "predicted_name": name(int(records.predicted[i])),
             "response": float(profile.responses[i]),
-            "kept": bool(surveyed.records.masks[i, column]),
+            "kept": bool(records.masks[i, column]),
         }
         for i in range(len(pictures.names))
     ]
     results = {
         "schema_version": findings.SCHEMA_VERSION,
         "command": command_line(),
-        "model": target.name,
+        "model": workplace.target.name,
         "weights_sha256": workplace.weights_hash,
         "method": workplace.method.name,
         "channel": profile.as_row(),
@@ -81,10 +96,5 @@ def run(options: Channel) -> None:
         "seconds": round(workplace.seconds, 1),
         **environment(),
     }
-    write_text(options.out / "results.json", runs.as_json(results))
-    write_text(options.out / "pictures.csv", findings.as_csv(rows))
-    workplace.write_manifest(data=options.data, site=profile.site.name, channel=profile.channel)
-    forget_unfinished(options.out)
-    excited = ", ".join(f"{name(share.label)} {share.response:.3g}" for share in profile.classes[:3])
-    say(f"channel {profile.channel} of {profile.site.name}: excited most by {excited}")
-    say(f"report: {options.out / 'channel.html'} ({workplace.seconds:.0f} s)")
+    write_text(workplace.out / "results.json", runs.as_json(results))
+    write_text(workplace.out / "pictures.csv", findings.as_csv(rows))
