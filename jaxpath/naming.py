@@ -4,7 +4,8 @@ Nothing is read, so that a wrong name is refused before anything is loaded.
 """
 
 import os
-from pathlib import Path
+import re
+from pathlib import Path, PurePath
 
 from jaxpath.errors import InputError
 from jaxpath.files import expand_home
@@ -66,3 +67,16 @@ def look_for_file(path: Path | None, option: str, expected: str) -> None:
     """Raises an :class:`InputError` if a file was named and is not there."""
     if path is not None and not path.is_file():
         raise InputError(f"there is no file {path}; expected {expected} ({option})")
+
+
+def without_folders(word: str) -> str:
+    """A path by its last two parts, as pages show it, which may be passed on: other words stay as they are.
+
+    >>> without_folders("npz:/data/sets/digits.npz"), without_folders("--out"), without_folders("hf://a/b/c")
+    ('npz:sets/digits.npz', '--out', 'hf://a/b/c')
+    """
+    kind, colon, path = word.partition(":") if re.match(r"[a-z]+:(?!//)", word) else ("", "", word)
+    parts = PurePath(path).parts
+    if word.startswith(HUB) or len(parts) < 3:
+        return word
+    return f"{kind}{colon}{PurePath(*parts[-2:])}"

@@ -11,6 +11,7 @@ from jaxpath.fills import Fill, References
 from jaxpath.findings import load_pictures
 from jaxpath.findings.usual import NUM_USUAL, kept_mean, usual_pictures
 from jaxpath.metrics import Session
+from jaxpath.naming import without_folders
 from jaxpath.runs import warn
 from jaxpath.types import InputError
 
@@ -46,7 +47,9 @@ def open_fills(
     if references is not None:
         fills.update({name: references.fill(name) for name in method.ablations})
         if needs_mean and pictures.others is not None:
-            mean_of = f"{min(len(pictures.others), _MOST_OTHERS)} pictures of {pictures.name}"
+            mean_of = (
+                f"{min(len(pictures.others), _MOST_OTHERS)} pictures of {without_folders(pictures.name)}"
+            )
         return fills, mean_of
     for name in method.ablations:
         if name == "zero":
@@ -55,7 +58,7 @@ def open_fills(
             given, others = (_some(session, s, method.seed) for s in (pictures.given, pictures.others))
             blank = np.zeros((0, *session.target.preprocessing.shape), np.uint8)
             images, mean_of = usual_pictures(
-                blank if given is None else given, reference=others, name=pictures.name
+                blank if given is None else given, reference=others, name=without_folders(pictures.name)
             )
             fills[name] = kept_mean(session, images, identity=identity)
     return fills, mean_of

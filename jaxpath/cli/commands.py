@@ -13,7 +13,7 @@ from jaxpath.choices import CLIP
 from jaxpath.cli.limits import read_limit
 from jaxpath.cli.options import MethodOptions, TargetOptions
 from jaxpath.errors import InputError
-from jaxpath.naming import look_for_data, look_for_file
+from jaxpath.naming import HUB, local_weights, look_for_data, look_for_file
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -213,6 +213,89 @@ class Dissect:
         look_for_data(self.data)
         look_for_file(self.concepts, "--concepts", "a text file with one concept a line")
         look_for_file(self.embeddings, "--embeddings", "an .npz file of embeddings")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Channel:
+    """Shows what one channel does: which pictures and classes excite it, and which channels go with it.
+
+    jaxpath channel --site layer4.1.relu2 --channel 274 --data photographs --weights W --out out
+
+    Attributes:
+        site: Name of the channel's site, a part of it that no other has, or its position.
+        channel: Number of the channel at that site.
+        data: Pictures: a folder, an .npz file, or another form of data set.
+        out: Folder of channel.html, results.json and pictures.csv.
+        split: Split to take; None takes train where there are splits, otherwise all.
+        data_dir: Where TFDS data sets are prepared.
+        images: Looks at so many images, drawn by the seed.
+        words: What channels stand for: .json or .npz, words per site and channel.
+        skip_unreadable: Skip files that are not readable images.
+    """
+
+    site: str
+    channel: int
+    data: str
+    out: Path
+    split: str | None = None
+    data_dir: str | None = None
+    images: int = 500
+    words: Path | None = None
+    skip_unreadable: bool = False
+    classifier: TargetOptions
+    method: MethodOptions = dataclasses.field(default_factory=lambda: MethodOptions(ablation="zero"))
+
+    def check(self) -> None:
+        """Raises an :class:`InputError` if something is not there."""
+        look_for_data(self.data)
+        look_for_file(self.words, "--words", "the words.json of jaxpath dissect")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ComparePictures:
+    """Sets two pictures, or two classifiers on one picture, side by side: what is shared, and what differs.
+
+    jaxpath compare-pictures a.jpg b.jpg --weights resnet18.safetensors --out out
+    jaxpath compare-pictures a.jpg --weights W --weights2 W2 --out out
+
+    Attributes:
+        images: Two pictures; one with --weights2.
+        out: Folder of side_by_side.html, results.json, pictures.csv and manifest.json.
+        weights2: Weights of a second classifier.
+        model2: Its name; None reads it from the weights.
+        class_names2: A .json list with its names of classes.
+        reference: Pictures to compare with: a folder, an .npz file, or another form of data set.
+        words: What channels stand for: .json or .npz, words per site and channel.
+    """
+
+    images: tyro.conf.Positional[tuple[Path, ...]]
+    out: Path
+    weights2: str | None = None
+    model2: str | None = None
+    class_names2: Path | None = None
+    reference: str | None = None
+    words: Path | None = None
+    classifier: TargetOptions
+    method: MethodOptions = dataclasses.field(default_factory=MethodOptions)
+
+    def check(self) -> None:
+        """Raises an :class:`InputError` if something is not there, or there are not two of anything."""
+        wanted = 2 if self.weights2 is None else 1
+        if len(self.images) != wanted:
+            other = "two pictures" if wanted == 2 else "one picture, for there are two classifiers"
+            raise InputError(f"{len(self.images)} pictures were given; expected {other}")
+        for path in self.images:
+            if not path.is_file():
+                raise InputError(f"there is no image {path}; give image files")
+        if self.model2 is not None and self.weights2 is None:
+            raise InputError(
+                "--model2 was given without --weights2; give the weights of the second classifier"
+            )
+        if self.weights2 is not None and not self.weights2.startswith(HUB):
+            local_weights(self.weights2)
+        if self.reference is not None:
+            look_for_data(self.reference)
+        look_for_file(self.words, "--words", "the words.json of jaxpath dissect")
 
 
 def _check_limits(limits: tuple[str, ...]) -> None:

@@ -46,6 +46,7 @@ from jaxpath.findings import (
     load_words,
     others_for,
 )
+from jaxpath.naming import without_folders
 from jaxpath.pathways import site_arrays, unflatten
 from jaxpath.runs import say
 from jaxpath.types import InputError
@@ -83,7 +84,7 @@ def run(options: Explain) -> None:
     _write(options, workplace, everything, findings)
     compared = 0 if reference is None else len(reference.pictures.names)
     setting = workplace.setting(
-        reference=f"{compared} pictures of {options.reference}" if compared else "",
+        reference=f"{compared} pictures of {without_folders(options.reference or '')}" if compared else "",
         warnings=warnings,
         left_out=() if options.words is None else load_left_out(options.words),
     )

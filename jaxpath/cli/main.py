@@ -91,6 +91,14 @@ COMMANDS = Group(
             "Name channels in words, for the reports of the others.",
             partial(_on_pictures, "Dissect", "jaxpath.cli.dissect"),
         ),
+        "channel": Entry(
+            "Show what one channel does: one HTML page.",
+            partial(_on_pictures, "Channel", "jaxpath.cli.channel"),
+        ),
+        "compare-pictures": Entry(
+            "Set two pictures, or two classifiers on one, side by side.",
+            partial(_on_pictures, "ComparePictures", "jaxpath.cli.compare_pictures"),
+        ),
         "compare": Entry("Compare explainers at equal densities.", _compare),
         "train": Group(
             "Train a generator of pathways, or a classifier.",

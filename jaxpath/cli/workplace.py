@@ -18,6 +18,7 @@ from jaxpath.fills import Fill
 from jaxpath.findings import PREDICTED, Question, knows_classes
 from jaxpath.findings.measuring import ZERO
 from jaxpath.metrics import Method, Session
+from jaxpath.naming import without_folders
 from jaxpath.runs import warn
 from jaxpath.runs.manifest import report_details, write_manifest
 from jaxpath.types import Params, Target
@@ -90,7 +91,7 @@ class Workplace(NamedTuple):
         """What a page says about how it was made.
 
         Args:
-            reference: What pictures are compared with.
+            reference: What pictures are compared with: words, or a path, whose last two parts are shown.
             warnings: That the classifier is at chance.
             left_out: What no channel could be named after.
         """
@@ -99,7 +100,7 @@ class Workplace(NamedTuple):
             sites=self.target.sites,
             class_names=self.class_names,
             method=f"{self.method.name}; closed channels hold {self.closed}",
-            reference=reference,
+            reference=without_folders(reference),
             details=report_details(
                 self.weights,
                 self.identity,

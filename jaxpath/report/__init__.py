@@ -24,6 +24,7 @@ from jaxpath.report.maps import plot_maps
 from jaxpath.report.pages import (
     OverviewRow,
     Setting,
+    channel_page,
     class_words_page,
     data_set_page,
     image_page,
@@ -46,6 +47,7 @@ __all__ = [
     "OverviewRow",
     "Setting",
     "caveats",
+    "channel_page",
     "class_words_page",
     "data_set_page",
     "image_page",

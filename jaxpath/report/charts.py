@@ -54,10 +54,14 @@ def density_bars(densities: np.ndarray) -> list[Bin]:
     low, high = float(densities.min()), float(densities.max())
     if high - low < 1e-6:
         return [Bin(low, high, len(densities), 1.0)]
-    counts, edges = np.histogram(densities, bins=_BINS)
+    return histogram_bins(*np.histogram(densities, bins=_BINS))
+
+
+def histogram_bins(counts: np.ndarray, edges: np.ndarray) -> list[Bin]:
+    """A histogram as bins, heights relative to the highest one; none without counts."""
     return [
-        Bin(float(a), float(b), int(count), float(count / counts.max()))
-        for a, b, count in zip(edges[:-1], edges[1:], counts, strict=True)
+        Bin(float(low), float(high), int(count), float(count / counts.max()))
+        for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True)
     ]
 
 

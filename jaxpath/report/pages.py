@@ -15,9 +15,11 @@ from jaxpath.files import write_text
 from jaxpath.findings.assessing import Assessment
 from jaxpath.findings.data_set import DataSetFinding
 from jaxpath.findings.facts import ImageFinding, Thumbnail
+from jaxpath.findings.profiles import ChannelProfile, Excitation
 from jaxpath.findings.wording import ClassWords
+from jaxpath.naming import without_folders
 from jaxpath.report import encode
-from jaxpath.report.charts import Bar, density_bars, map_points, matrix_cells, matrix_uri
+from jaxpath.report.charts import Bar, density_bars, histogram_bins, map_points, matrix_cells, matrix_uri
 from jaxpath.report.columns import data_set_columns, image_columns, stage_row
 from jaxpath.report.conclusions import (
     COLUMNS,
@@ -32,9 +34,10 @@ from jaxpath.report.sentences import Caveat, Names, ablation_rows, data_set_cave
 from jaxpath.report.style import SERIES, number, percent
 from jaxpath.types import Site
 
-_CROP = 88
+CROP = 88
 _NEIGHBOUR = 112
-_PHOTO = 320
+PHOTO = 320
+"""Sides of pictures, in pixels."""
 
 
 class Setting(NamedTuple):
@@ -82,7 +85,7 @@ def image_page(
         overview: One row for every picture, also those that are not shown in full.
     """
     names = Names(setting.class_names)
-    return _render(
+    return render(
         "images.html",
         setting=setting,
         articles=[_article(number, f, setting, names) for number, f in enumerate(findings, 1)],
@@ -119,7 +122,7 @@ def data_set_page(
     """
     names = Names(setting.class_names)
     labels = [row.label for row in finding.classes]
-    return _render(
+    return render(
         "data_set.html",
         setting=setting,
         title=title,
@@ -139,7 +142,7 @@ def data_set_page(
         points=map_points(finding, [names(label) for label in labels]),
         colours=SERIES,
         outliers=[
-            (outlier, finding.records, _picture(image, _NEIGHBOUR), name)
+            (outlier, finding.records, picture_of(image, _NEIGHBOUR), name)
             for outlier, image, name in zip(finding.outliers, thumbnails, image_names, strict=True)
         ],
         total=sum(site.channels for site in setting.sites),
@@ -154,12 +157,44 @@ def class_words_page(described: Sequence[ClassWords], setting: Setting, *, total
         setting: How their pathways were learned.
         total: Channels that have words.
     """
-    return _render(
+    return render(
         "class_words.html",
         setting=setting,
         described=described,
         names=Names(setting.class_names),
         total=total,
+    )
+
+
+def channel_page(profile: ChannelProfile, setting: Setting) -> str:
+    """What one channel does, as HTML.
+
+    Args:
+        profile: The channel, from :func:`jaxpath.findings.profiles.profile_channel`.
+        setting: How it was made.
+    """
+    names = Names(setting.class_names)
+
+    def shown(rows: Sequence[Excitation]) -> list[dict[str, Any]]:
+        return [
+            {
+                "picture": picture_of(row.picture.image, _NEIGHBOUR),
+                "part": picture_of(row.part.image, _NEIGHBOUR),
+                "name": row.picture.name,
+                "response": row.response,
+                "predicted": names(row.picture.predicted),
+            }
+            for row in rows
+        ]
+
+    return render(
+        "channel.html",
+        setting=setting,
+        p=profile,
+        bins=histogram_bins(profile.counts, profile.edges),
+        strongest=shown(profile.strongest),
+        random=shown(profile.random),
+        names=names,
     )
 
 
@@ -170,7 +205,8 @@ def write_page(html: str, path: str | Path) -> Path:
     return path
 
 
-def _render(template: str, **values: Any) -> str:
+def render(template: str, **values: Any) -> str:
+    """A template with its values, all of them escaped."""
     environment = Environment(
         loader=PackageLoader("jaxpath.report"),
         autoescape=True,
@@ -207,9 +243,10 @@ def _article(number: int, finding: ImageFinding, setting: Setting, names: Names)
     return {
         "anchor": f"picture-{number}",
         "title": PurePath(finding.name).name or finding.name,
+        "path": without_folders(finding.name),
         "finding": finding,
         "asked": asked(assessment, names),
-        "picture": _picture(finding.image, _PHOTO),
+        "picture": picture_of(finding.image, PHOTO),
         "small": exact,
         "verdict": verdict(assessment, names, neurons=finding.neurons),
         "kind": assessment.judgement.verdict,
@@ -234,8 +271,8 @@ def _article(number: int, finding: ImageFinding, setting: Setting, names: Names)
         "channels": [
             {
                 "channel": channel,
-                "here": _picture(channel.here, _CROP),
-                "crops": [_shown(crop, names, _CROP) for crop in channel.crops],
+                "here": picture_of(channel.here, CROP),
+                "crops": [_shown(crop, names, CROP) for crop in channel.crops],
             }
             for channel in finding.channels
         ],
@@ -253,13 +290,14 @@ def _class_verdict(assessment: Assessment) -> str:
     return "" if judgement is None else label_of(judgement.verdict, weak=judgement.weak)
 
 
-def _picture(image: np.ndarray, side: int) -> dict[str, Any]:
+def picture_of(image: np.ndarray, side: int) -> dict[str, Any]:
+    """A picture for the macro ``image``."""
     return {"uri": encode.picture_uri(image, side=side), "small": encode.is_small(image)}
 
 
 def _shown(thumbnail: Thumbnail, names: Names, side: int) -> dict[str, Any]:
     return {
-        **_picture(thumbnail.image, side),
-        "name": thumbnail.name,
+        **picture_of(thumbnail.image, side),
+        "name": without_folders(thumbnail.name),
         "predicted": names(thumbnail.predicted),
     }

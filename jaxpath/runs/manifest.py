@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 from jaxpath.files import write_text
+from jaxpath.naming import without_folders
 
 _PACKAGES = ("jaxpath", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain")
 
@@ -25,9 +26,10 @@ def environment() -> dict[str, Any]:
     }
 
 
-def command_line() -> str:
-    """The command as it was typed, quoted for a shell."""
-    return shlex.join(["jaxpath", *sys.argv[1:]])
+def command_line(*, folders: bool = True) -> str:
+    """The command as it was typed, quoted for a shell; for pages, without the folders of this machine."""
+    words = sys.argv[1:] if folders else [without_folders(word) for word in sys.argv[1:]]
+    return shlex.join(["jaxpath", *words])
 
 
 def write_manifest(out: Path, **facts: Any) -> None:
@@ -48,7 +50,7 @@ def report_details(
         ("seed", str(seed)),
         ("versions", packages),
         ("device", made_with["device"]),
-        ("command", command_line()),
+        ("command", command_line(folders=False)),
     ]
 
 

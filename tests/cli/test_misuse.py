@@ -1,6 +1,8 @@
 """Help reads well, and a mistake is one sentence with exit status 2."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -214,3 +216,28 @@ def test_every_command_turns_pictures_unless_it_is_told_not_to(
     assert len(seen) >= 10
     for view in seen:
         np.testing.assert_array_equal(view[..., 0], stored if ignore else np.rot90(stored, -1))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        ["--version"],
+        ["explian"],
+        ["explain", "--help"],
+        ["explain", "nowhere.png", "--weights", "w", "--out", "o"],
+        ["explain", "--weigths", "w"],
+        ["dataset-report", "--data", "nowhere", "--weights", "w", "--out", "o"],
+    ],
+    ids=" ".join,
+)
+def test_help_and_refusals_load_no_jax(words, tmp_path):
+    program = (
+        "import sys\nfrom jaxpath.cli import main\ntry:\n    main(sys.argv[1:])\nexcept SystemExit as end:\n"
+        "    assert end.code in (None, 0, 2), end\nassert not {'jax', 'flax', 'scipy'} & set(sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert not list(tmp_path.iterdir())

@@ -139,7 +139,8 @@ def test_the_page_begins_with_what_to_conclude_and_lists_it_for_every_picture(pa
         in page.text
     )
     assert "it says “dog” and gives" in page.text and "2 of 107 channels are open" in page.text
-    assert page.text.count("carries this decision") == 3  # twice in the list, and how to read it
+    # Twice in the list, above the picture, and in how to read it.
+    assert page.text.count("carries this decision") == 4
     assert "what to conclude" in page.text
 
 

@@ -1,0 +1,71 @@
+"""The page that sets two pictures, or two classifiers, side by side."""
+
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Any, NamedTuple
+
+from jaxpath.findings import ImageFinding
+from jaxpath.findings.side_by_side import SharedChannel, SideBySide
+from jaxpath.report.charts import Bar
+from jaxpath.report.columns import image_columns, stage_row
+from jaxpath.report.conclusions import COLUMNS, control_rows, label_of, verdict
+from jaxpath.report.pages import CROP, PHOTO, Setting, picture_of, render
+from jaxpath.report.sentences import Names
+
+
+class Side(NamedTuple):
+    """One half of the page: what was found, and by which classifier."""
+
+    finding: ImageFinding
+    setting: Setting
+
+
+def side_by_side_page(sides: Sequence[Side], shared: SideBySide | None) -> str:
+    """Two pictures, or two classifiers on one picture, as HTML.
+
+    Args:
+        sides: The two halves.
+        shared: What the pathways share; None where they are of two classifiers.
+    """
+    first = sides[0].setting
+    lists = (
+        {}
+        if shared is None
+        else {name: _cards(getattr(shared, name)) for name in ("both", "first", "second")}
+    )
+    return render(
+        "side_by_side.html",
+        setting=first,
+        heading="Two classifiers side by side" if shared is None else "Two pictures side by side",
+        about=f"One picture, and the classifiers {first.model} and {sides[1].setting.model}."
+        if shared is None
+        else f"Two pictures, explained for the classifier {first.model}.",
+        sides=[_side(side) for side in sides],
+        shared=shared,
+        **{"both": [], "first": [], "second": [], **lists},
+    )
+
+
+def _side(side: Side) -> dict[str, Any]:
+    finding, names = side.finding, Names(side.setting.class_names)
+    assessment = finding.assessment
+    return {
+        "title": PurePath(finding.name).name or finding.name,
+        "model": f"{side.setting.model}; {side.setting.method}",
+        "picture": picture_of(finding.image, PHOTO),
+        "kind": assessment.judgement.verdict,
+        "label": label_of(assessment.judgement.verdict, weak=assessment.judgement.weak),
+        "verdict": verdict(assessment, names, neurons=finding.neurons),
+        "top": [Bar(names(label), probability) for label, probability in finding.top],
+        "controls": control_rows(assessment.measured.controls),
+        "ablations": [COLUMNS[name] for name in assessment.measured.controls],
+        "columns": image_columns(finding.mask, side.setting.sites, None, None),
+        "stages": stage_row(side.setting.sites),
+    }
+
+
+def _cards(channels: Sequence[SharedChannel]) -> list[dict[str, Any]]:
+    return [
+        {**channel._asdict(), "parts": [picture_of(part, CROP) for part in channel.parts]}
+        for channel in channels
+    ]

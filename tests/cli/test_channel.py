@@ -1,0 +1,23 @@
+"""A page about one channel."""
+
+import csv
+import json
+
+
+def test_a_page_about_one_channel_and_a_row_for_every_picture(run, weights, many, tmp_path):
+    words = tmp_path / "words.json"
+    words.write_text(json.dumps({"000.relu": ["<i>edge</i>"] * 16}))
+    command = ("channel", "--data", many, "--weights", weights, "--images", 30, "--words", words)
+    status, output, error = run(*command, "--site", "000", "--channel", 3, "--out", tmp_path / "out")
+    assert status == 0, error
+    page = (tmp_path / "out" / "channel.html").read_text()
+    assert "Channel 3 of 000.relu" in page and "&lt;i&gt;edge&lt;/i&gt;" in page and "<script" not in page
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    with (tmp_path / "out" / "pictures.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(results["pictures"]) == 30 and results["schema_version"] == 1
+    assert results["channel"]["site"] == "000.relu" and "excited most by" in output
+    kept = sum(row["kept"] == "True" for row in rows) / 30
+    assert abs(results["channel"]["kept"] - kept) < 1e-6
+    status, _, error = run(*command, "--site", "000", "--channel", 16, "--out", tmp_path / "out")
+    assert status == 2 and "channels 0 to 15" in error
