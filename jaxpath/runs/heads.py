@@ -61,9 +61,11 @@ def feed(
         )
         return Feeding(images, None if partition == WHOLE else _from_images(target, partition))
     stages = Stages(target, partition, axis_name=AXIS)
+    # What is read of one image depends on no other one, so that no axis of devices is needed for it.
+    alone = Stages(target, partition)
 
     def read(params: Params, batch: Batch) -> dict[str, Array]:
-        return named(stages.read(params, batch["image"]))
+        return named(alone.read(params, batch["image"]))
 
     batches = feature_batches(
         target,
