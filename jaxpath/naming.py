@@ -5,7 +5,7 @@ Nothing is read, so that a wrong name is refused before anything is loaded.
 
 import os
 import re
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from jaxpath.errors import InputError
 from jaxpath.files import expand_home
@@ -14,6 +14,9 @@ FORMS = "digits, npz:FILE.npz, folder:PATH, tar:FILE.tar, tfds:NAME"
 
 HUB = "hf://"
 """How an address on the Hugging Face Hub begins."""
+
+_FOLDERS = re.compile(r"(?:(?<=[\s:])|^)[^\s:]*/(?=[^\s/]+/[^\s/]+)(?![^\s]*/[^\s/]+/[^\s/]+)")
+"""What stands before the last two parts of a path."""
 
 _SUFFIXES = {".npz": "npz", ".tar": "tar"}
 
@@ -69,14 +72,12 @@ def look_for_file(path: Path | None, option: str, expected: str) -> None:
         raise InputError(f"there is no file {path}; expected {expected} ({option})")
 
 
-def without_folders(word: str) -> str:
-    """A path by its last two parts, as pages show it, which may be passed on: other words stay as they are.
+def without_folders(text: str) -> str:
+    """Text whose paths keep their last two parts, as pages show them, which may be passed on.
 
-    >>> without_folders("npz:/data/sets/digits.npz"), without_folders("--out"), without_folders("hf://a/b/c")
-    ('npz:sets/digits.npz', '--out', 'hf://a/b/c')
+    >>> without_folders("npz:/data/sets/digits.npz"), without_folders("example 3 of /a/b/c.npz (images)")
+    ('npz:sets/digits.npz', 'example 3 of b/c.npz (images)')
+    >>> without_folders("hf://a/b/c"), without_folders("photos/dog.jpg")
+    ('hf://a/b/c', 'photos/dog.jpg')
     """
-    kind, colon, path = word.partition(":") if re.match(r"[a-z]+:(?!//)", word) else ("", "", word)
-    parts = PurePath(path).parts
-    if word.startswith(HUB) or len(parts) < 3:
-        return word
-    return f"{kind}{colon}{PurePath(*parts[-2:])}"
+    return text if HUB in text else _FOLDERS.sub("", text)
