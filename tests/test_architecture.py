@@ -273,6 +273,7 @@ MAY_WRITE = {
     "jaxpath/training/events.py": "a log grows by its lines",
     "jaxpath/training/logs.py": "a log grows by its lines",
     "jaxpath/terminal.py": "nowhere",
+    "jaxpath/runs/features.py": "parts in a folder of their own, which become one file",
     "jaxpath/devices/memory.py": "the kernel's counters",
     "jaxpath/runs/throughput/pytorch.py": "a temporary file for another process",
 }
