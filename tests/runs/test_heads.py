@@ -8,7 +8,7 @@ import pytest
 from flax.traverse_util import flatten_dict
 
 from jaxpath import data, runs, targets, training
-from jaxpath.runs import heads
+from jaxpath.runs import features
 from jaxpath.runs.start_options import StartOptions
 from jaxpath.types import InputError
 
@@ -148,7 +148,7 @@ def test_a_killed_run_ends_with_the_same_bits(tmp_path, trunk, monkeypatch):
         train(tmp_path / "killed", trunk, **options)
     monkeypatch.setattr(data.ArrayBatches, "__next__", take)
     # What was computed once is not computed again.
-    monkeypatch.setattr(heads.metrics, "per_image", lambda *args, **kwargs: pytest.fail("computed again"))
+    monkeypatch.setattr(features.metrics, "per_batch", lambda *args, **kwargs: pytest.fail("computed again"))
     again = train(tmp_path / "killed", trunk, **options)
     jax.tree.map(np.testing.assert_array_equal, again, whole)
     assert (tmp_path / "killed" / runs.WEIGHTS).read_bytes() == (
@@ -195,7 +195,7 @@ def test_several_views_of_pictures_that_are_not_augmented_are_refused(tmp_path, 
 
 
 def test_features_that_would_not_fit_are_refused_before_they_are_computed(tmp_path, trunk, monkeypatch):
-    monkeypatch.setattr(heads, "_MOST_BYTES", 60 * 64 * 4 - 1)
+    monkeypatch.setattr(features, "_MOST_BYTES", 60 * 64 * 4 - 1)
     with pytest.raises(InputError, match="resnet8 reads of 60 views of images takes"):
         train(tmp_path, trunk)
 
