@@ -51,7 +51,7 @@ def run(options: Channel) -> None:
         workplace.session,
         workplace.method,
         pictures,
-        identity=workplace.weights_hash,
+        identity=workplace.identity,
         folder=unfinished(options.out),
     )
     profile = profile_channel(pictures, surveyed, target.sites, place, words=words, seed=options.method.seed)
@@ -89,7 +89,7 @@ def _write_results(
         "schema_version": findings.SCHEMA_VERSION,
         "command": command_line(),
         "model": workplace.target.name,
-        "weights_sha256": workplace.weights_hash,
+        "weights_sha256": workplace.identity,
         "method": workplace.method.name,
         "channel": profile.as_row(),
         "pictures": rows,

@@ -100,7 +100,7 @@ def _explain(
     if options.reference is not None:
         source = open_pictures(options.reference, options.classifier)
         classes = set(surveyed.classes.tolist())
-        reference = load_reference(session, method, source, classes, identity=workplace.weights_hash)
+        reference = load_reference(session, method, source, classes, identity=workplace.identity)
     others = others_for(pictures, surveyed, reference)
     made = assess(session, pictures, surveyed, Conditions(workplace.fills, others, seed=method.seed))
     context = Context(reference)
@@ -111,7 +111,7 @@ def _write(places: list[Workplace], assessments: list[Assessment], iou: float | 
     """Writes the results; the classifier of each picture is told where there are two."""
     summary: dict[str, Any] = {} if iou is None else {"iou": iou}
     models = [
-        {"model": place.target.name, "weights": place.weights, "weights_sha256": place.weights_hash}
+        {"model": place.target.name, "weights": place.weights, "weights_sha256": place.identity}
         for place in places
     ]
     write_results(places[0], assessments, summary, classifiers=models)
