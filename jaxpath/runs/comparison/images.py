@@ -40,7 +40,7 @@ class ImageSets(NamedTuple):
 
     Attributes:
         whole: All images.
-        few: The first of them.
+        few: Some of them.
         fills: What closed neurons hold, by the name of the ablation; the first is that of both sessions.
     """
 
@@ -76,7 +76,7 @@ def open_images(options: Comparison) -> data.Source:
     if options.eval_fraction is not None:
         _, source = data.split(source, options.eval_fraction, options.seed)
     if options.images is not None:
-        source = first_of(source, options.images)
+        source = data.draw(source, options.images, seed=options.seed)
     return source
 
 
@@ -122,13 +122,8 @@ def make_image_sets(
     """
     fills = {name: Fill() if references is None else references.fill(name) for name in options.ablations}
     session = session._replace(fill=fills[options.ablations[0]])
-    first = first_of(source, options.search_images)
-    return ImageSets(_images(session, source, options), _images(session, first, options), fills)
-
-
-def first_of(source: data.Source, count: int) -> data.Source:
-    """The first ``count`` images of ``source``, as far as it has so many."""
-    return data.Subset(source, np.arange(min(count, len(source))))
+    few = data.draw(source, options.search_images, seed=options.seed)
+    return ImageSets(_images(session, source, options), _images(session, few, options), fills)
 
 
 def _images(session: Session, source: data.Source, options: Comparison) -> Images:
