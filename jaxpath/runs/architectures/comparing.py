@@ -49,6 +49,7 @@ def compare_architectures(options: ArchitectureComparison) -> dict[str, Any]:
             held_out,
             models[0].target,
             correlation=comparison["iou_correlation"],
+            show_images=options.show_images,
         )
     print_table(profiles, comparison)
     figures = {

@@ -26,6 +26,7 @@ def draw_architectures(
     target: Target,
     *,
     correlation: Mapping[str, float],
+    show_images: bool = True,
 ) -> None:
     """Draws both models, with one example of each of the most frequent classes.
 
@@ -35,6 +36,7 @@ def draw_architectures(
         source: The images.
         target: One of the two, for the size of the images and the number of classes.
         correlation: Of their class-by-class overlaps.
+        show_images: Whether the figure has the images themselves, too.
     """
     records = profiles[0].records
     labels = records.labels
@@ -43,7 +45,7 @@ def draw_architectures(
     shown = data.Subset(source, records.indices[examples])
     figure = report.plot_architectures(
         *(_view(profile, examples, classes) for profile in profiles),
-        images=read_pictures(shown, target.preprocessing)["image"],
+        images=read_pictures(shown, target.preprocessing)["image"] if show_images else None,
         labels=labels[examples].tolist(),
         classes=classes.tolist(),
         class_names=data.names_of_classes(source, target.num_classes),
