@@ -29,6 +29,8 @@ class Comparison(Launch):
         ignore_exif: Takes pictures as they are stored, as torchvision's readers do, and not turned as their
             cameras were held.
         search_images: Of these, how many the slow explainers take.
+        trial_images: Of the images of each explainer, how many are put under each other's pathways, and under
+            other ablations than the first, drawn at random; None takes all.
         explainers: Names of the baselines.
         generators: Trained generators as NAME:FILE; files of one name are runs with different seeds.
         refine_steps: Steps of per-image search from the scores of the first generator of each name; 0 leaves
@@ -62,6 +64,7 @@ class Comparison(Launch):
     images: int | None = None
     ignore_exif: bool = False
     search_images: int = 100
+    trial_images: int | None = None
     explainers: tuple[str, ...] = explainers.names()
     generators: tuple[str, ...] = ()
     refine_steps: int = 30
