@@ -33,8 +33,8 @@ def load_weights(target: Target, path: str | Path, *, state: str | None = None) 
     Args:
         target: The target the weights are for.
         path: A ``.safetensors`` file; a ``.pth``, ``.pt``, ``.th``, ``.bin``, ``.ckpt`` or ``.tar`` file of
-            ``torch.save``, which needs the ``torch`` extra; or ``hf://owner/name`` or
-            ``hf://owner/name/file`` on the Hugging Face Hub, which needs the ``hub`` extra and the network.
+            ``torch.save``, which needs PyTorch; or ``hf://owner/name`` or
+            ``hf://owner/name/file`` on the Hugging Face Hub, which needs ``huggingface_hub`` and the network.
         state: Which state of a checkpoint that holds several: ``"ema"``, the averaged one; ``"raw"``, the one
             that was trained; or the key under which it lies. None takes the raw one, or the only one.
 

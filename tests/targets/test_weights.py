@@ -314,8 +314,8 @@ def test_a_path_on_the_hub_is_a_repository_and_a_file():
 
 
 @pytest.mark.skipif(bool(importlib.util.find_spec("huggingface_hub")), reason="huggingface_hub is installed")
-def test_without_the_hub_extra_the_error_names_it():
-    with pytest.raises(InputError, match=r"pip install jaxpath\[hub\]"):
+def test_without_the_library_of_the_hub_the_error_says_how_to_get_it():
+    with pytest.raises(InputError, match=r"which is not installed; pip install huggingface_hub$"):
         targets.load_weights(RESNET, "hf://timm/resnet18.tv_in1k")
 
 
