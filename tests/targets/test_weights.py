@@ -14,6 +14,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from jaxpath import targets
+from jaxpath.targets import registry
 from jaxpath.targets.recognition import recognise
 from jaxpath.targets.torch_names import parameter_slots
 from jaxpath.targets.weight_files import parse_hub_path
@@ -268,7 +269,7 @@ def test_averaged_weights_in_one_file_with_raw_ones_are_taken_if_asked_for(resne
 @pytest.mark.parametrize("name", targets.names())
 def test_every_architecture_is_recognised_by_its_own_keys(name):
     slots = parameter_slots(targets.make_target(name))
-    assert recognise({slot.key: slot.torch_shape for slot in slots}) == name
+    assert recognise({slot.key: slot.torch_shape for slot in slots}) == registry.recognised_as(name)
 
 
 @pytest.mark.parametrize(
