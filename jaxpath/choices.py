@@ -22,5 +22,11 @@ EXPLAINERS = (
 CLASSLESS = ("random", "constant", "activation", "dgr")
 """Those that cannot be asked for a class: they look at none, or at the predicted one only."""
 
+CHANCE = 0.05
+"""A word counts if at most this share of random orders of the pictures scores as high."""
+
+LEAST_PERMUTATIONS = round(1 / CHANCE) - 1
+"""Fewer random orders could not show it."""
+
 CLIP = "openai/clip-vit-base-patch16"
 """The encoder of pictures and words, unless another is named: the official default."""

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from jaxpath.choices import CLIP
+from jaxpath.choices import CLIP, LEAST_PERMUTATIONS
 from jaxpath.cli.limits import read_limit
 from jaxpath.cli.options import MethodOptions, TargetOptions
 from jaxpath.errors import InputError
@@ -179,6 +179,7 @@ class Dissect:
         similarity: soft_wpmi, wpmi, rank_reorder, cosine, cosine_cubed or jensen_shannon.
         top_k: Pictures of a channel that count; None takes the similarity's own number.
         a: Sharpness of wpmi's softmax over concepts; None takes the similarity's own, which suits CLIP.
+        permutations: Random orders of the pictures to compare every word's score with; 0: none.
         sites: Sites to name; none names all.
         reduce: What a feature map counts with.
         sampled: One draw per picture of units that compete, in place of the likeliest winners.
@@ -199,6 +200,7 @@ class Dissect:
     similarity: str = "soft_wpmi"
     top_k: int | None = None
     a: float | None = None
+    permutations: int = LEAST_PERMUTATIONS
     sites: tuple[str, ...] = ()
     reduce: Literal["mean", "max"] = "mean"
     sampled: bool = False
@@ -218,6 +220,11 @@ class Dissect:
         look_for_data(self.data)
         look_for_file(self.concepts, "--concepts", "a text file with one concept a line")
         look_for_file(self.embeddings, "--embeddings", "an .npz file of embeddings")
+        if self.permutations and self.permutations < LEAST_PERMUTATIONS:
+            raise InputError(
+                f"--permutations is {self.permutations}; expected {LEAST_PERMUTATIONS} or more, as fewer "
+                "tell no word from chance, or 0 for none"
+            )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

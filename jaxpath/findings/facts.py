@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxpath.findings.assessing import Assessment
+from jaxpath.findings.words import Word
 from jaxpath.types import Site
 
 
@@ -33,7 +34,7 @@ class StrongChannel(NamedTuple):
     channel: int
     score: float
     strength: float | None
-    words: str
+    words: Word
     here: np.ndarray
     crops: tuple[Thumbnail, ...]
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxpath.findings.assessing import Assessment, Conditions, assess
-from jaxpath.findings.channels import Words, strong_channels
+from jaxpath.findings.channels import strong_channels
 from jaxpath.findings.class_pathways import ClassPathways
 from jaxpath.findings.controls import opened
 from jaxpath.findings.facts import ClassPathway, ImageFinding, Neighbour, Thumbnail, WordShare
@@ -16,6 +16,7 @@ from jaxpath.findings.pictures import Pictures
 from jaxpath.findings.reference import Reference
 from jaxpath.findings.survey import Survey
 from jaxpath.findings.wording import compare_words, flat_words, words_of
+from jaxpath.findings.words import Words
 from jaxpath.metrics import Session, pairwise_iou
 
 NUM_TOP = 5

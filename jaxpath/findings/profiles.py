@@ -5,10 +5,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxpath.findings.channels import Words, crop_at
+from jaxpath.findings.channels import crop_at
 from jaxpath.findings.facts import Thumbnail
 from jaxpath.findings.pictures import Pictures
 from jaxpath.findings.survey import Survey
+from jaxpath.findings.words import Word, Words, word_of
 from jaxpath.pathways import offsets
 from jaxpath.types import InputError, Site
 
@@ -48,7 +49,7 @@ class Companion(NamedTuple):
     site: Site
     channel: int
     correlation: float
-    words: str
+    words: Word
 
 
 class ChannelProfile(NamedTuple):
@@ -72,7 +73,7 @@ class ChannelProfile(NamedTuple):
 
     site: Site
     channel: int
-    words: str
+    words: Word
     num_pictures: int
     responses: np.ndarray
     edges: np.ndarray
@@ -89,13 +90,19 @@ class ChannelProfile(NamedTuple):
         return {
             "site": self.site.name,
             "channel": self.channel,
-            "words": self.words,
+            "words": str(self.words),
+            "words_score": self.words.score,
+            "words_chance": self.words.chance,
+            "next_words": [list(row) for row in self.words.following],
             "pictures": self.num_pictures,
             "silent": self.silent,
             "kept": self.kept,
             "histogram": {"edges": self.edges.tolist(), "counts": self.counts.tolist()},
             "classes": [share._asdict() for share in self.classes],
-            "companions": [{**each._asdict(), "site": each.site.name} for each in self.companions],
+            "companions": [
+                {**each._asdict(), "site": each.site.name, "words": str(each.words)}
+                for each in self.companions
+            ],
         }
 
 
@@ -163,7 +170,7 @@ def profile_channel(
     return ChannelProfile(
         site=site,
         channel=channel,
-        words=_words(words, site, channel),
+        words=word_of(words, site, channel),
         num_pictures=len(responses),
         responses=responses,
         edges=edges,
@@ -175,10 +182,6 @@ def profile_channel(
         classes=_classes(survey, neuron),
         companions=_companions(survey.peaks, neuron, sites, starts, words),
     )
-
-
-def _words(words: Words | None, site: Site, channel: int) -> str:
-    return "" if words is None else words.get(site.name, {}).get(channel, "")
 
 
 def _excitation(pictures: Pictures, survey: Survey, site: Site, neuron: int, row: int) -> Excitation:
@@ -216,5 +219,5 @@ def _companions(
             continue
         at = int(np.searchsorted(starts, other, side="right")) - 1
         site, channel = sites[at], int(other - starts[at])
-        found.append(Companion(site, channel, float(correlations[other]), _words(words, site, channel)))
+        found.append(Companion(site, channel, float(correlations[other]), word_of(words, site, channel)))
     return tuple(found)

@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxpath.findings.channels import Words, crop_at
+from jaxpath.findings.channels import crop_at
 from jaxpath.findings.facts import WordComparison
 from jaxpath.findings.pictures import Pictures
 from jaxpath.findings.survey import Survey
 from jaxpath.findings.wording import compare_words, flat_words
+from jaxpath.findings.words import Word, Words, word_of
 from jaxpath.pathways import iou_of_sizes, offsets
 from jaxpath.types import Site
 
@@ -41,7 +42,7 @@ class SharedChannel(NamedTuple):
     channel: int
     scores: tuple[float, float]
     parts: tuple[np.ndarray, np.ndarray]
-    words: str
+    words: Word
 
 
 class SideBySide(NamedTuple):
@@ -115,5 +116,5 @@ def _channel(
         channel=channel,
         scores=(float(survey.scores[0, neuron]), float(survey.scores[1, neuron])),
         parts=(first, second),
-        words="" if words is None else words.get(site.name, {}).get(channel, ""),
+        words=word_of(words, site, channel),
     )

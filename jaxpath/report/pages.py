@@ -94,6 +94,7 @@ def image_page(
         count=len(overview) or len(findings),
         total=sum(site.channels for site in setting.sites),
         names=names,
+        words_tested=any(c.words.chance is not None for f in findings for c in f.channels),
     )
 
 
