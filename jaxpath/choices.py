@@ -19,6 +19,12 @@ EXPLAINERS = (
 )
 """Names of the explainers without training."""
 
+ATTRIBUTIONS = (
+    *("gradient", "input_x_gradient", "guided_backprop", "integrated_gradients", "smoothgrad"),
+    *("gradcam", "gradcam_pp", "layercam", "lrp_epsilon", "lrp_gamma", "lrp_composite"),
+)
+"""Names of the attributions of pixels."""
+
 CLASSLESS = ("random", "constant", "activation", "dgr")
 """Those that cannot be asked for a class: they look at none, or at the predicted one only."""
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from jaxpath.choices import CLIP, LEAST_PERMUTATIONS
+from jaxpath.choices import ATTRIBUTIONS, CLIP, LEAST_PERMUTATIONS
 from jaxpath.cli.limits import read_limit
 from jaxpath.cli.options import MethodOptions, TargetOptions
 from jaxpath.errors import InputError
@@ -27,13 +27,16 @@ class Explain:
 
     Attributes:
         images: Picture files, and folders of them.
-        out: Folder of report.html, results.json, pictures.csv, figures/, pathway.npz and manifest.json.
+        out: Folder of report.html, results.json, pictures.csv, figures/, pathway.npz, manifest.json; beyond
+            ten pictures also of pictures/, with --channels of channels/.
         class_: Explains this class, by its name or number, whatever the classifier says; None explains the
             class that it says.
         against: Explains the class rather than this one: the channels that speak for the difference.
         reference: Pictures to compare with: a folder, an .npz file, or another form of data set.
         class_pathways: The class_pathways.npz of jaxpath class-pathway, drawn beside each picture's own.
         words: What channels stand for: .json or .npz, words per site and channel.
+        channels: Writes a page about each of the strongest channels, over the pictures of --reference, and
+            links it from the report.
         details: How many pictures are shown in full; the list, results.json and pathway.npz hold all.
         fail_if: Ends with status 3 if a figure of the summary is beyond a limit, such as "leakage>0.5".
         skip_unreadable: Skip files that are not readable images.
@@ -46,6 +49,13 @@ class Explain:
     reference: str | None = None
     class_pathways: Path | None = None
     words: Path | None = None
+    attributions: Annotated[
+        tuple[str, ...],
+        tyro.conf.arg(
+            help=f"Further maps of pixels that matter, beside the gradient: {', '.join(ATTRIBUTIONS[1:])}."
+        ),
+    ] = ()
+    channels: bool = False
     details: int = 40
     fail_if: tuple[str, ...] = ()
     skip_unreadable: bool = False
@@ -65,6 +75,15 @@ class Explain:
             self.class_pathways, "--class-pathways", "the class_pathways.npz of jaxpath class-pathway"
         )
         look_for_file(self.words, "--words", "the words.json of jaxpath dissect")
+        for name in self.attributions:
+            if name not in ATTRIBUTIONS:
+                raise InputError(
+                    f"there is no attribution named {name!r}; choose among {', '.join(ATTRIBUTIONS)}"
+                )
+        if self.channels and self.reference is None:
+            raise InputError(
+                "--channels was given without --reference, whose pictures the pages show; name some"
+            )
         for option, value in (("--class", self.class_), ("--against", self.against)):
             if value is not None:
                 self.method.check_asked(option)
