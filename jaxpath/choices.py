@@ -13,20 +13,11 @@ Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 LARGEST = {"mean": 1.0, "std": 10.0}
 """Above these, a number of the preprocessing is one of pixel values up to 255."""
 
-EXPLAINERS = (
-    *("random", "constant", "activation", "taylor", "taylor_signed", "integrated_gradients"),
-    *("greedy", "dgr", "contrastive"),
-)
-"""Names of the explainers without training."""
-
 ATTRIBUTIONS = (
     *("gradient", "input_x_gradient", "guided_backprop", "integrated_gradients", "smoothgrad"),
     *("gradcam", "gradcam_pp", "layercam", "lrp_epsilon", "lrp_gamma", "lrp_composite"),
 )
 """Names of the attributions of pixels."""
-
-CLASSLESS = ("random", "constant", "activation", "dgr")
-"""Those that cannot be asked for a class: they look at none, or at the predicted one only."""
 
 CHANCE = 0.05
 """A word counts if at most this share of random orders of the pictures scores as high."""
