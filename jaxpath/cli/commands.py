@@ -297,6 +297,7 @@ class ComparePictures:
         class_names2: A .json list with its names of classes.
         reference: Pictures to compare with: a folder, an .npz file, or another form of data set.
         words: What channels stand for: .json or .npz, words per site and channel.
+        words2: What those of the second classifier stand for.
     """
 
     images: tyro.conf.Positional[tuple[Path, ...]]
@@ -306,6 +307,7 @@ class ComparePictures:
     class_names2: Path | None = None
     reference: str | None = None
     words: Path | None = None
+    words2: Path | None = None
     classifier: TargetOptions
     method: MethodOptions = dataclasses.field(default_factory=MethodOptions)
 
@@ -318,15 +320,19 @@ class ComparePictures:
         for path in self.images:
             if not path.is_file():
                 raise InputError(f"there is no image {path}; give image files")
-        if self.model2 is not None and self.weights2 is None:
-            raise InputError(
-                "--model2 was given without --weights2; give the weights of the second classifier"
-            )
+        second = {"--model2": self.model2, "--class-names2": self.class_names2, "--words2": self.words2}
+        for option, value in second.items():
+            if value is not None and self.weights2 is None:
+                raise InputError(
+                    f"{option} was given without --weights2; give the weights of the second classifier"
+                )
         if self.weights2 is not None and not self.weights2.startswith(HUB):
             local_weights(self.weights2)
         if self.reference is not None:
             look_for_data(self.reference)
-        look_for_file(self.words, "--words", "the words.json of jaxpath dissect")
+        for option, path in (("--words", self.words), ("--words2", self.words2)):
+            look_for_file(path, option, "the words.json of jaxpath dissect")
+        look_for_file(self.class_names2, "--class-names2", "a .json list with one name per class")
 
 
 def _check_limits(limits: tuple[str, ...]) -> None:

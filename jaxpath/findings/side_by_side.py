@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxpath.findings.channels import crop_at
-from jaxpath.findings.facts import WordComparison
+from jaxpath.findings.facts import WordComparison, WordShare
 from jaxpath.findings.pictures import Pictures
 from jaxpath.findings.survey import Survey
 from jaxpath.findings.wording import compare_words, flat_words
@@ -101,6 +101,21 @@ def set_side_by_side(
         sites=tuple(shares),
         words=None if words is None else compare_words(one, other, flat_words(words, sites)),
         **lists,
+    )
+
+
+def match_words(first: Sequence[WordShare], second: Sequence[WordShare]) -> WordComparison:
+    """Two pathways of two classifiers in words, which are compared as words: their channels are other ones.
+
+    Args:
+        first: The words of the first pathway, from :func:`~jaxpath.findings.words_of`.
+        second: Those of the second.
+    """
+    known = [{share.word for share in shares} for shares in (first, second)]
+    return WordComparison(
+        both=tuple(share for share in first if share.word in known[1]),
+        first=tuple(share for share in first if share.word not in known[1]),
+        second=tuple(share for share in second if share.word not in known[0]),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
-from jaxpath.findings import ImageFinding
+from jaxpath.findings import ImageFinding, WordComparison
 from jaxpath.findings.side_by_side import SharedChannel, SideBySide
 from jaxpath.report import encode
 from jaxpath.report.album import Album
@@ -22,12 +22,15 @@ class Side(NamedTuple):
     setting: Setting
 
 
-def side_by_side_page(sides: Sequence[Side], shared: SideBySide | None) -> str:
+def side_by_side_page(
+    sides: Sequence[Side], shared: SideBySide | None, *, matched: WordComparison | None = None
+) -> str:
     """Two pictures, or two classifiers on one picture, as HTML.
 
     Args:
         sides: The two halves.
         shared: What the pathways share; None where they are of two classifiers.
+        matched: The words of the pathways of two classifiers; None without words of both.
     """
     first, album = sides[0].setting, Album()
     small = encode.is_small(sides[0].finding.image)
@@ -46,6 +49,7 @@ def side_by_side_page(sides: Sequence[Side], shared: SideBySide | None) -> str:
         else f"Two pictures, explained for the classifier {first.model}.",
         sides=[_side(side, album) for side in sides],
         shared=shared,
+        matched=matched,
         **{"both": [], "first": [], "second": [], **lists},
     )
 
