@@ -1,8 +1,8 @@
 """A newcomer who has the repository and nothing else, and types what README and docs say.
 
-The commands are taken from the pages as they stand and run one after another, each as a process of its own. The
-files that they name are made of the embedded digits: ``resnet18.safetensors`` is the demo's classifier, whose
-header says what it is. What a page promises is compared with what is there afterwards.
+The commands are taken from the pages as they stand and run one after another, each as a process of its own.
+The files that they name are made of the embedded digits: ``resnet18.safetensors`` is the demo's classifier,
+whose header says what it is. What a page promises is compared with what is there afterwards.
 """
 
 import json
