@@ -330,8 +330,8 @@ class ComparePictures:
             local_weights(self.weights2)
         if self.reference is not None:
             look_for_data(self.reference)
-        for option, path in (("--words", self.words), ("--words2", self.words2)):
-            look_for_file(path, option, "the words.json of jaxpath dissect")
+        for option, words in (("--words", self.words), ("--words2", self.words2)):
+            look_for_file(words, option, "the words.json of jaxpath dissect")
         look_for_file(self.class_names2, "--class-names2", "a .json list with one name per class")
 
 

@@ -199,7 +199,7 @@ def save_words(names: Mapping[str, UnitNames], path: str | Path, *, left_out: Se
             ``left_out``.
     """
     words: dict[str, Any] = {
-        site: {str(unit): _worth(units, unit) for unit in np.flatnonzero(units.valid)}
+        site: {str(unit): _worth(units, unit) for unit in np.flatnonzero(units.valid).tolist()}
         for site, units in names.items()
         if site != OUTPUTS
     }

@@ -99,8 +99,8 @@ def image_pages(
     """
     apart = len(findings) > MOST_ON_ONE_PAGE
     places = [_file(number) if apart else f"#{_anchor(number)}" for number in range(1, len(findings) + 1)]
-    every = itertools.zip_longest(assessments, places, fillvalue="")
-    overview = [OverviewRow(assessment, place) for assessment, place in every]
+    places += [""] * (len(assessments) - len(findings))
+    overview = [OverviewRow(*row) for row in zip(assessments, places, strict=True)]
     if not apart:
         yield "report.html", image_page(findings, setting, overview=overview, channel_pages=channel_pages)
         return
