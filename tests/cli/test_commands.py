@@ -47,7 +47,7 @@ def test_explain_leaves_a_report_figures_pathways_and_a_manifest(
     # The reference names the classes.
     assert "&lt;b&gt;" in html and "<b>1</b>" not in html
     assert "&lt;i&gt;edge&lt;/i&gt;" in html and "The pathway in words" in html
-    assert html.count("whole network (Grad-CAM)") == 3
+    assert html.count("<figcaption>whole network (Grad-CAM)") == 3
     channels = {path.name for path in (out / "channels").iterdir()}
     assert channels == set(re.findall(r'href="channels/([\d-]+\.html)"', html)) and channels
     assert all('href="../report.html"' in (out / "channels" / name).read_text() for name in channels)
