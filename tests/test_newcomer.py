@@ -21,6 +21,7 @@ from PIL import Image
 from test_documentation import ROOT, blocks, commands
 
 from jaxpath import data
+from jaxpath.findings import VERDICTS
 
 pytestmark = pytest.mark.slow
 
@@ -149,8 +150,8 @@ def test_a_command_of_the_pages_leaves_what_they_promise(home, command):
     out = home / words[words.index("--out") + 1]
     assert all((out / name).exists() for name in promised(words)), sorted(path.name for path in out.iterdir())
     results = json.loads((out / "results.json").read_text())
-    # The demo's classifier is right about nine digits in ten and says so of each.
-    assert said and len(results["pictures"]) >= (0 if words[1] == "class-pathway" else 1)
-    for row in results["pictures"]:
-        assert row["verdict"] in ("carries_this_decision", "names_the_class", "not_enough")
-        assert row["probability"] > 0.3
+    assert said
+    shares = [row["probability"] for row in results["pictures"] if row["verdict"] in VERDICTS]
+    assert len(shares) == len(results["pictures"])
+    # The demo's classifier knows these digits: a class that was read wrongly would be a guess.
+    assert not shares or np.mean(shares) > 0.5
