@@ -8,8 +8,9 @@ Every explainer scores the neurons of each image; the best-scored are opened, ov
 the density is reached exactly. Written are ``results.json``, ``curves.csv`` (one row per explainer and
 density), ``table.md`` (one row per explainer) and figures. Generators of one name are runs with different
 seeds: their rows are means, with 95 % intervals over the runs. The explainers that search, and integrated
-gradients, take the first ``--search-images`` images only, and every row says how many it rests on. Insertion
-and deletion take those images for all explainers; ``mdc_searched`` is the mean drop of confidence on them.
+gradients, take ``--search-images`` images only, drawn at random, and every row says how many it rests on.
+Insertion and deletion take those images for all explainers; ``mdc_searched`` is the mean drop of confidence
+on them.
 
 ``--ablation all`` scores the same pathways with closed neurons at 0, at their means, and at what an image of
 another class has there, and prints what a switch for the class cannot pass, beside the controls ``random``,

@@ -32,7 +32,7 @@ from jaxpath.data.present import present_classes
 from jaxpath.data.quickdraw import FLINT_CLASSES, quickdraw
 from jaxpath.data.reading import check_some_readable, first_stored, read_picture
 from jaxpath.data.source import UNLABELLED, Example, NothingReadable, Source, UnreadableImage, View
-from jaxpath.data.splits import Concatenation, MissingSplit, Subset, concatenate, draw, split
+from jaxpath.data.splits import Concatenation, MissingSplit, Subset, concatenate, draw, draw_places, split
 from jaxpath.data.tfds_records import TfdsSource, tfds
 from jaxpath.data.transforms import (
     AUGMENTATIONS,
@@ -85,6 +85,7 @@ __all__ = [
     "decode",
     "digits",
     "draw",
+    "draw_places",
     "eval_batches",
     "find_part",
     "first_stored",

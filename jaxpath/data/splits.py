@@ -139,10 +139,14 @@ def concatenate(sources: Sequence[Source]) -> Concatenation:
     return Concatenation(joined)
 
 
+def draw_places(size: int, count: int, *, seed: int) -> np.ndarray:
+    """``count`` of ``size`` places, or all if there are no more, drawn at random, rising, int [n]."""
+    return np.sort(np.random.default_rng(seed).permutation(size)[:count])
+
+
 def draw(source: Source, count: int, *, seed: int) -> Subset:
     """``count`` examples of ``source``, or all if there are no more, drawn at random and in its order."""
-    order = np.random.default_rng(seed).permutation(len(source))
-    return Subset(source, np.sort(order[:count]))
+    return Subset(source, draw_places(len(source), count, seed=seed))
 
 
 def split(source: Source, fraction: float, seed: int) -> tuple[Subset, Subset]:

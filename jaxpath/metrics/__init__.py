@@ -12,7 +12,7 @@ from jaxpath.metrics.class_transfer import class_transfer
 from jaxpath.metrics.curves import DENSITIES, FRACTIONS, density_curve, insertion_deletion
 from jaxpath.metrics.detection import Detection, Panel, auroc, class_pathways, make_panel
 from jaxpath.metrics.evaluating import describe_sites, evaluate_records, figures_of, intervals_of
-from jaxpath.metrics.evidence import Evidence, gather_evidence, gather_under
+from jaxpath.metrics.evidence import Evidence, gather_evidence, gather_under, without_trials
 from jaxpath.metrics.explaining import (
     describe_pathways,
     explain_all,
@@ -152,4 +152,5 @@ __all__ = [
     "source_passes",
     "transfer",
     "transfer_tables",
+    "without_trials",
 ]

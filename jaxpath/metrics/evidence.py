@@ -15,14 +15,20 @@ class Evidence(NamedTuple):
     Attributes:
         records: The explained images.
         similarity: Overlaps of their pathways within and between classes.
-        trials: Pathways on other pictures.
+        trials: Pathways on other pictures; None if they were not tried.
         detection: How well pathways tell their class from others; None if there is nothing to tell.
     """
 
     records: Records
     similarity: ClassSimilarity
-    trials: Trials
+    trials: Trials | None
     detection: Detection | None
+
+
+def without_trials(session: Session, records: Records) -> Evidence:
+    """The pathways of ``records`` and how they overlap; none is put on another picture."""
+    overlaps = class_similarity(records.masks, records.predicted, session.target.num_classes)
+    return Evidence(records, overlaps, None, None)
 
 
 def gather_evidence(
@@ -38,10 +44,10 @@ def gather_evidence(
         panel: Pictures of the data set on which pathways of classes are tried; None takes one more pass to
             fetch some.
     """
-    similarity = class_similarity(records.masks, records.predicted, session.target.num_classes)
     trials = put_to_trial(session, records, passes, seed=seed)
     panel = make_panel(session, passes, records.indices) if panel is None else panel
-    return Evidence(records, similarity, trials, detect(session, records, panel))
+    detection = detect(session, records, panel)
+    return without_trials(session, records)._replace(trials=trials, detection=detection)
 
 
 def gather_under(

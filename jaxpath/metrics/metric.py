@@ -5,9 +5,12 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from jaxpath.metrics.detection import Detection
 from jaxpath.metrics.evidence import Evidence
 from jaxpath.metrics.faithfulness import agreements, drops, increases, worst_class_agreement
+from jaxpath.metrics.records import Records
 from jaxpath.metrics.similarity import random_aciou
+from jaxpath.metrics.trials import Trials
 
 Measured = float | np.ndarray | None
 """A figure; or values of which it is the mean, NaN where an image has none; or None if it does not exist."""
@@ -83,55 +86,56 @@ def _density_std(evidence: Evidence) -> Measured:
     return float(evidence.records.masks.mean(axis=1).std())
 
 
-def _leakage(evidence: Evidence) -> Measured:
-    predicted = evidence.records.predicted[evidence.trials.foreign_partners]
-    return _where_foreign(evidence, agreements(evidence.trials.foreign_predicted, predicted))
+def _on_trial(measure: Callable[[Records, Trials], Measured]) -> Callable[[Evidence], Measured]:
+    """A metric of pathways on other pictures; it does not exist where they were not tried."""
+
+    def measure_evidence(evidence: Evidence) -> Measured:
+        return None if evidence.trials is None else measure(evidence.records, evidence.trials)
+
+    return measure_evidence
 
 
-def _retention(evidence: Evidence) -> Measured:
-    kept = agreements(evidence.trials.foreign_predicted, evidence.records.predicted)
-    return _where_foreign(evidence, kept)
+def _detected(measure: Callable[[Detection], Measured]) -> Callable[[Evidence], Measured]:
+    """A metric of pathways on a panel: NaN where it has nothing to tell, and none where it was not tried."""
+
+    def measure_evidence(evidence: Evidence) -> Measured:
+        if evidence.trials is None:
+            return None
+        return NAN if evidence.detection is None else measure(evidence.detection)
+
+    return measure_evidence
 
 
-def _where_foreign(evidence: Evidence, values: np.ndarray) -> np.ndarray:
+def _leakage(records: Records, trials: Trials) -> Measured:
+    predicted = records.predicted[trials.foreign_partners]
+    return _where_foreign(records, trials, agreements(trials.foreign_predicted, predicted))
+
+
+def _retention(records: Records, trials: Trials) -> Measured:
+    return _where_foreign(records, trials, agreements(trials.foreign_predicted, records.predicted))
+
+
+def _where_foreign(records: Records, trials: Trials, values: np.ndarray) -> np.ndarray:
     """NaN where there was no image of another class."""
-    predicted = evidence.records.predicted
-    return np.where(predicted[evidence.trials.foreign_partners] == predicted, np.nan, values)
+    return np.where(records.predicted[trials.foreign_partners] == records.predicted, np.nan, values)
 
 
-def _same_class_acceptance(evidence: Evidence) -> Measured:
-    trials = evidence.trials
+def _same_class_acceptance(records: Records, trials: Trials) -> Measured:
     alone = trials.kin_partners == np.arange(len(trials.kin_partners))
-    return np.where(alone, np.nan, agreements(trials.kin_predicted, evidence.records.predicted))
+    return np.where(alone, np.nan, agreements(trials.kin_predicted, records.predicted))
 
 
-def _blank_acceptance(evidence: Evidence) -> Measured:
-    return agreements(evidence.trials.blank_predicted, evidence.records.predicted[:, None]).mean(axis=1)
+def _blank_acceptance(records: Records, trials: Trials) -> Measured:
+    return agreements(trials.blank_predicted, records.predicted[:, None]).mean(axis=1)
 
 
-def _connected(evidence: Evidence) -> Measured:
-    return evidence.trials.connected.astype(np.float64)
+def _connected(records: Records, trials: Trials) -> Measured:
+    return trials.connected.astype(np.float64)
 
 
-def _object_above_background(evidence: Evidence) -> Measured:
-    share = evidence.trials.object_share
+def _object_above_background(records: Records, trials: Trials) -> Measured:
+    share = trials.object_share
     return None if share is None else np.where(np.isnan(share), np.nan, share > 0.5)
-
-
-def _selectivity(evidence: Evidence) -> Measured:
-    return NAN if evidence.detection is None else evidence.detection.instances
-
-
-def _class_selectivity(evidence: Evidence) -> Measured:
-    return NAN if evidence.detection is None else evidence.detection.classes
-
-
-def _class_acceptance(evidence: Evidence) -> Measured:
-    return NAN if evidence.detection is None else evidence.detection.accepted.astype(np.float64)
-
-
-def _class_leakage(evidence: Evidence) -> Measured:
-    return NAN if evidence.detection is None else evidence.detection.leaked.astype(np.float64)
 
 
 METRICS = (
@@ -166,7 +170,7 @@ METRICS = (
     Metric(
         "leakage",
         "leakage",
-        _leakage,
+        _on_trial(_leakage),
         better="low",
         headline=True,
         at_densities=True,
@@ -178,7 +182,7 @@ METRICS = (
     Metric(
         "retention",
         "retention",
-        _retention,
+        _on_trial(_retention),
         better="high",
         headline=True,
         at_densities=True,
@@ -218,7 +222,7 @@ METRICS = (
     Metric(
         "blank_acceptance",
         "acceptance of blank pictures",
-        _blank_acceptance,
+        _on_trial(_blank_acceptance),
         better="low",
         headline=True,
         at_densities=True,
@@ -229,7 +233,7 @@ METRICS = (
     Metric(
         "same_class_acceptance",
         "acceptance of its class",
-        _same_class_acceptance,
+        _on_trial(_same_class_acceptance),
         better="high",
         headline=True,
         at_densities=True,
@@ -240,7 +244,7 @@ METRICS = (
     Metric(
         "selectivity",
         "selectivity",
-        _selectivity,
+        _detected(lambda one: one.instances),
         better="high",
         headline=True,
         at_densities=True,
@@ -250,7 +254,7 @@ METRICS = (
     Metric(
         "connected",
         "connected to the pixels",
-        _connected,
+        _on_trial(_connected),
         better="high",
         headline=True,
         at_densities=True,
@@ -260,7 +264,7 @@ METRICS = (
     Metric(
         "object_above_background",
         "object moves it more than background",
-        _object_above_background,
+        _on_trial(_object_above_background),
         better="high",
         headline=True,
         at_densities=True,
@@ -270,7 +274,7 @@ METRICS = (
     Metric(
         "class_selectivity",
         "selectivity of class pathways",
-        _class_selectivity,
+        _detected(lambda one: one.classes),
         better="high",
         headline=True,
         at_densities=True,
@@ -280,7 +284,7 @@ METRICS = (
     Metric(
         "class_acceptance",
         "acceptance by class pathways",
-        _class_acceptance,
+        _detected(lambda one: one.accepted.astype(np.float64)),
         better="high",
         headline=True,
         at_densities=True,
@@ -290,7 +294,7 @@ METRICS = (
     Metric(
         "class_leakage",
         "leakage of class pathways",
-        _class_leakage,
+        _detected(lambda one: one.leaked.astype(np.float64)),
         better="low",
         headline=True,
         at_densities=True,

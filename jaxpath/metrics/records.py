@@ -50,6 +50,14 @@ class Records(NamedTuple):
         ]
         return markup.table(f"{len(self.labels)} explained images", ("metric", "mean"), rows)
 
+    def only(self, rows: np.ndarray) -> "Records":
+        """Some of the images, as a data set of their own: ``indices`` are their places in it.
+
+        Args:
+            rows: int [n].
+        """
+        return Records(*(values[rows] for values in self))._replace(indices=np.arange(len(rows)))
+
     @property
     def are_labelled(self) -> bool:
         """Whether every image has a label: without, there is no accuracy."""

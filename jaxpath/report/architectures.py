@@ -47,7 +47,7 @@ def plot_architectures(
     first: Architecture,
     second: Architecture,
     *,
-    images: np.ndarray,
+    images: np.ndarray | None,
     labels: Sequence[int],
     classes: Sequence[int],
     class_names: Sequence[str],
@@ -59,7 +59,8 @@ def plot_architectures(
     Args:
         first: One classifier.
         second: The other, with the same classes and examples.
-        images: [B, H, W, C], the examples, uint8 or floats in [0, 1]; C is 1 or 3.
+        images: [B, H, W, C], the examples, uint8 or floats in [0, 1]; C is 1 or 3. None draws their saliency
+            alone, for pictures that may not be shown.
         labels: [B], their classes.
         classes: [n], the classes of the overlaps.
         class_names: Names of all K classes.
@@ -71,10 +72,10 @@ def plot_architectures(
     """
     both = (first, second)
     for one in both:
-        if (len(one.iou), len(one.saliency)) != (len(classes), len(images)):
+        if (len(one.iou), len(one.saliency)) != (len(classes), len(labels)):
             raise InputError(
                 f"{one.name} has overlaps of {len(one.iou)} classes and {len(one.saliency)} saliency maps; "
-                f"expected {len(classes)} classes and one map for each of the {len(images)} images"
+                f"expected {len(classes)} classes and one map for each of the {len(labels)} images"
             )
     figure = Figure(figsize=(13, 8.5), layout=ConstrainedLayoutEngine(h_pad=0.08))
     rows = figure.add_gridspec(2, 1, height_ratios=[3.9, 4.4])
@@ -146,26 +147,28 @@ def _draw_pairs(
 def _draw_examples(
     figure: SubFigure,
     both: Sequence[Architecture],
-    images: np.ndarray,
+    images: np.ndarray | None,
     labels: Sequence[int],
     class_names: Sequence[str],
 ) -> None:
     """A column for each image: the picture, and below it each classifier's map with its confidences."""
-    grid = figure.subplots(3, len(images), squeeze=False)
-    for column, image in enumerate(images):
-        parts.draw_image(grid[0, column], image)
-        parts.head(grid[0, column], short(class_names[labels[column]]))
-        for axes, one, colour in zip(grid[1:, column], both, _COLOURS, strict=True):
+    grid = figure.subplots(2 if images is None else 3, len(labels), squeeze=False)
+    maps = grid[-2:]
+    for column, label in enumerate(labels):
+        if images is not None:
+            parts.draw_image(grid[0, column], images[column])
+        parts.head(grid[0, column], short(class_names[label]))
+        for axes, one, colour in zip(maps[:, column], both, _COLOURS, strict=True):
             _draw_saliency(axes, one.saliency[column], colour)
             said = one.predictions[column]
-            verdict = "" if said == labels[column] else f"{short(class_names[said])}: "
+            verdict = "" if said == label else f"{short(class_names[said])}: "
             axes.set_xlabel(
                 f"{verdict}{one.clean[column]:.2f} \N{RIGHTWARDS ARROW} {one.masked[column]:.2f}",
                 fontsize=SMALL,
                 color=WRONG if verdict else INK,
                 labelpad=2,
             )
-    for axes, one in zip(grid[1:, 0], both, strict=True):
+    for axes, one in zip(maps[:, 0], both, strict=True):
         axes.set_ylabel(literal(one.name), fontsize=TEXT, color=INK)
     figure.suptitle(
         "saliency of the predicted class through its pathway; below each map the class's confidence, all "

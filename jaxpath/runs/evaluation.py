@@ -1,6 +1,5 @@
 """An explainer on held-out images, and class pathways transferred to them."""
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -93,12 +92,3 @@ def passes_over(session: Session, source: data.Source, options: GeneratorOptions
     """Passes over ``source``, read as ``options`` say."""
     reading = data.Reading(options.num_workers, skip_unreadable=options.skip_unreadable)
     return metrics.source_passes(session, source, reading=reading)
-
-
-def first_batch(session: Session, source: data.Source, options: GeneratorOptions) -> Mapping[str, np.ndarray]:
-    """The first images of ``source`` that can be read, as a batch without padding."""
-    for batch in passes_over(session, source, options)():
-        real = batch["weight"] > 0
-        if real.any():
-            break
-    return {name: values[real] for name, values in batch.items()}

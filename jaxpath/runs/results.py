@@ -10,12 +10,13 @@ import numpy as np
 from jaxpath import data, metrics, report
 from jaxpath.files import write_arrays, write_text
 from jaxpath.pathways import site_arrays, unflatten
-from jaxpath.runs.evaluation import Evaluation, evaluate_generator, first_batch
+from jaxpath.runs.evaluation import Evaluation, evaluate_generator
 from jaxpath.runs.generators import TrainedGenerator
 from jaxpath.runs.manifest import as_json, environment
 from jaxpath.runs.options import GeneratorOptions
+from jaxpath.runs.pictures import read_pictures
 from jaxpath.runs.run import Run, names_of, say, warn
-from jaxpath.runs.study import Study, open_session
+from jaxpath.runs.study import Study
 from jaxpath.types import Target
 
 _MOST_CLASSES = 12
@@ -45,12 +46,9 @@ def report_generator(
     run = run.decided_by(options, **names_of(study.target, study.train, study.params))
     say(f"evaluation: {len(study.held_out)} held-out images")
     evaluation = evaluate_generator(study, trained, options, seed=run.seed)
-    session = open_session(study.target, study.params, batch_size=options.batch_size)
-    examples = first_batch(session, study.held_out, options)
     if jax.process_index() == 0:
         write_pathways(run.out, study.target, evaluation)
-        names = data.names_of_classes(study.held_out, study.target.num_classes)
-        draw_pathways(run.out, study.target, evaluation, examples["image"], names)
+        draw_pathways(run.out, study.target, evaluation, study.held_out)
     records = evaluation.records
     count = len(records.labels)
     unreadable = len(trained.unreadable) + len(study.held_out) - count
@@ -102,23 +100,24 @@ def write_pathways(out: Path, target: Target, evaluation: Evaluation) -> None:
     write_arrays(out / "pathways.npz", arrays)
 
 
-def draw_pathways(
-    out: Path, target: Target, evaluation: Evaluation, images: np.ndarray, class_names: tuple[str, ...]
-) -> None:
+def draw_pathways(out: Path, target: Target, evaluation: Evaluation, source: data.Source) -> None:
     """Draws ``pathways.png``, ``density_per_site.png`` and, with frequencies, ``class_pathways.png``.
+
+    Shown are the classes that the classifier puts most images into.
 
     Args:
         out: Folder of the run.
         target: The classifier.
         evaluation: The explained images.
-        images: The first of them, uint8 [b, H, W, C].
-        class_names: Of the K classes.
+        source: Where their images are.
     """
     records, frequencies = evaluation.records, evaluation.frequencies
-    rows = one_per_class(records.predicted[: len(images)], limit=_EXAMPLES)
+    class_names = data.names_of_classes(source, target.num_classes)
+    rows = one_per_class(records.predicted, limit=_EXAMPLES)
     masks = unflatten(records.masks.astype(np.float32), target.sites)
+    shown = data.Subset(source, records.indices[rows])
     figure = report.plot_pathways(
-        images[rows],
+        read_pictures(shown, target.preprocessing)["image"],
         {name: mask[rows] for name, mask in masks.items()},
         target.sites,
         report.Captions(
@@ -132,7 +131,7 @@ def draw_pathways(
     report.save_figure(figure, out / "pathways.png")
     report.save_figure(report.plot_density_per_site(masks, target.sites), out / "density_per_site.png")
     if frequencies is not None:
-        known = np.flatnonzero(np.isfinite(frequencies).all(axis=1))[:_MOST_CLASSES]
+        known = most_frequent(records.predicted, limit=_MOST_CLASSES)
         similarity = metrics.class_similarity(records.masks, records.predicted, target.num_classes)
         figure = report.plot_class_pathways(
             {int(label): unflatten(frequencies[label], target.sites) for label in known},
@@ -144,7 +143,23 @@ def draw_pathways(
     say(f"figures: {out / 'pathways.png'}")
 
 
+def most_frequent(classes: np.ndarray, *, limit: int) -> np.ndarray:
+    """The classes with the most images, in the order of the classes.
+
+    Args:
+        classes: Of each image, [N_images].
+        limit: How many there are at most.
+    """
+    known, counts = np.unique(classes, return_counts=True)
+    return known[np.sort(np.argsort(-counts, kind="stable")[:limit])]
+
+
 def one_per_class(classes: np.ndarray, *, limit: int) -> np.ndarray:
-    """Positions of the first image of each class, in the order of the classes."""
-    _, first = np.unique(classes, return_index=True)
-    return first[:limit]
+    """Positions of the first image of each of the most frequent classes, in the order of the classes.
+
+    Args:
+        classes: Of each image, [N_images].
+        limit: How many there are at most.
+    """
+    known, first = np.unique(classes, return_index=True)
+    return first[np.isin(known, most_frequent(classes, limit=limit))]

@@ -103,7 +103,13 @@ def point_of(fidelity, **others):
 
 def row_of(fidelity, **others):
     """A run with one density."""
-    return {"num_images": 4, "insertion": 0.5, "deletion": 0.1, "curve": [point_of(fidelity, **others)]}
+    return {
+        "num_images": 4,
+        "num_tried": 4,
+        "insertion": 0.5,
+        "deletion": 0.1,
+        "curve": [point_of(fidelity, **others)],
+    }
 
 
 def test_runs_of_one_name_are_averaged_and_a_density_stays_what_it_was():
@@ -145,7 +151,7 @@ def test_the_figures_are_those_of_the_explainer_on_these_images(files, options):
 
     target = targets.resnet8(image_size=8, channels=1)
     params = targets.load_weights(target, files / "weights.safetensors")
-    images = data.digits("test").images[:16]
+    images = drawn(16)
     apply = jax.jit(target.apply)
     clean = apply(params, images).logits.argmax(axis=1)
     explain = explainers.make_explainer("taylor_signed", target, density=0.3)
@@ -155,9 +161,15 @@ def test_the_figures_are_those_of_the_explainer_on_these_images(files, options):
     assert fidelity == pytest.approx(float(np.mean(clean == masked)))
 
 
+def drawn(count):
+    """The test digits that a comparison of so many draws."""
+    digits = data.digits("test")
+    return digits.images[data.draw_places(len(digits), count, seed=0)]
+
+
 def balance(target, params, count):
-    """Biases under which an untrained network predicts several classes of the first digits."""
-    images = data.digits("test").images[:count]
+    """Biases under which an untrained network predicts several classes of the drawn digits."""
+    images = drawn(count)
     params["params"]["linear"]["bias"] -= target.apply(params, images).logits.mean(axis=0)
 
 
@@ -169,6 +181,27 @@ def balanced(files, tmp_path):
     balance(target, params, 40)
     targets.save_weights(target, params, tmp_path / "balanced.safetensors")
     return str(tmp_path / "balanced.safetensors")
+
+
+def test_pathways_of_some_images_are_tried_on_each_other(options, balanced):
+    shared = {"images": 40, "densities": (0.5,), "weights": balanced, "search_images": 40}
+    shared |= {"explainers": ("taylor_signed",), "ablation": "both"}
+    (whole,) = comparison.run_comparison(options(**shared)).values()
+    (some,) = comparison.run_comparison(options(**shared, trial_images=12)).values()
+    # Of the twelve drawn from the forty alone.
+    alone = options(**shared)
+    source = comparison.open_images(alone)
+    net = comparison.open_classifier(alone, source)
+    part = data.draw(source, 12, seed=0)
+    run = runs.Run(alone.out / "alone")
+    (few,) = comparison.compare_explainers(net, part, alone, run=run).values()
+    assert (whole["num_tried"], some["num_tried"], few["num_tried"]) == (40, 12, 12)
+    (whole,), (some,), (few,) = (row["curve"] for row in (whole, some, few))
+    own = ("fidelity", "fidelity_low", "mdc", "mic", "aciou", "between_iou", "mdc_searched")
+    assert {name: some[name] for name in own} == {name: whole[name] for name in own}
+    tried = ("leakage", "retention", "blank_acceptance", "same_class_acceptance", "connected", "selectivity")
+    assert {name: some[name] for name in tried} == {name: few[name] for name in tried}
+    assert some["ablations"]["zero"] == few["ablations"]["zero"]
 
 
 def test_all_ablations_score_the_same_pathways(options, balanced):
@@ -216,7 +249,7 @@ def test_references_may_be_of_another_split(options, balanced):
     session = runs.open_session(target, params, batch_size=8 * jax.device_count())
     train = metrics.site_means(session, metrics.source_passes(session, data.digits("train")))
     session = session._replace(fill=fills.Fill(train))
-    passes = metrics.source_passes(session, data.Subset(data.digits("test"), range(12)))
+    passes = metrics.source_passes(session, data.draw(data.digits("test"), 12, seed=0))
     method = metrics.Method.of("taylor_signed", explainers.make_taylor_signed(target, density=0.5))
     (records,) = metrics.explain_at_densities(session, method, passes, densities=(0.5,))
     assert result["mdc"] == pytest.approx(

@@ -6,10 +6,11 @@ import jax
 import numpy as np
 import pytest
 from figure_files import series_in
+from PIL import Image
 from scipy import stats
 
 from jaxpath import data, explainers, gencnp, metrics, targets
-from jaxpath.runs.architectures import compare_saliency, models
+from jaxpath.runs.architectures import ArchitectureComparison, compare_saliency, models
 from jaxpath.targets import registry
 from jaxpath.targets.resnet import BasicBlock, ResNet
 
@@ -165,3 +166,23 @@ def test_fewer_than_two_images_have_no_agreement(count):
     likeness = compare_saliency(np.ones((count, 4, 4)), np.ones((count, 4, 4)), seed=0)
     assert likeness["num_images"] == 0
     assert np.isnan([likeness["matched"], likeness["mismatched"]]).all()
+
+
+def test_the_data_may_list_more_classes_than_the_weights_have(tmp_path):
+    """Photographs of three classes in folders, beside a list of 50 that they are three of."""
+    listed = [f"n{number:08d}" for number in range(50)]
+    (tmp_path / "wnids.json").write_text(json.dumps(listed))
+    for name in listed[7:10]:
+        (tmp_path / "photographs" / name).mkdir(parents=True)
+        Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "photographs" / name / "1.png")
+    target = targets.resnet8(image_size=8, num_classes=3)
+    file = str(tmp_path / "weights.safetensors")
+    targets.save_weights(target, target.init(jax.random.key(0)), file, class_names=listed[7:10])
+    source = data.open_source(f"folder:{tmp_path / 'photographs'}")
+    assert source.num_classes == 50
+    options = ArchitectureComparison(data="unused", models=("resnet8", "resnet8"), weights=(file, file))
+    for model in models.make_models(options, source):
+        assert model.target.num_classes == 3
+        assert data.fit_classes(
+            source, 3, data.Known(model.class_names, "the classifier"), needed=True
+        ).labels.tolist() == [0, 1, 2]

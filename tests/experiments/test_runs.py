@@ -163,19 +163,19 @@ def test_photographs_with_splits_are_explained_by_a_classifier_of_more_classes(r
     """Twenty class folders and a list of 1000: their ranks are class indices."""
     arguments = ["--model", "resnet18", "--weights", shared_data / "imagenet" / "resnet18.safetensors"]
     shutil.copy(shared_data / "photos20" / "wnids.json", tmp_path)
-    for split, each in {"train": 4, "val": 10}.items():
+    for split, each in {"train": 4, "val": 4}.items():
         for folder in (shared_data / "photos20" / split).iterdir():
             copies = tmp_path / "photographs" / split / folder.name
             copies.mkdir(parents=True)
             for file in sorted(folder.iterdir())[:each]:
                 shutil.copy(file, copies)
     arguments += ["--data", f"folder:{tmp_path / 'photographs'}", "--train-split", "train"]
-    arguments += ["--eval-split", "val", "--steps", 1, "--batch-size", 4, "--width", 8]
+    arguments += ["--eval-split", "val", "--steps", 1, "--batch-size", 16, "--width", 8]
     arguments += ["--class-pathway-images", 40]
     status, error = run("imagenet", *arguments, "--out", tmp_path / "run", num_devices=1)
     assert status == 0, error
     results = json.loads((tmp_path / "run" / "results.json").read_text())
-    assert results["num_images"] == 200
+    assert results["num_images"] == 80
     # Measured with PyTorch on 1000 such files: 62 to 64 %; one of 20 classes by chance is 5 %.
-    assert 0.5 < results["target_accuracy"] < 0.8
-    assert 0 <= results["transfer_fidelity"] <= 1 and results["transfer_images"] > 100
+    assert 0.45 < results["target_accuracy"] < 0.8
+    assert 0 <= results["transfer_fidelity"] <= 1 and results["transfer_images"] > 30

@@ -100,7 +100,7 @@ def test_it_is_drawn_with_odd_names_missing_overlaps_and_no_correlation(tmp_path
     iou = np.full((3, 3), np.nan)
     odd = architecture("$x$ & $y", iou=iou, saliency=np.ones((num_images, 5, 6)))
     nothing = dict.fromkeys(("pearson", "spearman", "spearman_p"), float("nan"))
-    figure = plot(odd, odd, correlation=nothing, images=IMAGES[:num_images])
+    figure = plot(odd, odd, correlation=nothing, images=IMAGES[:num_images], labels=[0, 2][:num_images])
     check_drawn(figure, tmp_path / "a.png", num_axes=5 + 3 * num_images)
 
 
@@ -117,3 +117,11 @@ def test_a_single_class_has_no_pairs():
 def test_classifiers_of_other_classes_or_examples_are_refused(changes, message):
     with pytest.raises(InputError, match=message):
         plot(architecture(), architecture(**changes))
+
+
+def test_pictures_that_may_not_be_shown_leave_their_saliency():
+    figure = plot(architecture("a", 0), architecture("b", 1), images=None)
+    maps = np.reshape(figure.subfigs[1].axes, (2, -1))
+    assert maps[0, 0].get_title(loc="left") == "ant"
+    assert [axes.get_ylabel() for axes in maps[:, 0]] == ["a", "b"]
+    assert all(len(axes.images) == 1 for axes in maps.flat)

@@ -10,11 +10,10 @@ from jaxpath.runs.architectures.models import make_models, make_params
 from jaxpath.runs.architectures.options import ArchitectureComparison
 from jaxpath.runs.architectures.profiles import profile_model
 from jaxpath.runs.architectures.showing import draw_architectures, print_table
-from jaxpath.runs.evaluation import first_batch
 from jaxpath.runs.nets import Net
 from jaxpath.runs.results import write_results
 from jaxpath.runs.run import begin
-from jaxpath.runs.study import Study, fit_data, open_data, open_session, with_boxes_of
+from jaxpath.runs.study import Study, fit_data, open_data, with_boxes_of
 
 
 def compare_architectures(options: ArchitectureComparison) -> dict[str, Any]:
@@ -43,15 +42,14 @@ def compare_architectures(options: ArchitectureComparison) -> dict[str, Any]:
     ]
     profiles = [profile_model(*pair, options) for pair in zip(models, studies, strict=True)]
     comparison = compare_profiles(*profiles, seed=options.seed)
-    session = open_session(*studies[0][:2], batch_size=options.generator.batch_size)
-    examples = first_batch(session, held_out, options.generator)
     if jax.process_index() == 0:
         draw_architectures(
             options.out / "architectures.png",
             profiles,
-            examples["image"],
+            held_out,
+            models[0].target,
             correlation=comparison["iou_correlation"],
-            class_names=data.names_of_classes(held_out, models[0].target.num_classes),
+            show_images=options.show_images,
         )
     print_table(profiles, comparison)
     figures = {

@@ -89,7 +89,8 @@ def _open(name: str, weights: str | None, source: data.Source, options: Architec
     shape = target_options(source, image_size=options.image_size)
     dtype = options.generator.precision
     if weights is not None:
-        shape["image_size"] = options.image_size
+        # The data may list more classes than the weights have.
+        shape |= {"image_size": options.image_size, "num_classes": None}
         return load_net(name, weights, options=options.loading, like=source, dtype=dtype, **shape)
     if options.loading != WeightsOptions():
         raise InputError(

@@ -29,6 +29,7 @@ class ArchitectureComparison(DataOptions, Launch):
         boxes: A .csv of boxes around the objects of the scored images, a line each: path (the end of a
             picture's name), width and height of the picture, x0, y0, x1, y1. Says whether saliency points at
             the objects.
+        show_images: The figure shows the images, and not only their saliency.
         seed: Of the first model's initialisation and order, of the images and all draws; the second model
             takes the next one.
     """
@@ -43,6 +44,7 @@ class ArchitectureComparison(DataOptions, Launch):
     explainer: str = TRAINED
     density: float | None = None
     boxes: Path | None = None
+    show_images: bool = True
     seed: int = 0
     loading: WeightsOptions = dataclasses.field(default_factory=WeightsOptions)
     classifier: ClassifierOptions = dataclasses.field(

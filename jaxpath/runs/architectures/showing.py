@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from jaxpath import metrics, report
+from jaxpath import data, metrics, report
 from jaxpath.runs.architectures.likeness import predicted_classes
 from jaxpath.runs.architectures.profiles import Profile
+from jaxpath.runs.pictures import read_pictures
 from jaxpath.runs.results import one_per_class
 from jaxpath.runs.run import say
+from jaxpath.types import Target
 
 _MOST_EXAMPLES = 8
 
@@ -20,29 +22,33 @@ _PRINTED = (*metrics.metric_names(lambda metric: metric.headline), "blank_salien
 def draw_architectures(
     path: Path,
     profiles: Sequence[Profile],
-    images: np.ndarray,
+    source: data.Source,
+    target: Target,
     *,
     correlation: Mapping[str, float],
-    class_names: tuple[str, ...],
+    show_images: bool = True,
 ) -> None:
-    """Draws both models, with one example of each class.
+    """Draws both models, with one example of each of the most frequent classes.
 
     Args:
         path: The file.
         profiles: The two models.
-        images: The first of the explained images, uint8 [b, H, W, C].
+        source: The images.
+        target: One of the two, for the size of the images and the number of classes.
         correlation: Of their class-by-class overlaps.
-        class_names: Of the K classes.
+        show_images: Whether the figure has the images themselves, too.
     """
-    labels = profiles[0].records.labels
+    records = profiles[0].records
+    labels = records.labels
     classes = predicted_classes(*profiles)
-    examples = one_per_class(labels[: len(images)], limit=_MOST_EXAMPLES)
+    examples = one_per_class(labels, limit=_MOST_EXAMPLES)
+    shown = data.Subset(source, records.indices[examples])
     figure = report.plot_architectures(
         *(_view(profile, examples, classes) for profile in profiles),
-        images=images[examples],
+        images=read_pictures(shown, target.preprocessing)["image"] if show_images else None,
         labels=labels[examples].tolist(),
         classes=classes.tolist(),
-        class_names=class_names,
+        class_names=data.names_of_classes(source, target.num_classes),
         correlation=correlation,
     )
     report.save_figure(figure, path)

@@ -7,11 +7,32 @@ import numpy as np
 
 from jaxpath import data, explainers, metrics
 from jaxpath.fills import Ablation, Fill, References
-from jaxpath.metrics import Panel, Passes, Session
+from jaxpath.metrics import Panel, Passes, Records, Session
 from jaxpath.metrics.session import unwatched
 from jaxpath.runs.boxes import read_boxes, with_boxes
 from jaxpath.runs.comparison.entries import Entry
 from jaxpath.runs.comparison.options import Comparison
+
+
+class Trial(NamedTuple):
+    """The images that are put under each other's pathways.
+
+    Attributes:
+        session: The classifier in batches that suit their number.
+        passes: Passes over them.
+        rows: Their places among the images, int [n].
+        panel: Some of them, on which pathways of classes are tried.
+    """
+
+    session: Session
+    passes: Passes
+    rows: np.ndarray
+    panel: Panel
+
+    @property
+    def num_batches(self) -> int:
+        """Batches of one pass."""
+        return -(-len(self.rows) // self.session.batch_size)
 
 
 class Images(NamedTuple):
@@ -21,13 +42,13 @@ class Images(NamedTuple):
         session: The classifier.
         passes: Passes over the images.
         size: Their number.
-        panel: Some of them, on which pathways of classes are tried.
+        trial: Those that are put under each other's pathways.
     """
 
     session: Session
     passes: Passes
     size: int
-    panel: Panel
+    trial: Trial
 
     @property
     def num_batches(self) -> int:
@@ -40,29 +61,37 @@ class ImageSets(NamedTuple):
 
     Attributes:
         whole: All images.
-        few: The first of them.
+        few: Some of them.
+        places: Where these are among all, int [n].
         fills: What closed neurons hold, by the name of the ablation; the first is that of both sessions.
     """
 
     whole: Images
     few: Images
+    places: np.ndarray
     fills: Mapping[Ablation, Fill]
 
     def of(self, entry: Entry) -> Images:
         """The images that an explainer takes."""
         return self.few if entry.slow else self.whole
 
+    def searched(self, records: Records) -> np.ndarray:
+        """Which of the images of ``records``, of one of the two sets, are the few, bool [N_images]."""
+        if len(records.indices) == self.few.size:
+            return np.ones(self.few.size, bool)
+        return np.isin(records.indices, self.places)
+
     def num_batches(self, entry: Entry, num_densities: int) -> int:
-        """Batches that one explainer takes: one explained pass, one per density and ablation, and more.
+        """Batches that one explainer takes: one explained pass, one trial per density and ablation, and more.
 
         Insertion and deletion are a pass over the few images, of a slow explainer the explained one; masks
-        at a generator's own densities are explained and scored besides.
+        at a generator's own densities are explained and tried besides.
         """
         natural = entry.natural is not None
-        scored = (num_densities + natural) * len(self.fills) + natural
+        tried = (num_densities + natural) * len(self.fills) * self.of(entry).trial.num_batches
         insertion = self.few.num_batches
-        explained = 0 if entry.slow else self.whole.num_batches
-        return insertion + explained + scored * self.of(entry).num_batches
+        explained = (0 if entry.slow else self.whole.num_batches) + natural * self.of(entry).num_batches
+        return insertion + explained + tried
 
 
 def open_images(options: Comparison) -> data.Source:
@@ -76,7 +105,7 @@ def open_images(options: Comparison) -> data.Source:
     if options.eval_fraction is not None:
         _, source = data.split(source, options.eval_fraction, options.seed)
     if options.images is not None:
-        source = first_of(source, options.images)
+        source = data.draw(source, options.images, seed=options.seed)
     return source
 
 
@@ -122,24 +151,27 @@ def make_image_sets(
     """
     fills = {name: Fill() if references is None else references.fill(name) for name in options.ablations}
     session = session._replace(fill=fills[options.ablations[0]])
-    first = first_of(source, options.search_images)
-    return ImageSets(_images(session, source, options), _images(session, first, options), fills)
-
-
-def first_of(source: data.Source, count: int) -> data.Source:
-    """The first ``count`` images of ``source``, as far as it has so many."""
-    return data.Subset(source, np.arange(min(count, len(source))))
+    places = data.draw_places(len(source), options.search_images, seed=options.seed)
+    few = data.Subset(source, places)
+    return ImageSets(_images(session, source, options), _images(session, few, options), places, fills)
 
 
 def _images(session: Session, source: data.Source, options: Comparison) -> Images:
     fitting = _fitting(session, source)
-    passes = metrics.source_passes(fitting, source)
+    rows = data.draw_places(len(source), options.trial_images or len(source), seed=options.seed)
+    trial = _trial(session, data.Subset(source, rows), rows, options)
+    return Images(fitting, metrics.source_passes(fitting, source), len(source), trial)
+
+
+def _trial(session: Session, part: data.Source, rows: np.ndarray, options: Comparison) -> Trial:
+    fitting = _fitting(session, part)
+    passes = metrics.source_passes(fitting, part)
     # Not counted: the bar shows what explainers take.
-    quiet = metrics.source_passes(fitting._replace(watch=unwatched), source)
-    panel = metrics.make_panel(fitting, quiet, np.arange(len(source)))
+    quiet = metrics.source_passes(fitting._replace(watch=unwatched), part)
+    panel = metrics.make_panel(fitting, quiet, np.arange(len(part)))
     if options.boxes is not None:
-        passes = with_boxes(passes, read_boxes(options.boxes, source, fitting.target.preprocessing))
-    return Images(fitting, passes, len(source), panel)
+        passes = with_boxes(passes, read_boxes(options.boxes, part, fitting.target.preprocessing))
+    return Trial(fitting, passes, rows, panel)
 
 
 def _fitting(session: Session, source: data.Source) -> Session:

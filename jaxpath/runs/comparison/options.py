@@ -25,10 +25,12 @@ class Comparison(Launch):
         data_dir: Where TFDS data sets are prepared.
         eval_split: Split that is scored; None takes everything.
         eval_fraction: Scores only the share that a training with the same seed holds out; None takes all.
-        images: Scores the first so many images; None takes all.
+        images: Scores so many images, drawn at random; None takes all.
         ignore_exif: Takes pictures as they are stored, as torchvision's readers do, and not turned as their
             cameras were held.
         search_images: Of these, how many the slow explainers take.
+        trial_images: Of the images of each explainer, how many are put under each other's pathways, and under
+            other ablations than the first, drawn at random; None takes all.
         explainers: Names of the baselines.
         generators: Trained generators as NAME:FILE; files of one name are runs with different seeds.
         refine_steps: Steps of per-image search from the scores of the first generator of each name; 0 leaves
@@ -46,7 +48,8 @@ class Comparison(Launch):
             and height of the picture, x0, y0, x1, y1; says whether pathways depend on the object.
         timed_batches: Batch sizes at which the time per image is measured; none leaves it out.
         memory: Bytes of activations per device that one batch may take.
-        seed: Of explainers that draw, of the images of other classes, and of the held-out share.
+        seed: Of explainers that draw, of the images that are drawn, of those of other classes, and of the
+            held-out share.
     """
 
     data: str
@@ -61,6 +64,7 @@ class Comparison(Launch):
     images: int | None = None
     ignore_exif: bool = False
     search_images: int = 100
+    trial_images: int | None = None
     explainers: tuple[str, ...] = explainers.names()
     generators: tuple[str, ...] = ()
     refine_steps: int = 30

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from jaxpath import metrics
 from jaxpath.fills import Ablation
 from jaxpath.metrics import METRICS, Evidence, InsertionDeletion, Records
@@ -30,12 +32,13 @@ def score(entry: Entry, sets: ImageSets, options: Comparison) -> Row:
         ``warnings``, where the classifier is at chance on these images; and ``natural``, the metrics of a
         generator's masks at densities of its own. The figures are those under the first ablation;
         ``ablations`` has those of all by its name, with 95 % intervals over images from ``NAME_low`` to
-        ``NAME_high``, and ``worst_fidelity`` is the smallest of theirs.
+        ``NAME_high``, and ``worst_fidelity`` is the smallest of theirs; they rest on ``num_tried`` images.
     """
     images = sets.of(entry)
     records, areas = _explain(entry, sets, options)
     row = {
         "num_images": len(records[0].labels),
+        "num_tried": len(images.trial.rows),
         "curve": [
             {"density": float(density), **_score_cut(cut, images, sets, options)}
             for density, cut in zip(options.densities, records, strict=True)
@@ -74,26 +77,27 @@ def _explain(entry: Entry, sets: ImageSets, options: Comparison) -> tuple[list[R
 def _score_cut(records: Records, images: Images, sets: ImageSets, options: Comparison) -> Row:
     """The metrics at one density, an interval of fidelity over images, and the drop on the few images."""
     evidence = dict(_under_all(records, images, sets, seed=options.seed))
-    figures = metrics.figures_of(evidence[options.ablations[0]])
-    under_all = _by_ablation(evidence, seed=options.seed)
-    first = under_all["ablations"][options.ablations[0]]
-    searched = records.indices < options.search_images
+    whole = metrics.without_trials(images.session, records)
+    figures = {**metrics.figures_of(evidence[options.ablations[0]]), **metrics.figures_of(whole)}
+    # Of a single image there is none.
+    interval = metrics.intervals_of(whole, seed=options.seed).get("fidelity")
+    searched = sets.searched(records)
     return {
         **metrics.at_densities(figures),
-        # Of a single image there is none.
-        **{name: first[name] for name in ("fidelity_low", "fidelity_high") if name in first},
+        **({} if interval is None else {"fidelity_low": interval.low, "fidelity_high": interval.high}),
         "mdc_searched": metrics.mean_drop(
             records.clean_confidence[searched], records.masked_confidence[searched]
         ),
-        **under_all,
+        **_by_ablation(evidence, seed=options.seed),
     }
 
 
 def _score_natural(records: Records, images: Images, sets: ImageSets, options: Comparison) -> Row:
     evidence = dict(_under_all(records, images, sets, seed=options.seed))
-    first = metrics.figures_of(evidence[options.ablations[0]])
+    tried = metrics.figures_of(evidence[options.ablations[0]])
+    both = {**tried, **metrics.figures_of(metrics.without_trials(images.session, records))}
     sites = metrics.describe_sites(images.session, records)
-    figures = {metric.name: first[metric.name] for metric in METRICS if metric.name in first}
+    figures = {metric.name: both[metric.name] for metric in METRICS if metric.name in both}
     collapsed = {"collapsed_sites": sites["collapsed_sites"]}
     return {**figures, **collapsed, **_by_ablation(evidence, seed=options.seed)}
 
@@ -101,14 +105,15 @@ def _score_natural(records: Records, images: Images, sets: ImageSets, options: C
 def _under_all(
     records: Records, images: Images, sets: ImageSets, *, seed: int
 ) -> Iterator[tuple[Ablation, Evidence]]:
-    """The evidence of the same pathways under each ablation; ``records`` were made under the first."""
-    evidence = None
+    """The evidence of the tried pathways under each ablation; ``records`` were made under the first."""
+    trial, evidence = images.trial, None
+    part = records.only(np.flatnonzero(np.isin(records.indices, trial.rows)))
     for name, fill in sets.fills.items():
-        session = images.session._replace(fill=fill)
+        session = trial.session._replace(fill=fill)
         if evidence is None:
-            evidence = metrics.gather_evidence(session, records, images.passes, seed=seed, panel=images.panel)
+            evidence = metrics.gather_evidence(session, part, trial.passes, seed=seed, panel=trial.panel)
         else:
-            evidence = metrics.gather_under(session, evidence, images.passes, seed=seed, panel=images.panel)
+            evidence = metrics.gather_under(session, evidence, trial.passes, seed=seed, panel=trial.panel)
         yield name, evidence
 
 

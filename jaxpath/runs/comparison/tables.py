@@ -117,6 +117,12 @@ def markdown(rows: Mapping[str, Row]) -> str:
         f"Cells at a density: {_labels(_PANELS)}. IoU within and between classes is {chance:.2f} for random "
         f"masks of density {others_at:g}, and 1 for one mask of all images."
     )
+    tried = {row["num_tried"] for row in rows.values() if row["num_tried"] < row["num_images"]}
+    if tried:
+        notes += (
+            " What pathways do to other pictures than their own, such as leakage, and ablations beside the "
+            f"first rest on {min(tried)} of the images."
+        )
     return "\n".join([*lines, "", notes, ""])
 
 

@@ -4,7 +4,7 @@ from jaxpath.runs.lap.canvases import make_nets, run_on_canvases
 from jaxpath.runs.lap.explanations import Explained, attending_sites, explanations, site_attention
 from jaxpath.runs.lap.figures import plot_explanations
 from jaxpath.runs.lap.options import LapOptions, LossOptions, PlugInOptions, ScoreOptions
-from jaxpath.runs.lap.plugging import PlugInRun, extend_model, run_plug_in
+from jaxpath.runs.lap.plugging import PlugInRun, extend_model, extend_target, run_plug_in
 from jaxpath.runs.lap.reporting import report_lap
 from jaxpath.runs.lap.scoring import evaluate_lap, score_explanation
 from jaxpath.runs.lap.training import LAP_WEIGHTS, plug_in, train_from_scratch, train_plain
@@ -21,6 +21,7 @@ __all__ = [
     "evaluate_lap",
     "explanations",
     "extend_model",
+    "extend_target",
     "make_nets",
     "plot_explanations",
     "plug_in",
