@@ -73,7 +73,7 @@ def load_words(path: str | Path, sites: Sequence[Site]) -> Words:
     raw = _read(path, form)
     try:
         words = {str(site): _by_channel(values) for site, values in raw.items() if site != _LEFT_OUT}
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(f"{path} holds no words of channels ({error}); expected {form}") from error
     channels = {site.name: site.channels for site in sites}
     for site, by_channel in words.items():

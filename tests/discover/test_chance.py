@@ -110,6 +110,7 @@ def test_a_file_of_words_keeps_their_worth(tmp_path):
     [
         ('{"words": "fur"}', "has no 'word' but words"),
         ('{"word": "fur", "score": NaN}', "score is nan"),
+        ('{"word": "fur", "chance": 1' + "0" * 400 + "}", "no words of channels"),
         ('{"word": "fur", "next": [["a"]]}', "no words of channels"),
     ],
 )
