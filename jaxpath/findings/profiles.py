@@ -68,6 +68,7 @@ class ChannelProfile(NamedTuple):
         strongest: The pictures that excite it most.
         random: Some others, drawn at random.
         classes: The classes whose pictures excite it most.
+        keepers: The classes whose pathways keep it most often.
         companions: The channels that go with it, and by negative correlations against it.
     """
 
@@ -83,6 +84,7 @@ class ChannelProfile(NamedTuple):
     strongest: tuple[Excitation, ...]
     random: tuple[Excitation, ...]
     classes: tuple[ClassShare, ...]
+    keepers: tuple[ClassShare, ...]
     companions: tuple[Companion, ...]
 
     def as_row(self) -> dict[str, Any]:
@@ -99,6 +101,7 @@ class ChannelProfile(NamedTuple):
             "kept": self.kept,
             "histogram": {"edges": self.edges.tolist(), "counts": self.counts.tolist()},
             "classes": [share._asdict() for share in self.classes],
+            "keepers": [share._asdict() for share in self.keepers],
             "companions": [
                 {**each._asdict(), "site": each.site.name, "words": str(each.words)}
                 for each in self.companions
@@ -164,6 +167,8 @@ def profile_channel(
     drawn = np.random.default_rng(seed).permutation(order[NUM_SHOWN:])[:NUM_SHOWN]
     rest = np.sort(drawn)
 
+    shares = _classes(survey, neuron)
+
     def shown(rows: np.ndarray) -> tuple[Excitation, ...]:
         return tuple(_excitation(pictures, survey, site, neuron, int(row)) for row in rows)
 
@@ -179,7 +184,10 @@ def profile_channel(
         kept=float(survey.records.masks[:, neuron].mean()),
         strongest=shown(strongest[responses[strongest] > 0]),
         random=shown(rest),
-        classes=_classes(survey, neuron),
+        classes=tuple(sorted(shares, key=lambda share: -share.response)[:NUM_SHOWN]),
+        keepers=tuple(
+            sorted((share for share in shares if share.kept > 0), key=lambda share: -share.kept)[:NUM_SHOWN]
+        ),
         companions=_companions(survey.peaks, neuron, sites, starts, words),
     )
 
@@ -193,14 +201,14 @@ def _excitation(pictures: Pictures, survey: Survey, site: Site, neuron: int, row
     )
 
 
-def _classes(survey: Survey, neuron: int) -> tuple[ClassShare, ...]:
+def _classes(survey: Survey, neuron: int) -> list[ClassShare]:
     predicted = survey.records.predicted
     shares = []
     for label in np.unique(predicted):
         rows = predicted == label
         mean, kept = survey.peaks[rows, neuron].mean(), survey.records.masks[rows, neuron].mean()
         shares.append(ClassShare(int(label), int(rows.sum()), float(mean), float(kept)))
-    return tuple(sorted(shares, key=lambda share: -share.response)[:NUM_SHOWN])
+    return shares
 
 
 def _companions(

@@ -149,6 +149,7 @@ def profile(**changes) -> ChannelProfile:
         "strongest": (row, row),
         "random": (),
         "classes": (ClassShare(1, 4, 1.5, 0.5),),
+        "keepers": (ClassShare(0, 3, 0.5, 0.75),),
         "companions": (
             Companion(SITES[0], 1, 0.75, Word("sky", chance=0.5)),
             Companion(SITES[2], 3, -0.5, Word("sea")),
@@ -165,6 +166,7 @@ def test_a_channel_has_its_word_with_the_next_ones_and_leads_to_its_report_and_c
     links = [value for name, value in page.attributes if name == "href" and value.endswith(".html")]
     assert links == ["../report.html", "../channels/000-1.html"]
     assert "sky (no better than chance) 002.classifier.1" in page.text
+    assert "keep it most often are those of dog (75 % of 3)." in page.text
     alone = channel_page(profile(words=Word("fur", score=3.25, chance=0.5)), setting())
     assert "No word says anything of it" in Page(alone).text and "report.html" not in alone
 
