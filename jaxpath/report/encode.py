@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 _SMALL = 64
 """Pictures with a shorter side are kept exactly and shown with hard pixels."""
 
-_JPEG_QUALITY = 70
+_JPEG_QUALITY = 65
 _HEAT = np.array([(120, 10, 40), (225, 70, 20), (255, 170, 30), (255, 245, 160)], np.float64)
 """Dark red to yellow: rising in brightness, so that it reads in grey as well."""
 

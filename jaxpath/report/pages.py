@@ -25,7 +25,7 @@ from jaxpath.report.style import SERIES, number, percent
 from jaxpath.types import Site
 
 CROP = 88
-NEIGHBOUR = 96
+NEIGHBOUR = 88
 PHOTO = 320
 """Sides of pictures, in pixels."""
 
