@@ -4,7 +4,6 @@ python docs/gallery.py photos20 resnet18.safetensors runs/resnet18_0 resnet18_20
     runs/lap_resnet18 runs/flint runs/architectures
 """
 
-import shutil
 import sys
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ import jax
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from PIL import Image
 
 from jaxpath import attributions, data, gencnp, lap, metrics, report, runs, targets
 from jaxpath.pathways import unflatten
@@ -142,8 +142,15 @@ def main(photographs: Path, weights: Path, run: Path, weights_20: Path, *others:
     }
     for name, figure in figures.items():
         report.save_figure(figure, IMAGES / f"gallery_{name}.png", dpi=80)
-    shutil.copy(flint_run / "global_relevance.png", IMAGES / "gallery_attributes.png")
-    shutil.copy(architectures / "architectures.png", IMAGES / "gallery_architectures.png")
+    copy_small(flint_run / "global_relevance.png", IMAGES / "gallery_attributes.png")
+    copy_small(architectures / "architectures.png", IMAGES / "gallery_architectures.png")
+
+
+def copy_small(source: Path, copy: Path) -> None:
+    """A picture at up to 1300 pixels' width, in 128 colours."""
+    with Image.open(source) as picture:
+        picture.thumbnail((1300, 1300))
+        picture.convert("RGB").quantize(128).save(copy, optimize=True)
 
 
 if __name__ == "__main__":
