@@ -105,7 +105,7 @@ def test_classes_without_pictures_name_no_channel_and_are_told(run, classifier, 
     words = json.loads((out / "words.json").read_text())
     assert words.pop("left_out") == absent == manifest_of(out)["left_out_classes"]
     assert manifest_of(out)["concepts"] == 5
-    named = [word for by_channel in words.values() for word in by_channel.values()]
+    named = [channel["word"] for by_channel in words.values() for channel in by_channel.values()]
     assert len(named) > 100 and set(named) <= {f"digit {c}" for c in present}
     with np.load(out / "dissection.npz") as arrays:
         assert arrays["concepts"].tolist() == [f"digit {c}" for c in present]

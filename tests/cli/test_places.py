@@ -86,7 +86,7 @@ def test_channels_are_named_after_classes_that_are_no_unicode(run, strange, weig
     assert r"kl\udce9-" in output
     names = json.loads((tmp_path / "words.json").read_text(encoding="utf-8"))["000.relu"]
     # A channel that is never active has no name.
-    assert names and all(name.startswith("kl\udce9-") for name in names.values())
+    assert names and all(name["word"].startswith("kl\udce9-") for name in names.values())
 
 
 def test_a_user_without_a_home_and_a_closed_pipe_get_a_report(pictures, weights, tmp_path):
