@@ -19,7 +19,6 @@ from jaxpath.pathways import unflatten
 from jaxpath.report.style import INK, MUTED, OPEN, SMALL, TEXT, WRONG
 from jaxpath.runs.boxes import read_boxes
 from jaxpath.runs.pictures import read_pictures
-from jaxpath.runs.results import most_frequent
 from jaxpath.runs.saliency import saliency_maps
 
 IMAGES = Path(__file__).parent / "images"
@@ -90,7 +89,7 @@ def draw_classes(photographs: Path, weights: Path, run: Path) -> Figure:
     source = data.open_source(f"folder:{photographs}", split="val")
     with np.load(run / "pathways.npz") as kept:
         frequencies, masks, predicted = (kept[name] for name in ("class_frequencies", "masks", "predicted"))
-    known = most_frequent(predicted, limit=NUMBER)
+    known = report.most_frequent(np.bincount(predicted))
     alike = metrics.class_similarity(masks, predicted, net.target.num_classes).matrix
     return report.plot_class_pathways(
         {int(label): unflatten(frequencies[label], net.target.sites) for label in known},

@@ -43,9 +43,6 @@ from jaxpath.pathways import unflatten
 from jaxpath.runs import as_json, say, warn
 from jaxpath.types import InputError
 
-_MOST_CLASSES = 12
-"""Class pathways that one figure shows."""
-
 _TOLD = 5
 """Classes of which the terminal tells the words."""
 
@@ -238,8 +235,7 @@ def _write_words(
 def _draw(workplace: Workplace, learned: ClassPathways, records: metrics.Records) -> None:
     """Draws the pathways of the classes with the most pictures, and how alike they are."""
     target, name = workplace.target, report.Names(learned.class_names)
-    counted = np.argsort(-learned.counts, kind="stable")[:_MOST_CLASSES]
-    known = np.sort(counted[learned.known[counted]])
+    known = report.most_frequent(learned.counts)
     total = int(learned.known.sum())
     if len(known) < total:
         say(f"class_pathways.png shows {len(known)} of {total} classes, those with the most pictures")

@@ -47,7 +47,7 @@ def convolve(
         precision: As ``lax.conv_general_dilated`` takes it.
         hints: What is known about the program.
     """
-    window = _window(x, kernel, strides, padding)._replace(precision=precision)
+    window = _window(x, kernel, strides, padding, precision)
     if hints.direct:
         return _direct(x, kernel, window)
     if hints.barriers:
@@ -69,16 +69,18 @@ def convolve_channels(
 
     The other arguments are those of :func:`convolve`.
     """
-    window = _window(x, kernel, strides, padding)._replace(precision=precision)
+    window = _window(x, kernel, strides, padding, precision)
     form = choose_depthwise(kernel, written_out=hints.barriers or hints.direct)
     return form(x, kernel, window)
 
 
-def _window(x: Array, kernel: Array, strides: tuple[int, int], padding: Pads | str) -> Window:
+def _window(
+    x: Array, kernel: Array, strides: tuple[int, int], padding: Pads | str, precision: lax.PrecisionLike
+) -> Window:
     if isinstance(padding, str):
         padding = lax.padtype_to_pads(x.shape[1:3], kernel.shape[:2], strides, padding)
     (top, bottom), (left, right) = padding
-    return Window(strides, ((top, bottom), (left, right)))
+    return Window(strides, ((top, bottom), (left, right)), precision=precision)
 
 
 def _bind(x: Array, kernel: Array, window: Window) -> Array:

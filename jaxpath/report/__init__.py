@@ -12,6 +12,7 @@ from jaxpath.report.comparison import plot_cascade, plot_curves, plot_times
 from jaxpath.report.conclusions import caveats, label_of, verdict, verdict_of_many
 from jaxpath.report.figures import (
     Captions,
+    most_frequent,
     plot_class_pathways,
     plot_density_per_site,
     plot_iou_matrix,
@@ -49,6 +50,7 @@ __all__ = [
     "label_of",
     "left_out_caveats",
     "left_out_sentence",
+    "most_frequent",
     "plot_architectures",
     "plot_attributes",
     "plot_cascade",

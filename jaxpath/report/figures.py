@@ -23,6 +23,10 @@ _LEAST_TILE = 160  # pixels
 _TILE_GAP = 12
 
 
+MOST_CLASSES = 12
+"""Class pathways that one figure shows."""
+
+
 class Captions(NamedTuple):
     """What stands beside each of B images.
 
@@ -143,6 +147,17 @@ def plot_pathways(
     parts.title(figure, title)
     parts.legend(figure, shades=_has_shades(columns))
     return figure
+
+
+def most_frequent(counts: np.ndarray, *, limit: int = MOST_CLASSES) -> np.ndarray:
+    """The classes with the most images, in the order of the classes; those without images are left out.
+
+    Args:
+        counts: Images of each class, int [K].
+        limit: How many classes there are at most.
+    """
+    most = np.argsort(-counts, kind="stable")[:limit]
+    return np.sort(most[counts[most] > 0])
 
 
 def plot_class_pathways(

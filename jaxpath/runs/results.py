@@ -19,9 +19,6 @@ from jaxpath.runs.run import Run, names_of, say, warn
 from jaxpath.runs.study import Study
 from jaxpath.types import Target
 
-_MOST_CLASSES = 12
-"""Class pathways that one figure shows."""
-
 _EXAMPLES = 8
 """Images that one figure shows."""
 
@@ -131,7 +128,7 @@ def draw_pathways(out: Path, target: Target, evaluation: Evaluation, source: dat
     report.save_figure(figure, out / "pathways.png")
     report.save_figure(report.plot_density_per_site(masks, target.sites), out / "density_per_site.png")
     if frequencies is not None:
-        known = most_frequent(records.predicted, limit=_MOST_CLASSES)
+        known = report.most_frequent(np.bincount(records.predicted))
         similarity = metrics.class_similarity(records.masks, records.predicted, target.num_classes)
         figure = report.plot_class_pathways(
             {int(label): unflatten(frequencies[label], target.sites) for label in known},
@@ -143,17 +140,6 @@ def draw_pathways(out: Path, target: Target, evaluation: Evaluation, source: dat
     say(f"figures: {out / 'pathways.png'}")
 
 
-def most_frequent(classes: np.ndarray, *, limit: int) -> np.ndarray:
-    """The classes with the most images, in the order of the classes.
-
-    Args:
-        classes: Of each image, [N_images].
-        limit: How many there are at most.
-    """
-    known, counts = np.unique(classes, return_counts=True)
-    return known[np.sort(np.argsort(-counts, kind="stable")[:limit])]
-
-
 def one_per_class(classes: np.ndarray, *, limit: int) -> np.ndarray:
     """Positions of the first image of each of the most frequent classes, in the order of the classes.
 
@@ -161,5 +147,5 @@ def one_per_class(classes: np.ndarray, *, limit: int) -> np.ndarray:
         classes: Of each image, [N_images].
         limit: How many there are at most.
     """
-    known, first = np.unique(classes, return_index=True)
-    return first[np.isin(known, most_frequent(classes, limit=limit))]
+    _, first, counts = np.unique(classes, return_index=True, return_counts=True)
+    return first[report.most_frequent(counts, limit=limit)]
