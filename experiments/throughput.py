@@ -9,7 +9,7 @@ is trained: weights and images are random, which changes no time. ``--data`` rea
 time the input pipeline.
 
 ``--against-torch`` times the same step in plain PyTorch (jaxpath/runs/throughput/torch_step.py,
-``pip install 'jaxpath[bench]'``), eager or compiled, in the same turns. Written is ``results.json``.
+``pip install torch``), eager or compiled, in the same turns. Written is ``results.json``.
 """
 
 from jaxpath import runs

@@ -13,14 +13,5 @@ Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 LARGEST = {"mean": 1.0, "std": 10.0}
 """Above these, a number of the preprocessing is one of pixel values up to 255."""
 
-EXPLAINERS = (
-    *("random", "constant", "activation", "taylor", "taylor_signed", "integrated_gradients"),
-    *("greedy", "dgr", "contrastive"),
-)
-"""Names of the explainers without training."""
-
-CLASSLESS = ("random", "constant", "activation", "dgr")
-"""Those that cannot be asked for a class: they look at none, or at the predicted one only."""
-
 CLIP = "openai/clip-vit-base-patch16"
 """The encoder of pictures and words, unless another is named: the official default."""

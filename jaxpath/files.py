@@ -225,6 +225,30 @@ def write_arrays(path: str | Path, arrays: Mapping[str, Any]) -> None:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 
+def try_folder(folder: str | os.PathLike) -> None:
+    """Tries whether a folder can be made and written to, and leaves nothing behind.
+
+    Args:
+        folder: A folder, there or not; addresses of object stores (``gs://...``) are passed over.
+
+    Raises:
+        InputError: It cannot be made, it cannot be written to, or its disk is full.
+    """
+    path = os.fspath(folder)
+    if "://" in path:
+        return
+    if os.path.isdir(path):
+        return prepare_folder(folder)
+    above = os.path.abspath(path)
+    while not os.path.exists(above):
+        above = os.path.dirname(above)
+    try:
+        with tempfile.TemporaryDirectory(dir=above):
+            pass
+    except (OSError, ValueError) as error:
+        raise InputError(f"the folder {path} cannot be made ({reason(error)}); name another") from error
+
+
 def prepare_folder(folder: str | os.PathLike) -> None:
     """Makes a folder and tries whether files can be written into it: before the work, not after it.
 

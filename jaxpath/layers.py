@@ -72,7 +72,9 @@ def conv_general_dilated(
         if feature_group_count == 1:
             return cpu_convolution.convolve(lhs, rhs, strides, padding, precision, hints=compiling.hints())
         if feature_group_count == lhs.shape[-1] == rhs.shape[-1]:
-            return cpu_convolution.convolve_channels(lhs, rhs, strides, padding)
+            return cpu_convolution.convolve_channels(
+                lhs, rhs, strides, padding, precision, hints=compiling.hints()
+            )
     return lax.conv_general_dilated(
         lhs,
         rhs,

@@ -32,6 +32,19 @@ def attributes_of(package: str) -> Callable[[str], Any]:
     return get
 
 
+def function_in(module: str, name: str) -> Callable[..., Any]:
+    """A function of a module that is loaded when the function is first called.
+
+    >>> function_in("math", "hypot")(3, 4)
+    5.0
+    """
+
+    def call(*args: Any, **options: Any) -> Any:
+        return getattr(importlib.import_module(module), name)(*args, **options)
+
+    return call
+
+
 def _imports(package: str) -> dict[str, tuple[str, str | None]]:
     """Name -> module, and the name there; None for a module itself."""
     spec = sys.modules[package].__spec__

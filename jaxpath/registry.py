@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TypeVar
 
-from jaxpath.types import InputError
+from jaxpath.errors import InputError
 
 Entry = TypeVar("Entry")
 

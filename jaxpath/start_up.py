@@ -17,7 +17,7 @@ import tyro
 
 from jaxpath import option_help, terminal
 from jaxpath.errors import InputError, TrainingDiverged
-from jaxpath.files import expand_home, prepare_folder
+from jaxpath.files import expand_home, prepare_folder, try_folder
 
 _SMALLEST = {
     **dict.fromkeys(("steps", "train_steps", "batch_size", "train_batch_size", "checkpoint_every"), 1),
@@ -117,12 +117,16 @@ def main(run: Callable[[Any], Any], options: type[Launch], description: str | No
 def start(command: Command, *, prog: str | None = None, arguments: Sequence[str] | None = None) -> None:
     """Reads the command line and runs; a user's mistake is one line on stderr and exit status 2.
 
-    Ctrl-C is one line and exit status 130. Options are checked before JAX is loaded, which takes a second,
-    and output folders are tried before any work.
+    Ctrl-C is one line and exit status 130. Output folders are tried and options checked before JAX is loaded,
+    which takes a second; the folders are made afterwards.
     """
     with settled():
         options: Any = parse(command.options, prog=prog, arguments=arguments, description=command.description)
         options = expand_paths(options)
+        if not isinstance(options, Launch):
+            # Where several processes may run, which of them writes is known after they have joined.
+            for folder in _folders(options):
+                try_folder(folder)
         check_options(options)
         command.loading(options)
         _load()
@@ -233,14 +237,18 @@ def prepare_folders(options: Any) -> None:
     """
     import jax
 
-    if jax.process_index() != 0:
-        return
+    if jax.process_index() == 0:
+        for folder in _folders(options):
+            prepare_folder(folder)
+
+
+def _folders(options: Any) -> Iterator[str | Path]:
     for field in dataclasses.fields(options):
         value = getattr(options, field.name)
         if dataclasses.is_dataclass(value):
-            prepare_folders(value)
+            yield from _folders(value)
         elif field.name in _FOLDERS and value is not None:
-            prepare_folder(value)
+            yield value
 
 
 def check_options(options: Any) -> None:

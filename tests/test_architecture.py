@@ -46,7 +46,7 @@ MAY_IMPORT = {
     "types": {"markup", "errors", "choices"},
     "files": {"errors"},
     "caches": {"files", "types"},
-    "registry": {"types"},
+    "registry": {"errors"},
     # Compiling and layers choose what a CPU needs; nobody else knows of it but who starts a process.
     "cpu": {"windows"},
     "compiling": {"cpu"},
@@ -63,7 +63,7 @@ MAY_IMPORT = {
     "devices": {"types", "compiling", "finite"},
     "targets": BASE,
     # A saliency map normalises images as their target does.
-    "explainers": BASE | {"targets"},
+    "explainers": BASE | {"targets", "lazy"},
     # Attributions share the score of a class with the explainers of neurons.
     "attributions": BASE | {"targets", "explainers"},
     "data": BASE,
@@ -178,7 +178,9 @@ def test_every_room_that_needs_no_heavy_library_is_an_attribute_of_jaxpath():
     assert loaded & {*ONLY_IN, "torch", "tensorflow", "sklearn"} == set()
 
 
-@pytest.mark.parametrize("package", ["jaxpath", "jaxpath.runs", "jaxpath.runs.comparison"])
+@pytest.mark.parametrize(
+    "package", ["jaxpath", "jaxpath.explainers", "jaxpath.runs", "jaxpath.runs.comparison"]
+)
 def test_what_a_package_loads_later_is_what_it_promises(package):
     """The names under TYPE_CHECKING are those of ``__all__``, and each is where it should be."""
     names = "assert set(_imports(package.__name__)) == set(package.__all__)"

@@ -225,7 +225,8 @@ def entries(group: Group) -> Iterator[Entry]:
 
 
 def test_options_that_the_text_speaks_of_exist():
-    known = {"--help", "--tyro-write-completion"}.union(
+    zoo = (ROOT / "tests" / "zoo" / "try_models.py").read_text(encoding="utf-8")
+    known = {"--help", "--tyro-write-completion", *re.findall(r'add_argument\("(--[\w-]+)"', zoo)}.union(
         *(known_options(entry.load().options) for entry in entries(COMMANDS)),
         *(
             known_options(options_of_script(f"experiments/{name}.py"))

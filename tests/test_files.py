@@ -16,6 +16,7 @@ from jaxpath.files import (
     read_text,
     replacing,
     sha256_of,
+    try_folder,
     write_arrays,
     write_text,
 )
@@ -213,6 +214,18 @@ def test_a_folder_that_cannot_be_made_or_written_to_is_one_sentence(tmp_path, pl
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=told):
         prepare_folder(os.path.join(tmp_path, place))
+
+
+def test_a_folder_that_is_tried_is_not_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    for place in ("new/out", "", "gs://bucket/run"):
+        try_folder(tmp_path / place if ":" not in place else place)
+    for place in ("file", "file/below", "/proc/1/out"):
+        with pytest.raises(InputError, match=r"cannot be made \("):
+            try_folder(tmp_path / place)
+    with pytest.raises(InputError, match=r"cannot be written to \("):
+        try_folder("/proc/1")
+    assert os.listdir(tmp_path) == ["file"]
 
 
 def test_a_folder_on_a_full_disk_is_refused(tmp_path):

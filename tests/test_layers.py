@@ -52,17 +52,24 @@ def test_groups_and_dilation_are_kept(options):
     np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("compiled", [jax.jit, compiling.jit])
+@pytest.mark.parametrize("side", [3, 7])
 @pytest.mark.parametrize("stride", [1, 2])
-def test_a_depthwise_convolution_mixes_places_and_no_channels(stride):
+def test_a_depthwise_convolution_mixes_places_and_no_channels(stride, side, compiled):
     rng = np.random.default_rng(0)
-    x, kernel = rng.normal(size=(2, 7, 6, 5)), rng.normal(size=(3, 3, 1, 5))
-    padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    x, kernel = rng.normal(size=(2, 7, 6, 5)), rng.normal(size=(side, side, 1, 5))
+    pad = side // 2
+    padded = np.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
     expected = np.zeros((2, -(-7 // stride), -(-6 // stride), 5))
     for n, i, j, c in np.ndindex(expected.shape):
-        window = padded[n, stride * i : stride * i + 3, stride * j : stride * j + 3, c]
+        window = padded[n, stride * i : stride * i + side, stride * j : stride * j + side, c]
         expected[n, i, j, c] = (window * kernel[:, :, 0, c]).sum()
-    arguments = (jnp.asarray(x, "f4"), jnp.asarray(kernel, "f4"), (stride, stride), ((1, 1), (1, 1)))
-    result = conv_general_dilated(*arguments, feature_group_count=5)
+
+    @compiled
+    def convolve(x, kernel):
+        return conv_general_dilated(x, kernel, (stride, stride), ((pad, pad),) * 2, feature_group_count=5)
+
+    result = convolve(jnp.asarray(x, "f4"), jnp.asarray(kernel, "f4"))
     np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-5)
 
 

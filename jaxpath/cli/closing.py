@@ -80,9 +80,9 @@ def open_references(session: Session, method: MethodOptions, others: data.Source
     Raises:
         InputError: They ask for some and there are none.
     """
-    baseline = explainers.BASELINES.get(method.explainer)
+    baseline = explainers.BASELINES[method.explainer]
     learned = method.generator is not None or method.train_on is not None
-    searched = not learned and baseline is not None and baseline.contrastive
+    searched = not learned and baseline.contrastive
     if "interchange" not in method.ablations and not searched:
         return None
     if others is None and "interchange" not in method.ablations:

@@ -209,7 +209,12 @@ class Dissect:
     classifier: TargetOptions
 
     def check(self) -> None:
-        """Raises an :class:`InputError` if something is not there."""
+        """Raises an :class:`InputError` if something is not there, or the options contradict each other."""
+        if self.embeddings is not None and self.concepts is not None:
+            raise InputError(
+                "--embeddings and --concepts were both given; the file of embeddings has concepts: leave one "
+                "out"
+            )
         look_for_data(self.data)
         look_for_file(self.concepts, "--concepts", "a text file with one concept a line")
         look_for_file(self.embeddings, "--embeddings", "an .npz file of embeddings")

@@ -92,10 +92,6 @@ def _record(options: Dissect, session: Session, source: data.Source) -> discover
 def _load_embeddings(options: Dissect, count: int) -> discover.Embeddings | None:
     if options.embeddings is None:
         return None
-    if options.concepts is not None:
-        raise InputError(
-            "--embeddings and --concepts were both given; the file of embeddings has concepts: leave one out"
-        )
     embeddings = discover.load_embeddings(options.embeddings)
     if len(embeddings.images) != count:
         raise InputError(

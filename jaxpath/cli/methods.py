@@ -8,7 +8,6 @@ from jaxpath.cli.options import DENSITY, MethodOptions, TargetOptions
 from jaxpath.files import sha256_of
 from jaxpath.fills import References
 from jaxpath.metrics import Method
-from jaxpath.registry import choose
 from jaxpath.types import Explainer, Params, Target
 
 
@@ -37,7 +36,7 @@ def make_method(
     target = net.target
     if options.train_on is None and options.generator is None:
         density = DENSITY if options.density is None else options.density
-        baseline = choose(explainers.BASELINES, options.explainer, kind="explainer")
+        baseline = explainers.BASELINES[options.explainer]
         searched = baseline.contrastive and references is not None
         name = f"{options.explainer} at density {density:g}{' against other pictures' if searched else ''}"
 

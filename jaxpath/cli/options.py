@@ -6,9 +6,11 @@ from typing import Annotated, Literal
 
 import tyro
 
-from jaxpath.choices import CLASSLESS, EXPLAINERS, Ablation
+from jaxpath.choices import Ablation
 from jaxpath.errors import InputError
+from jaxpath.explainers.baselines import BASELINES
 from jaxpath.naming import HUB, local_weights, look_for_data, look_for_file
+from jaxpath.registry import choose
 from jaxpath.runs.weights_options import NO_CLASSIFIER, WeightsOptions
 
 DENSITY = 0.2
@@ -73,7 +75,7 @@ class MethodOptions:
     train_on: str | None = None
     train_steps: int = 1000
     explainer: Annotated[
-        str, tyro.conf.arg(help=f"Without a generator, the explainer: {', '.join(EXPLAINERS)}.")
+        str, tyro.conf.arg(help=f"Without a generator, the explainer: {', '.join(BASELINES)}.")
     ] = "taylor_signed"
     density: float | None = None
     ablation: Ablation | Literal["both"] = "both"
@@ -96,10 +98,7 @@ class MethodOptions:
             )
         if self.train_on is not None:
             look_for_data(self.train_on)
-        if self.explainer not in EXPLAINERS:
-            raise InputError(
-                f"there is no explainer named {self.explainer!r}; choose one of {', '.join(EXPLAINERS)}"
-            )
+        choose(BASELINES, self.explainer, kind="explainer")
         if self.density is not None and not 0 <= self.density <= 1:
             raise InputError(
                 f"the density is {self.density}; expected a fraction of open channels from 0 to 1"
@@ -112,8 +111,8 @@ class MethodOptions:
                 f"{option} was given with a generator, which explains the predicted class only; leave "
                 "--generator out, so that --explainer explains the class"
             )
-        if self.explainer in CLASSLESS:
-            able = ", ".join(name for name in EXPLAINERS if name not in CLASSLESS)
+        if not choose(BASELINES, self.explainer, kind="explainer").asks:
+            able = ", ".join(name for name, baseline in BASELINES.items() if baseline.asks)
             raise InputError(
                 f"{option} was given with --explainer {self.explainer}, which follows no class's logit; "
                 f"choose one of {able}"

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 from jax import Array
 
-from jaxpath.cpu.forms import Form, Window, gathered_product, one_loop, xla_convolution
+from jaxpath.cpu.forms import (
+    Form,
+    Window,
+    depthwise_products,
+    gathered_product,
+    one_loop,
+    xla_convolution,
+    xla_depthwise,
+)
 from jaxpath.cpu.vectors import has_wide_vectors
 from jaxpath.cpu.winograd import winograd_products
 
@@ -46,6 +54,16 @@ def choose(x: Array, kernel: Array, window: Window) -> Form:
     if size == (3, 3) and window.strides == (1, 1) and large:
         return winograd_products
     return xla_convolution
+
+
+def choose_depthwise(kernel: Array, *, written_out: bool) -> Form:
+    """The form for a depthwise kernel [h, w, 1, C]; a long sum is written out only if it may be.
+
+    Where barriers do not hold, each reader computes the sum anew, and in a gradient the readers are sums of
+    the same length: a compiler would not end with the 7 x 7 kernels of a few blocks of a ConvNeXt.
+    """
+    few = math.prod(kernel.shape[:2]) <= _FEW_TERMS
+    return depthwise_products if few or written_out else xla_depthwise
 
 
 def output_size(images: Sequence[int], size: Sequence[int], window: Window) -> tuple[int, int]:

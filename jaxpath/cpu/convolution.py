@@ -14,11 +14,10 @@ from jax import Array, lax
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
-from jaxpath.cpu.choice import choose
+from jaxpath.cpu.choice import choose, choose_depthwise
 from jaxpath.cpu.forms import (
     Form,
     Window,
-    depthwise_products,
     gathered_product,
     shifted_products,
     xla_convolution,
@@ -57,12 +56,22 @@ def convolve(
     return _bind(x, kernel, window)
 
 
-def convolve_channels(x: Array, kernel: Array, strides: tuple[int, int], padding: Pads | str) -> Array:
+def convolve_channels(
+    x: Array,
+    kernel: Array,
+    strides: tuple[int, int],
+    padding: Pads | str,
+    precision: lax.PrecisionLike = None,
+    *,
+    hints: Hints,
+) -> Array:
     """The depthwise convolution of images [B, H, W, C] and a kernel [h, w, 1, C], [B, H', W', C].
 
     The other arguments are those of :func:`convolve`.
     """
-    return depthwise_products(x, kernel, _window(x, kernel, strides, padding))
+    window = _window(x, kernel, strides, padding)._replace(precision=precision)
+    form = choose_depthwise(kernel, written_out=hints.barriers or hints.direct)
+    return form(x, kernel, window)
 
 
 def _window(x: Array, kernel: Array, strides: tuple[int, int], padding: Pads | str) -> Window:

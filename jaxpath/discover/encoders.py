@@ -1,4 +1,4 @@
-"""CLIP and SigLIP embeddings by transformers (the ``clip`` extra), kept by a hash of what was embedded."""
+"""CLIP and SigLIP embeddings by transformers, kept by a hash of what was embedded."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
@@ -12,8 +12,8 @@ from jaxpath import data
 from jaxpath.caches import cache_file, kept
 from jaxpath.choices import CLIP as CLIP
 from jaxpath.discover.embeddings import Embeddings
+from jaxpath.errors import InputError, not_installed
 from jaxpath.files import load_arrays
-from jaxpath.types import InputError
 
 FORMAT = 2
 """Raised with every change of what a kept file holds."""
@@ -53,15 +53,17 @@ def load_encoder(name: str = CLIP, *, batch_size: int = 32) -> Encoder:
         batch_size: Images or texts at a time.
 
     Raises:
-        InputError: The ``clip`` extra is missing, or there is no such model.
+        InputError: PyTorch or transformers is not installed, or there is no such model.
     """
     try:
         import torch
         from transformers import AutoModel, AutoProcessor
     except ImportError as error:
-        raise InputError(
-            f"computing embeddings with {name} needs PyTorch and transformers ({error}); install them by: "
-            "pip install torch transformers, or give embeddings as an .npz file"
+        raise not_installed(
+            f"computing embeddings with {name}",
+            f"PyTorch with transformers ({error})",
+            "torch transformers",
+            otherwise="give embeddings as an .npz file",
         ) from error
     try:
         model, processor = AutoModel.from_pretrained(name), AutoProcessor.from_pretrained(name)

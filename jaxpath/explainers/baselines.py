@@ -1,21 +1,16 @@
-"""The baselines by name: the one list that commands, experiments and the contract suite read."""
+"""The baselines by name: the one list that commands, experiments and the contract suite read.
+
+Command lines are checked against it before JAX is loaded, so that makers are loaded when they are called.
+"""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jaxpath.choices import CLASSLESS
-from jaxpath.explainers.attribution import (
-    make_activation,
-    make_constant,
-    make_integrated_gradients,
-    make_random,
-    make_taylor,
-    make_taylor_signed,
-)
-from jaxpath.explainers.contrastive import make_contrastive
-from jaxpath.explainers.search import make_dgr, make_greedy
+from jaxpath.lazy import function_in
 from jaxpath.registry import choose
-from jaxpath.types import Explainer, Target
+
+if TYPE_CHECKING:
+    from jaxpath.types import Explainer, Target
 
 
 class Baseline(NamedTuple):
@@ -27,29 +22,30 @@ class Baseline(NamedTuple):
         slow: Whether it takes tens or hundreds of passes per image; comparisons give it fewer images.
         contrastive: Whether its maker takes ``references``, pictures of other classes, and does better with
             them than without.
+        asks: Whether it explains the class that it is asked for; others see no class, or the predicted one.
     """
 
     name: str
-    make: Callable[..., Explainer]
+    make: "Callable[..., Explainer]"
     slow: bool = False
     contrastive: bool = False
+    asks: bool = True
 
-    @property
-    def asks(self) -> bool:
-        """Whether it explains the class that it is asked for; others see no class, or the predicted one."""
-        return self.name not in CLASSLESS
+
+def _maker(module: str, name: str) -> "Callable[..., Explainer]":
+    return function_in(f"jaxpath.explainers.{module}", f"make_{name}")
 
 
 _ALL = (
-    Baseline("random", make_random),
-    Baseline("constant", make_constant),
-    Baseline("activation", make_activation),
-    Baseline("taylor", make_taylor),
-    Baseline("taylor_signed", make_taylor_signed),
-    Baseline("integrated_gradients", make_integrated_gradients, slow=True),
-    Baseline("greedy", make_greedy, slow=True),
-    Baseline("dgr", make_dgr, slow=True),
-    Baseline("contrastive", make_contrastive, slow=True, contrastive=True),
+    Baseline("random", _maker("attribution", "random"), asks=False),
+    Baseline("constant", _maker("attribution", "constant"), asks=False),
+    Baseline("activation", _maker("attribution", "activation"), asks=False),
+    Baseline("taylor", _maker("attribution", "taylor")),
+    Baseline("taylor_signed", _maker("attribution", "taylor_signed")),
+    Baseline("integrated_gradients", _maker("attribution", "integrated_gradients"), slow=True),
+    Baseline("greedy", _maker("search", "greedy"), slow=True),
+    Baseline("dgr", _maker("search", "dgr"), slow=True, asks=False),
+    Baseline("contrastive", _maker("contrastive", "contrastive"), slow=True, contrastive=True),
 )
 
 BASELINES = {baseline.name: baseline for baseline in _ALL}
@@ -65,7 +61,7 @@ def names() -> tuple[str, ...]:
     return tuple(BASELINES)
 
 
-def make_explainer(name: str, target: Target, **options: Any) -> Explainer:
+def make_explainer(name: str, target: "Target", **options: Any) -> "Explainer":
     """Makes a baseline by its name.
 
     Args:

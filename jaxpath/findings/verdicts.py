@@ -25,6 +25,10 @@ HALF = 0.5
 """A pathway says the class by itself if so many of other pictures get it, or get it so probably."""
 
 
+_ROUNDING = 1e-9
+"""What is 0.1 on paper is less than 0.1 between some binary numbers, such as 0.95 and 0.85."""
+
+
 class Control(NamedTuple):
     """What the class in question gets in some runs of the classifier.
 
@@ -64,6 +68,10 @@ class Control(NamedTuple):
         return max(self.share, self.probability) if self.runs else 0.0
 
 
+def _clearly_above(high: float, low: float) -> bool:
+    return high - low >= CLEAR - _ROUNDING
+
+
 class Controls(NamedTuple):
     """A pathway and its controls under one ablation: what the class in question gets in each of them.
 
@@ -86,12 +94,12 @@ class Controls(NamedTuple):
     @property
     def enough(self) -> bool:
         """Whether the pathway alone keeps the class, and clearly better than random channels alone."""
-        return self.alone.share >= HALF and self.alone.low - self.random_alone.high >= CLEAR
+        return self.alone.share >= HALF and _clearly_above(self.alone.low, self.random_alone.high)
 
     @property
     def needed(self) -> bool:
         """Whether the class suffers clearly more without the pathway than without random channels."""
-        return self.random_closed.low - self.closed.high >= CLEAR
+        return _clearly_above(self.random_closed.low, self.closed.high)
 
     @property
     def says_it_by_itself(self) -> bool:
@@ -154,7 +162,7 @@ def judge(controls: Mapping[str, Controls], clean: float) -> Judgement:
     each = {name: measured.verdict for name, measured in controls.items()}
     found = set(each.values())
     verdict: Verdict = found.pop() if len(found) == 1 else "names_the_class"
-    surer = any(measured.alone.probability - clean >= CLEAR for measured in controls.values())
+    surer = any(_clearly_above(measured.alone.probability, clean) for measured in controls.values())
     return Judgement(verdict, each, surer)
 
 

@@ -22,10 +22,10 @@ from jaxpath.types import Params, Target
 _FREE = (
     *("out", "checkpoints", "checkpoint_every", "num_workers"),
     "processes",
-    *("maximised_pairs", "maximised_variation"),
-    *("variants", "seeds", "boxes"),
+    *("maximised_pairs", "maximised_variation", "relevance_images"),
+    *("variants", "seeds", "boxes", "score"),
 )
-"""Options that may change when a run is continued: they do not touch its result."""
+"""Options that may change when a run is continued: they do not touch what is trained."""
 
 
 @dataclasses.dataclass(frozen=True)

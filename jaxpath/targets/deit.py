@@ -168,7 +168,6 @@ _KINDS = ("deit", "vit")
 
 
 def _recognise(shapes: Shapes) -> str | None:
-    # Nothing in the tensors tells a ViT from a DeiT.
     width = shapes["cls_token"][-1] if shapes.get("cls_token") else None
     return next((f"deit_{name}" for name, size in _SIZES.items() if size[0] == width), None)
 
@@ -184,4 +183,5 @@ DEIT = Family(
         for size in _SIZES
         for side in (224, 384)
     },
+    twins={f"vit_{size}": f"deit_{size}" for size in _SIZES},
 )

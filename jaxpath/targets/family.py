@@ -25,6 +25,7 @@ class Family(NamedTuple):
         flattened: The dense layer that reads a flattened grid, if one does. PyTorch flattens [C, H, W],
             Flax [H, W, C].
         published: timm's name of a network that computes the same function -> the name here.
+        twins: Name of a target -> the one whose tensors it has, as which its weights are recognised.
     """
 
     makers: Mapping[str, Callable[..., Target]]
@@ -34,6 +35,7 @@ class Family(NamedTuple):
     aliases: Mapping[str, str] = {}
     flattened: str | None = None
     published: Mapping[str, str] = {}
+    twins: Mapping[str, str] = {}
 
     def spellings(self, layer: str) -> tuple[str, ...]:
         """The names of a layer: the one here, then its aliases."""

@@ -7,10 +7,11 @@ from typing import Any
 import jax
 from jax import Array
 
+from jaxpath.errors import InputError, not_installed
 from jaxpath.targets.activation_detection import ACTIVATIONS
 from jaxpath.targets.adapters import adapt_function
 from jaxpath.targets.site_layout import Layout
-from jaxpath.types import InputError, Params, Preprocessing, Target
+from jaxpath.types import Params, Preprocessing, Target
 
 
 def adapt_keras(
@@ -178,6 +179,4 @@ def _load(module: str, package: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise InputError(
-            f"{module} is needed for this adapter and is not installed; pip install {package}"
-        ) from error
+        raise not_installed("this adapter", module, package) from error

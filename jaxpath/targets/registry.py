@@ -54,6 +54,16 @@ def families_of(name: str) -> tuple[Family, ...]:
     return tuple(family for family in FAMILIES if base in family.makers) or FAMILIES
 
 
+def recognised_as(name: str) -> str:
+    """The target as which the tensors of another are recognised: itself, or the one that has the same ones.
+
+    >>> recognised_as("vit_tiny"), recognised_as("resnet18_lwta4")
+    ('deit_tiny', 'resnet18')
+    """
+    base, _ = split_name(name)
+    return next((family.twins[base] for family in FAMILIES if base in family.twins), base)
+
+
 def make_target(name: str, **options: Any) -> Target:
     """Makes a target by its name.
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxpath.errors import InputError, not_installed
 from jaxpath.targets.state_dicts import Stored
-from jaxpath.types import InputError
 
 SUFFIXES = (".pth", ".pt", ".th", ".bin", ".ckpt", ".tar")
 
@@ -23,9 +23,8 @@ def read_tree(file: Path) -> Mapping[Any, Any]:
     try:
         import torch
     except ImportError as error:
-        raise InputError(
-            f"reading {file} needs PyTorch; install it by: pip install torch, or convert the file "
-            "to .safetensors"
+        raise not_installed(
+            f"reading {file}", "PyTorch", "torch", otherwise="convert the file to .safetensors"
         ) from error
     try:
         # It warns of kinds of tensors that are refused here in a sentence.

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaxpath.errors import InputError, not_installed
 from jaxpath.naming import HUB as HUB
 from jaxpath.naming import local_weights
 from jaxpath.targets import torch_files
 from jaxpath.targets.safetensors_files import read_words, stored_tensors
 from jaxpath.targets.state_dicts import Known, State, choose_state, find_states
-from jaxpath.types import InputError
 
 SUFFIXES = (".safetensors", *torch_files.SUFFIXES)
 
@@ -37,7 +37,7 @@ def local_file(path: str | Path) -> Path:
         path: A file, or ``hf://owner/name`` (its ``model.safetensors``) or ``hf://owner/name/file``.
 
     Raises:
-        InputError: There is no such file, or the ``hub`` extra is missing, or the download failed.
+        InputError: There is no such file, or ``huggingface_hub`` is not installed, or the download failed.
     """
     if str(path).startswith(HUB):
         found = download(*parse_hub_path(str(path)))
@@ -97,15 +97,14 @@ def download(repository: str, file: str, *, optional: bool = False) -> Path | No
         optional: Whether the repository may lack it; then None is returned.
 
     Raises:
-        InputError: The ``hub`` extra is missing, or the download failed.
+        InputError: ``huggingface_hub`` is not installed, or the download failed.
     """
     try:
         from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
     except ImportError as error:
-        raise InputError(
-            f"downloading {HUB}{repository} needs huggingface_hub; install it by: pip install huggingface_hub"
-        ) from error
+        use = f"downloading {HUB}{repository}"
+        raise not_installed(use, "huggingface_hub", "huggingface_hub") from error
     try:
         return Path(hf_hub_download(repository, file))
     # OSError covers a broken connection and a full disk, ValueError a malformed repository name.

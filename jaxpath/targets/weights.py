@@ -13,7 +13,7 @@ from jaxpath.targets.headers import KEY, WeightsHeader, header_text, read_header
 from jaxpath.targets.lwta import split_name
 from jaxpath.targets.preprocessing import describe_preprocessing
 from jaxpath.targets.recognition import is_known, recognise
-from jaxpath.targets.registry import families_of
+from jaxpath.targets.registry import families_of, recognised_as
 from jaxpath.targets.safetensors_files import write_safetensors
 from jaxpath.targets.torch_names import Slot, canonical, parameter_slots
 from jaxpath.targets.weight_files import local_file, read_contents
@@ -33,8 +33,8 @@ def load_weights(target: Target, path: str | Path, *, state: str | None = None) 
     Args:
         target: The target the weights are for.
         path: A ``.safetensors`` file; a ``.pth``, ``.pt``, ``.th``, ``.bin``, ``.ckpt`` or ``.tar`` file of
-            ``torch.save``, which needs the ``torch`` extra; or ``hf://owner/name`` or
-            ``hf://owner/name/file`` on the Hugging Face Hub, which needs the ``hub`` extra and the network.
+            ``torch.save``, which needs PyTorch; or ``hf://owner/name`` or
+            ``hf://owner/name/file`` on the Hugging Face Hub, which needs ``huggingface_hub`` and the network.
         state: Which state of a checkpoint that holds several: ``"ema"``, the averaged one; ``"raw"``, the one
             that was trained; or the key under which it lies. None takes the raw one, or the only one.
 
@@ -195,7 +195,7 @@ def check_tensors(
     hint = f"give the weights of a {target.name} with {target.num_classes} classes"
     name = recognise({key: tensor.shape for key, tensor in tensors.items()})
     if missing or unexpected:
-        if name not in (None, target.name):
+        if name not in (None, recognised_as(target.name)):
             hint = f"they look like the weights of {name}: make that target, or {hint}"
     elif len(classes := {_classes(tensors[slot.key], slot, target.num_classes) for slot in misfits}) == 1:
         if (num_classes := classes.pop()) is not None:

@@ -1,4 +1,4 @@
-"""A step compiled for four TPU chips, read; needs libtpu (pip install 'jaxpath[tpu]') and no TPU."""
+"""A step compiled for four TPU chips, read; needs libtpu (pip install 'jax[tpu]') and no TPU."""
 
 import importlib.util
 import json

@@ -182,7 +182,7 @@ def test_memory_does_not_grow_with_the_number_of_photographs(tmp_path):
     assert peak < 80e6, peak
 
 
-def test_a_missing_extra_says_what_to_install(monkeypatch):
+def test_without_transformers_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "transformers", None)
-    with pytest.raises(InputError, match=r"jaxpath\[clip\]"):
+    with pytest.raises(InputError, match="not installed; pip install torch transformers, or give embeddings"):
         discover.load_encoder("nowhere")

@@ -84,9 +84,7 @@ def test_a_python_that_is_not_there_is_one_sentence():
         pass
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("torch") is None, reason="needs PyTorch: pip install 'jaxpath[bench]'"
-)
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs PyTorch: pip install torch")
 @pytest.mark.parametrize(("model", "size"), [("resnet8", 32), ("resnet18", 64), ("vgg11_bn", 32)])
 def test_pytorch_computes_the_same_loss_and_gradient(model, size):
     workload = throughput.make_workload(throughput.Throughput(model=model, image_size=size, **SMALL))

@@ -60,4 +60,4 @@ def test_the_bins_of_a_histogram_hold_every_image():
 
 def test_cells_show_two_digits_and_nothing_where_there_is_no_pair():
     (first, second), _ = matrix_cells(np.array([[0.734, np.nan], [0.1, 0.2]]))
-    assert (first.text, first.light, second.text, second.colour) == (".73", True, "", "#ffffff")
+    assert (first.text, first.light, second.text, second.colour) == ("0.73", True, "", "#ffffff")

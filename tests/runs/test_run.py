@@ -6,6 +6,7 @@ import jax
 import pytest
 
 from jaxpath import data, runs, targets
+from jaxpath.runs.run import as_config
 from jaxpath.types import InputError
 
 OPTIONS = runs.GeneratorOptions(steps=1, batch_size=8, width=8, grid=1)
@@ -29,6 +30,16 @@ def test_a_folder_is_continued_for_its_classifier_and_refused_for_another_one(ta
     with pytest.raises(InputError, match="params"):
         train(target, target.init(jax.random.key(1)), folder)
     assert (tmp_path / "run" / runs.GENERATOR).read_bytes() == kept
+
+
+def test_how_a_run_is_scored_may_change_when_it_is_continued():
+    def config(**score):
+        options = runs.lap.PlugInRun(data="digits", weights="w", score=runs.lap.ScoreOptions(**score))
+        return as_config(options)
+
+    assert config(curve_images=50) == config(curve_images=20, explainers=("gradcam",))
+    other = runs.lap.PlugInRun(data="digits", weights="w", lap=runs.lap.PlugInOptions(head_epochs=1))
+    assert as_config(other) != config()
 
 
 def test_seconds_are_those_since_the_run_began():

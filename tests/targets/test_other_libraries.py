@@ -32,7 +32,7 @@ def test_a_library_that_is_missing_is_said(monkeypatch):
         raise ImportError(name)
 
     monkeypatch.setattr(importlib, "import_module", refuse)
-    with pytest.raises(InputError, match=r"haiku is needed for this adapter .* pip install dm-haiku"):
+    with pytest.raises(InputError, match=r"haiku, which is not installed; pip install dm-haiku$"):
         targets.adapt_haiku(None, name="h", preprocessing=PREPROCESSING)
 
 

@@ -68,4 +68,11 @@ def test_no_two_families_recognise_the_same_weights():
     for name in targets.names():
         shapes = {slot.key: slot.torch_shape for slot in parameter_slots(targets.make_target(name))}
         recognised = [family.recognise(shapes) for family in registry.FAMILIES]
-        assert [other for other in recognised if other is not None] == [name]
+        assert [other for other in recognised if other is not None] == [registry.recognised_as(name)]
+
+
+@pytest.mark.parametrize("name", [name for name in targets.names() if registry.recognised_as(name) != name])
+def test_targets_recognised_as_another_have_its_tensors_and_another_preprocessing(name):
+    target, other = targets.make_target(name), targets.make_target(registry.recognised_as(name))
+    slots = [{slot.key: slot.torch_shape for slot in parameter_slots(one)} for one in (target, other)]
+    assert slots[0] == slots[1] and target.preprocessing != other.preprocessing

@@ -28,9 +28,9 @@ def assert_same(result, expected):
 
 
 @pytest.mark.skipif(bool(importlib.util.find_spec("torch")), reason="PyTorch is installed")
-def test_without_the_torch_extra_the_error_names_it(tmp_path):
+def test_without_pytorch_the_error_says_how_to_get_it(tmp_path):
     (tmp_path / "weights.pth").write_bytes(b"")
-    with pytest.raises(InputError, match=r"pip install jaxpath\[torch\]"):
+    with pytest.raises(InputError, match=r"PyTorch, which is not installed; pip install torch, or convert"):
         targets.load_weights(RESNET, tmp_path / "weights.pth")
 
 

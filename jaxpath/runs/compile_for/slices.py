@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 
 from jaxpath.devices import make_mesh
 from jaxpath.devices.chips import CHIPS, Chip
-from jaxpath.types import InputError
+from jaxpath.errors import InputError, not_installed
 
 _SHAPES = {
     "v5e": {1: "1x1", 4: "2x2", 8: "2x4", 16: "4x4", 32: "4x8", 64: "8x8", 128: "8x16", 256: "16x16"},
@@ -134,10 +134,7 @@ def _shapes(chip: Chip) -> dict[int, str]:
 
 def _tpu_devices(part: Slice) -> list[Any]:
     if importlib.util.find_spec("libtpu") is None:
-        raise InputError(
-            f"{part.name} was asked for, but the compiler for TPUs is not installed; it needs no TPU: "
-            "pip install 'jaxpath[tpu]'"
-        )
+        raise not_installed(f"compiling for {part.name}", "no TPU but the compiler for TPUs", "'jax[tpu]'")
     flat = _LIKE.get(part.chip.name, part.chip.name) == "v5e"
     options: dict[str, Any] = {
         "topology_name": f"{part.chip.name}:{_shapes(part.chip)[part.size]}",
@@ -156,10 +153,7 @@ def _gpu_devices(part: Slice, folder: Path | None) -> list[Any]:
     if importlib.util.find_spec("jax_plugins") is None or not any(
         importlib.util.find_spec(f"jax_plugins.xla_cuda{version}") for version in (12, 13)
     ):
-        raise InputError(
-            f"{part.name} was asked for, but the compiler for GPUs is not installed; it needs no GPU: "
-            "pip install 'jaxpath[cuda]'"
-        )
+        raise not_installed(f"compiling for {part.name}", "no GPU but the compiler for GPUs", "'jax[cuda13]'")
     file = f"{_SPECS[part.chip.name]}.txtpb"
     if folder is None or not (folder / file).is_file():
         raise InputError(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,6 +68,8 @@ def run_plug_in(options: PlugInRun) -> dict[str, Any]:
     study = make_study(net, train, held_out)
     target = extend_target(study.target, options.model, options.lap.sites)
     images = _set_aside(study, options)
+    if images.knowledge is not None:
+        run = run.knowing(known_regions=sha256(np.ascontiguousarray(images.knowledge.masks)).hexdigest())
     plain = Net(study.target, study.params)
     trained = plug_in(target, plain, images.train, options.lap, run=run, knowledge=images.knowledge)
     known = 0 if images.knowledge is None else len(images.knowledge.masks)

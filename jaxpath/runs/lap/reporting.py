@@ -1,5 +1,6 @@
 """What a run of LAP leaves behind: ``results.json`` and the figure of maps."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,10 +39,12 @@ def report_lap(
         facts: What else the results hold.
 
     Returns:
-        The figures, from :func:`evaluate_lap`, and ``facts``.
+        The figures, from :func:`evaluate_lap`, ``score``, the options by which they were measured, and
+        ``facts``.
     """
     say(f"evaluation: {len(held_out)} held-out images")
     figures = {**evaluate_lap(plain, trained, held_out, options, seed=run.seed), **(facts or {})}
+    figures["score"] = dataclasses.asdict(options)
     save_figures({"maps.png": plot_explanations(plain, trained, held_out, seed=run.seed)}, run=run)
     write_results(figures, run=run)
     for name in _PRINTED:

@@ -92,8 +92,8 @@ class TorchProcess:
             answer = ""
         if not answer:
             raise InputError(
-                "the PyTorch process ended, its message is above; install PyTorch with pip install "
-                "'jaxpath[bench]', or name a Python that has it with --torch-python"
+                "the PyTorch process ended, its message is above; if PyTorch is not installed, "
+                "pip install torch, or name a Python that has it with --torch-python"
             )
         return json.loads(answer)
 
