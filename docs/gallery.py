@@ -1,6 +1,7 @@
-"""Draws the gallery of photographs, each replaced by its saliency: the photographs may not be shown.
+r"""Draws the gallery of photographs, each replaced by its saliency: the photographs may not be shown.
 
-python docs/gallery.py photos20 resnet18.safetensors runs/resnet18 resnet18_20.safetensors runs/lap_resnet18
+python docs/gallery.py photos20 resnet18.safetensors runs/resnet18_0 resnet18_20.safetensors \
+    runs/lap_resnet18 runs/flint runs/architectures
 """
 
 import sys
@@ -11,12 +12,14 @@ import jax
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from PIL import Image
 
 from jaxpath import attributions, data, gencnp, lap, metrics, report, runs, targets
 from jaxpath.pathways import unflatten
-from jaxpath.report.style import INK, MUTED, OPEN, TEXT, WRONG
+from jaxpath.report.style import INK, MUTED, OPEN, SMALL, TEXT, WRONG
 from jaxpath.runs.boxes import read_boxes
 from jaxpath.runs.pictures import read_pictures
+from jaxpath.runs.results import most_frequent
 from jaxpath.runs.saliency import saliency_maps
 
 IMAGES = Path(__file__).parent / "images"
@@ -81,6 +84,22 @@ def draw_pathways(photographs: Path, weights: Path, run: Path) -> Figure:
     )
 
 
+def draw_classes(photographs: Path, weights: Path, run: Path) -> Figure:
+    """Class pathways of the twelve classes that most photographs are put into."""
+    net = runs.load_net("resnet18", str(weights))
+    source = data.open_source(f"folder:{photographs}", split="val")
+    with np.load(run / "pathways.npz") as kept:
+        frequencies, masks, predicted = (kept[name] for name in ("class_frequencies", "masks", "predicted"))
+    known = most_frequent(predicted, limit=NUMBER)
+    alike = metrics.class_similarity(masks, predicted, net.target.num_classes).matrix
+    return report.plot_class_pathways(
+        {int(label): unflatten(frequencies[label], net.target.sites) for label in known},
+        net.target.sites,
+        data.names_of_classes(source, net.target.num_classes),
+        iou=alike[np.ix_(known, known)],
+    )
+
+
 def draw_attention(photographs: Path, weights: Path, run: Path) -> Figure:
     """Attention of the LAP net, and Grad-CAM of the plain one, for the predicted class of each."""
     net = runs.load_net("resnet18", str(weights))
@@ -109,17 +128,29 @@ def draw_attention(photographs: Path, weights: Path, run: Path) -> Figure:
             axes.set_yticks([])
         row[0].set_ylabel(kind, fontsize=TEXT, color=INK)
     for axes, label in zip(grid[0], labels, strict=True):
-        axes.set_title(net.class_names[label][:16], fontsize=TEXT, color=MUTED)
+        axes.set_title(net.class_names[label][:14], fontsize=SMALL, color=MUTED)
     return figure
 
 
-def main(photographs: Path, weights: Path, run: Path, weights_20: Path, lap_run: Path) -> None:
-    """Draws the pictures into docs/images."""
-    figure = draw_pathways(photographs, weights, run)
-    report.save_figure(figure, IMAGES / "gallery_pathways.png", dpi=90)
-    report.save_figure(
-        draw_attention(photographs, weights_20, lap_run), IMAGES / "gallery_attention.png", dpi=100
-    )
+def main(photographs: Path, weights: Path, run: Path, weights_20: Path, *others: Path) -> None:
+    """Draws the pictures into docs/images, and copies those of other runs that show no photograph."""
+    lap_run, flint_run, architectures = others
+    figures = {
+        "pathways": draw_pathways(photographs, weights, run),
+        "classes": draw_classes(photographs, weights, run),
+        "attention": draw_attention(photographs, weights_20, lap_run),
+    }
+    for name, figure in figures.items():
+        report.save_figure(figure, IMAGES / f"gallery_{name}.png", dpi=80)
+    copy_small(flint_run / "global_relevance.png", IMAGES / "gallery_attributes.png")
+    copy_small(architectures / "architectures.png", IMAGES / "gallery_architectures.png")
+
+
+def copy_small(source: Path, copy: Path) -> None:
+    """A picture at up to 1300 pixels' width, in 128 colours."""
+    with Image.open(source) as picture:
+        picture.thumbnail((1300, 1300))
+        picture.convert("RGB").quantize(128).save(copy, optimize=True)
 
 
 if __name__ == "__main__":

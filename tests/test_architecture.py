@@ -70,7 +70,7 @@ MAY_IMPORT = {
     # A metric runs over a data set.
     "metrics": BASE | {"data"},
     # Findings are what explainers and metrics say about pictures, put together for a page.
-    "findings": BASE | {"targets", "explainers", "data", "metrics"},
+    "findings": BASE | {"targets", "explainers", "attributions", "data", "metrics"},
     # A system explains any target by any metric; the systems do not know each other.
     "gencnp": BASE | {"targets", "explainers", "metrics", "data"},
     "flint": BASE | {"targets", "explainers", "metrics", "data"},

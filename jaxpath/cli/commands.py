@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from jaxpath.choices import CLIP
+from jaxpath.choices import ATTRIBUTIONS, CLIP, LEAST_PERMUTATIONS
 from jaxpath.cli.limits import read_limit
 from jaxpath.cli.options import MethodOptions, TargetOptions
 from jaxpath.errors import InputError
@@ -27,13 +27,16 @@ class Explain:
 
     Attributes:
         images: Picture files, and folders of them.
-        out: Folder of report.html, results.json, pictures.csv, figures/, pathway.npz and manifest.json.
+        out: Folder of report.html, results.json, pictures.csv, figures/, pathway.npz, manifest.json; beyond
+            ten pictures also of pictures/, with --channels of channels/.
         class_: Explains this class, by its name or number, whatever the classifier says; None explains the
             class that it says.
         against: Explains the class rather than this one: the channels that speak for the difference.
         reference: Pictures to compare with: a folder, an .npz file, or another form of data set.
         class_pathways: The class_pathways.npz of jaxpath class-pathway, drawn beside each picture's own.
         words: What channels stand for: .json or .npz, words per site and channel.
+        channels: Writes a page about each of the strongest channels, over the pictures of --reference, and
+            links it from the report.
         details: How many pictures are shown in full; the list, results.json and pathway.npz hold all.
         fail_if: Ends with status 3 if a figure of the summary is beyond a limit, such as "leakage>0.5".
         skip_unreadable: Skip files that are not readable images.
@@ -46,6 +49,13 @@ class Explain:
     reference: str | None = None
     class_pathways: Path | None = None
     words: Path | None = None
+    attributions: Annotated[
+        tuple[str, ...],
+        tyro.conf.arg(
+            help=f"Further maps of pixels that matter, beside the gradient: {', '.join(ATTRIBUTIONS[1:])}."
+        ),
+    ] = ()
+    channels: bool = False
     details: int = 40
     fail_if: tuple[str, ...] = ()
     skip_unreadable: bool = False
@@ -65,6 +75,15 @@ class Explain:
             self.class_pathways, "--class-pathways", "the class_pathways.npz of jaxpath class-pathway"
         )
         look_for_file(self.words, "--words", "the words.json of jaxpath dissect")
+        for name in self.attributions:
+            if name not in ATTRIBUTIONS:
+                raise InputError(
+                    f"there is no attribution named {name!r}; choose among {', '.join(ATTRIBUTIONS)}"
+                )
+        if self.channels and self.reference is None:
+            raise InputError(
+                "--channels was given without --reference, whose pictures the pages show; name some"
+            )
         for option, value in (("--class", self.class_), ("--against", self.against)):
             if value is not None:
                 self.method.check_asked(option)
@@ -179,6 +198,7 @@ class Dissect:
         similarity: soft_wpmi, wpmi, rank_reorder, cosine, cosine_cubed or jensen_shannon.
         top_k: Pictures of a channel that count; None takes the similarity's own number.
         a: Sharpness of wpmi's softmax over concepts; None takes the similarity's own, which suits CLIP.
+        permutations: Random orders of the pictures to compare every word's score with; 0: none.
         sites: Sites to name; none names all.
         reduce: What a feature map counts with.
         sampled: One draw per picture of units that compete, in place of the likeliest winners.
@@ -199,6 +219,7 @@ class Dissect:
     similarity: str = "soft_wpmi"
     top_k: int | None = None
     a: float | None = None
+    permutations: int = LEAST_PERMUTATIONS
     sites: tuple[str, ...] = ()
     reduce: Literal["mean", "max"] = "mean"
     sampled: bool = False
@@ -218,6 +239,11 @@ class Dissect:
         look_for_data(self.data)
         look_for_file(self.concepts, "--concepts", "a text file with one concept a line")
         look_for_file(self.embeddings, "--embeddings", "an .npz file of embeddings")
+        if self.permutations and self.permutations < LEAST_PERMUTATIONS:
+            raise InputError(
+                f"--permutations is {self.permutations}; expected {LEAST_PERMUTATIONS} or more, as fewer "
+                "tell no word from chance, or 0 for none"
+            )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -271,6 +297,7 @@ class ComparePictures:
         class_names2: A .json list with its names of classes.
         reference: Pictures to compare with: a folder, an .npz file, or another form of data set.
         words: What channels stand for: .json or .npz, words per site and channel.
+        words2: What those of the second classifier stand for.
     """
 
     images: tyro.conf.Positional[tuple[Path, ...]]
@@ -280,6 +307,7 @@ class ComparePictures:
     class_names2: Path | None = None
     reference: str | None = None
     words: Path | None = None
+    words2: Path | None = None
     classifier: TargetOptions
     method: MethodOptions = dataclasses.field(default_factory=MethodOptions)
 
@@ -292,15 +320,19 @@ class ComparePictures:
         for path in self.images:
             if not path.is_file():
                 raise InputError(f"there is no image {path}; give image files")
-        if self.model2 is not None and self.weights2 is None:
-            raise InputError(
-                "--model2 was given without --weights2; give the weights of the second classifier"
-            )
+        second = {"--model2": self.model2, "--class-names2": self.class_names2, "--words2": self.words2}
+        for option, value in second.items():
+            if value is not None and self.weights2 is None:
+                raise InputError(
+                    f"{option} was given without --weights2; give the weights of the second classifier"
+                )
         if self.weights2 is not None and not self.weights2.startswith(HUB):
             local_weights(self.weights2)
         if self.reference is not None:
             look_for_data(self.reference)
-        look_for_file(self.words, "--words", "the words.json of jaxpath dissect")
+        for option, words in (("--words", self.words), ("--words2", self.words2)):
+            look_for_file(words, option, "the words.json of jaxpath dissect")
+        look_for_file(self.class_names2, "--class-names2", "a .json list with one name per class")
 
 
 def _check_limits(limits: tuple[str, ...]) -> None:

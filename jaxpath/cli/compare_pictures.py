@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from pathlib import Path
 from typing import Any
 
 from jaxpath import data, report
@@ -25,6 +26,7 @@ from jaxpath.findings import (
     ImageFinding,
     Pictures,
     Survey,
+    Words,
     assess,
     find_images,
     load_pictures,
@@ -33,7 +35,7 @@ from jaxpath.findings import (
     others_for,
     survey,
 )
-from jaxpath.findings.side_by_side import set_side_by_side
+from jaxpath.findings.side_by_side import match_words, set_side_by_side
 from jaxpath.report.sides import Side, side_by_side_page
 from jaxpath.runs import say
 
@@ -41,29 +43,23 @@ from jaxpath.runs import say
 def run(options: ComparePictures) -> None:
     """Explains both sides, and sets them beside each other."""
     began = time.perf_counter()
-    classifiers = [options.classifier]
-    if options.weights2 is not None:
-        second = dataclasses.replace(
-            options.classifier,
-            weights=options.weights2,
-            model=options.model2,
-            class_names=options.class_names2,
-        )
-        classifiers.append(second)
     sides: list[Side] = []
-    shared, places, assessments = None, [], []
-    for classifier in classifiers:
-        workplace, pictures = _open(options, classifier, began)
-        surveyed, found = _explain(options, workplace, pictures)
+    places: list[Workplace] = []
+    shared, matched = None, None
+    for classifier, path in _classifiers(options):
+        workplace, pictures, reference = _open(options, classifier, began)
+        words = None if path is None else load_words(path, workplace.target.sites)
+        surveyed, found = _explain(workplace, pictures, reference, words)
         setting = workplace.setting(reference=options.reference or "")
         sides += [Side(finding, setting) for finding in found]
         places.append(workplace)
-        assessments += [finding.assessment for finding in found]
         if options.weights2 is None:
-            sites = workplace.target.sites
-            words = None if options.words is None else load_words(options.words, sites)
-            shared = set_side_by_side(pictures, surveyed, sites, words=words)
-    report.write_page(side_by_side_page(sides, shared), options.out / "side_by_side.html")
+            shared = set_side_by_side(pictures, surveyed, workplace.target.sites, words=words)
+    assessments = [side.finding.assessment for side in sides]
+    if shared is None and options.words is not None and options.words2 is not None:
+        matched = match_words(*(side.finding.words for side in sides))
+    page = side_by_side_page(sides, shared, matched=matched)
+    report.write_page(page, options.out / "side_by_side.html")
     _write(places, assessments, None if shared is None else shared.iou)
     for side in sides:
         say(f"{side.finding.name} ({side.setting.model}): {_verdict(side)}")
@@ -72,7 +68,24 @@ def run(options: ComparePictures) -> None:
     say(f"report: {options.out / 'side_by_side.html'} ({places[0].seconds:.0f} s)")
 
 
-def _open(options: ComparePictures, classifier: TargetOptions, began: float) -> tuple[Workplace, Pictures]:
+def _classifiers(options: ComparePictures) -> list[tuple[TargetOptions, Path | None]]:
+    """The one or two classifiers, and the words of their channels."""
+    classifiers = [(options.classifier, options.words)]
+    if options.weights2 is not None:
+        second = dataclasses.replace(
+            options.classifier,
+            weights=options.weights2,
+            model=options.model2,
+            class_names=options.class_names2,
+        )
+        classifiers.append((second, options.words2))
+    return classifiers
+
+
+def _open(
+    options: ComparePictures, classifier: TargetOptions, began: float
+) -> tuple[Workplace, Pictures, data.Source | None]:
+    """What a classifier is explained with, the pictures as it sees them, and those to compare with."""
     source = as_held(data.image_files(options.images), classifier)
     reference = None if options.reference is None else open_pictures(options.reference, classifier)
     net = open_classifier(classifier)
@@ -88,22 +101,21 @@ def _open(options: ComparePictures, classifier: TargetOptions, began: float) -> 
         began=began,
         pictures=Given(reference, options.reference or "", source),
     )
-    return workplace, load_pictures(workplace.session, source)
+    return workplace, load_pictures(workplace.session, source), reference
 
 
 def _explain(
-    options: ComparePictures, workplace: Workplace, pictures: Pictures
+    workplace: Workplace, pictures: Pictures, source: data.Source | None, words: Words | None
 ) -> tuple[Survey, list[ImageFinding]]:
     session, method = workplace.session, workplace.method
     surveyed = survey(session, method, pictures)
     reference = None
-    if options.reference is not None:
-        source = open_pictures(options.reference, options.classifier)
+    if source is not None:
         classes = set(surveyed.classes.tolist())
         reference = load_reference(session, method, source, classes, identity=workplace.identity)
     others = others_for(pictures, surveyed, reference)
     made = assess(session, pictures, surveyed, Conditions(workplace.fills, others, seed=method.seed))
-    context = Context(reference)
+    context = Context(reference, words=words)
     return surveyed, find_images(session, pictures, surveyed, context=context, assessments=made)
 
 

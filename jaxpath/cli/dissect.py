@@ -48,7 +48,14 @@ def run(options: Dissect) -> None:
         embeddings = _find_embeddings(options, source, activity, class_names)
     else:
         embeddings = embeddings._replace(images=embeddings.images[source.indices])
-    names = discover.dissect(activity, embeddings, similarity=similarity, winners_only=options.winners_only)
+    names = discover.dissect(
+        activity,
+        embeddings,
+        similarity=similarity,
+        winners_only=options.winners_only,
+        permutations=options.permutations,
+        seed=options.seed,
+    )
     predicted = activity.channels[discover.OUTPUTS].argmax(axis=1)
     warnings = warn_of_chance(target, source, predicted, activity.labels)
     discover.save_words(names, options.out / "words.json", left_out=embeddings.left_out)
@@ -70,6 +77,7 @@ def run(options: Dissect) -> None:
         left_out_classes=list(embeddings.left_out),
         warnings=warnings,
         similarity=options.similarity,
+        permutations=options.permutations,
         seed=options.seed,
         seconds=round(time.perf_counter() - began, 1),
     )
@@ -122,7 +130,8 @@ def _save(names: Mapping[str, discover.UnitNames], concepts: tuple[str, ...], pa
     arrays = {
         f"{site}.{field}": getattr(units, field)
         for site, units in names.items()
-        for field in ("index", "score", "valid")
+        for field in ("index", "score", "valid", "others", "other_scores", "chance")
+        if getattr(units, field) is not None
     }
     write_arrays(path, {"concepts": np.array(concepts, np.str_), **arrays})
 
@@ -131,7 +140,11 @@ def _tell(names: Mapping[str, discover.UnitNames], left_out: Sequence[str]) -> N
     if left_out:
         say(report.left_out_sentence(left_out))
     for site, units in names.items():
-        common = Counter(word for word in units.words if word).most_common(5)
-        said = ", ".join(f"{word} ({count})" for word, count in common)
+        kept = units.valid & ~units.by_chance
+        words = (word for word, keep in zip(units.words, kept, strict=True) if keep)
+        said = ", ".join(f"{word} ({count})" for word, count in Counter(words).most_common(5))
         tied = f", {units.num_tied} would fit several equally well" if units.num_tied else ""
-        say(f"{site}: {int(units.valid.sum())} of {len(units.valid)} have a name{tied}: {said}")
+        chance = int(units.by_chance.sum())
+        named = f"{int(kept.sum())} of {len(kept)} have a name"
+        others = f", {chance} one that chance gives as well" if chance else ""
+        say(f"{site}: {named}{others}{tied}: {said or 'none'}")

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxpath import data, report
+from jaxpath.cli.channel_pages import write_channel_pages
 from jaxpath.cli.closing import Given
 from jaxpath.cli.commands import Explain
 from jaxpath.cli.leaving import clear, forget_unfinished, unfinished, write_results
@@ -77,7 +78,7 @@ def run(options: Explain) -> None:
         workplace.session,
         shown,
         everything.survey.take(np.arange(count)),
-        context=Context(reference, learned, sources.words),
+        context=Context(reference, learned, sources.words, options.attributions),
         assessments=assessments[:count],
         seed=workplace.method.seed,
     )
@@ -88,11 +89,7 @@ def run(options: Explain) -> None:
         warnings=warnings,
         left_out=() if options.words is None else load_left_out(options.words),
     )
-    rows = [
-        report.OverviewRow(assessment, f"picture-{i + 1}" if i < count else "")
-        for i, assessment in enumerate(assessments)
-    ]
-    report.write_page(report.image_page(findings, setting, overview=rows), options.out / "report.html")
+    _write_pages(options, findings, setting, assessments, reference, sources.words)
     facts: dict[str, Any] = {
         "reference": options.reference,
         "unreadable": len(sources.pictures) - len(everything.names),
@@ -277,6 +274,24 @@ def _write(
     }
     write_arrays(workplace.out / "pathway.npz", arrays)
     _draw(workplace, findings)
+
+
+def _write_pages(
+    options: Explain,
+    findings: Sequence[ImageFinding],
+    setting: report.Setting,
+    assessments: Sequence[Assessment],
+    reference: Reference | None,
+    words: Words | None,
+) -> None:
+    """Writes the report, and if they are asked for, pages about its channels."""
+    seed = options.method.seed
+    known = reference if options.channels else None
+    channels = write_channel_pages(options.out, findings, setting, known, words, seed=seed)
+    clear(options.out, "pictures/[0-9]*.html")
+    pages = report.image_pages(findings, setting, assessments=assessments, channel_pages=channels)
+    for path, html in pages:
+        report.write_page(html, options.out / path)
 
 
 def _draw(workplace: Workplace, findings: Sequence[ImageFinding]) -> None:

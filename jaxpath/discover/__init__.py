@@ -1,5 +1,6 @@
 """DISCOVER: units that compete, and units named by text (arXiv 2310.04929; CLIP-Dissect)."""
 
+from jaxpath.discover.chance import place_among_chance
 from jaxpath.discover.class_means import class_mean_embeddings
 from jaxpath.discover.dissection import (
     OUTPUTS,
@@ -78,6 +79,7 @@ __all__ = [
     "lwta_argmax",
     "make_cosines",
     "name_units",
+    "place_among_chance",
     "rank_reorder",
     "read_concepts",
     "record_activity",

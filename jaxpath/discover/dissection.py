@@ -11,9 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxpath.discover.chance import is_informed, place_among_chance
 from jaxpath.discover.embeddings import Cosines, Embeddings, make_cosines
 from jaxpath.discover.naming import UnitNames, name_units
-from jaxpath.discover.similarities import SIMILARITIES, soft_wpmi, wpmi
+from jaxpath.discover.similarities import SIMILARITIES, soft_wpmi
 from jaxpath.files import write_text
 from jaxpath.metrics import Passes, Session, per_image
 from jaxpath.registry import choose
@@ -143,6 +144,8 @@ def dissect(
     *,
     similarity: Callable[[Cosines, np.ndarray], Array] = soft_wpmi,
     winners_only: bool = False,
+    permutations: int = 0,
+    seed: int = 0,
 ) -> dict[str, UnitNames]:
     """Names every channel that was recorded, each site by itself.
 
@@ -152,6 +155,9 @@ def dissect(
         similarity: One of :data:`~jaxpath.discover.SIMILARITIES`, with options bound by ``partial``.
         winners_only: Leaves an image out of a channel's set where it won nowhere; for ``soft_wpmi`` and
             ``wpmi``. Our choice.
+        permutations: Random orders of the pictures that a unit's score is compared with, see
+            :func:`~jaxpath.discover.place_among_chance`; 0 leaves that out.
+        seed: Of these.
 
     Returns:
         Site name, or ``"logits"`` -> names of its units.
@@ -164,20 +170,27 @@ def dissect(
             f"there are embeddings of {len(embeddings.images)} images, but the data set has image "
             f"{activity.indices.max()}; expected one for each, in the order of the data set"
         )
-    if winners_only and getattr(similarity, "func", similarity) not in (soft_wpmi, wpmi):
+    if winners_only and not is_informed(similarity):
         raise InputError("only soft_wpmi and wpmi leave out images that a channel lost; choose one of them")
     cosines = make_cosines(embeddings.images[activity.indices], embeddings.texts)
     names = {}
     for name, acts in activity.channels.items():
         won = {"won": activity.won[name] > 0} if winners_only and name in activity.won else {}
-        names[name] = name_units(similarity(cosines, acts, **won), acts, embeddings.concepts)
+        units = name_units(similarity(cosines, acts, **won), acts, embeddings.concepts)
+        if permutations:
+            chance = place_among_chance(
+                similarity, cosines, acts, units.index, permutations=permutations, seed=seed, **won
+            )
+            units = units._replace(chance=chance)
+        names[name] = units
     return names
 
 
 def save_words(names: Mapping[str, UnitNames], path: str | Path, *, left_out: Sequence[str] = ()) -> None:
-    """Writes the words of sites as JSON, site -> channel -> word: ``jaxpath.findings.load_words`` reads it.
+    """Writes the words of sites as JSON: ``jaxpath.findings.load_words`` reads it.
 
-    Units without a name and the output units are left out.
+    Site -> channel -> ``word``, its ``score``, ``chance`` if that was looked for, and ``next``, the words of
+    the next highest scores with these. Units without a name and the output units are left out.
 
     Args:
         names: From :func:`dissect`.
@@ -186,13 +199,26 @@ def save_words(names: Mapping[str, UnitNames], path: str | Path, *, left_out: Se
             ``left_out``.
     """
     words: dict[str, Any] = {
-        site: {str(unit): word for unit, word in enumerate(units.words) if word}
+        site: {str(unit): _worth(units, unit) for unit in np.flatnonzero(units.valid).tolist()}
         for site, units in names.items()
         if site != OUTPUTS
     }
     if left_out:
         words["left_out"] = list(left_out)
     write_text(path, json.dumps(words, indent=1, ensure_ascii=False) + "\n")
+
+
+def _worth(units: UnitNames, unit: int) -> dict[str, Any]:
+    word: dict[str, Any] = {
+        "word": units.concepts[units.index[unit]],
+        "score": round(float(units.score[unit]), 6),
+    }
+    if units.chance is not None:
+        word["chance"] = round(float(units.chance[unit]), 6)
+    if units.others is not None and units.other_scores is not None:
+        rows = zip(units.others[unit], units.other_scores[unit], strict=True)
+        word["next"] = [[units.concepts[place], round(float(score), 6)] for place, score in rows]
+    return word
 
 
 def bind(name: str, *, key: Array, **options: float | int | None) -> Callable[..., Array]:

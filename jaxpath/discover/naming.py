@@ -7,7 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxpath.choices import CHANCE
 from jaxpath.types import InputError
+
+NUM_OTHERS = 4
+"""Concepts that are kept behind the best one."""
 
 _ROUNDING = 1e-6
 """Values closer than this share of the largest are equal: a few roundings of float32."""
@@ -23,6 +27,9 @@ class UnitNames(NamedTuple):
             is a number, and where several concepts share the highest one: such a unit has no name.
         concepts: All M concepts.
         num_tied: Units that have no name because several concepts share their highest score.
+        others: int [K, n], the concepts of the next highest scores, the highest first; None: not known.
+        other_scores: [K, n], their scores.
+        chance: [K], from :func:`~jaxpath.discover.place_among_chance`; None: it was not looked for.
     """
 
     index: np.ndarray  # type: ignore[assignment]  # tuple.index is not missed here
@@ -30,6 +37,16 @@ class UnitNames(NamedTuple):
     valid: np.ndarray
     concepts: tuple[str, ...]
     num_tied: int = 0
+    others: np.ndarray | None = None
+    other_scores: np.ndarray | None = None
+    chance: np.ndarray | None = None
+
+    @property
+    def by_chance(self) -> np.ndarray:
+        """Bool [K]: a word that chance gives as easily; none where that was not looked for."""
+        if self.chance is None:
+            return np.zeros(len(self.valid), bool)
+        return self.valid & ~(self.chance <= CHANCE)
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -68,9 +85,26 @@ def name_units(S: Array | np.ndarray, acts: Array | np.ndarray, concepts: Sequen
     best = np.take_along_axis(scores, index[:, None], axis=1)[:, 0]
     named = known & alive
     tied = named & _tied(scores, best, index, concepts)
+    others = _behind(scores, index)
     return UnitNames(
-        index, np.where(known, best, np.nan), named & ~tied, tuple(concepts), num_tied=int(tied.sum())
+        index,
+        np.where(known, best, np.nan),
+        named & ~tied,
+        tuple(concepts),
+        num_tied=int(tied.sum()),
+        others=others,
+        other_scores=np.where(known[:, None], np.take_along_axis(scores, others, axis=1), np.nan),
     )
+
+
+def _behind(scores: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """The concepts behind the best one, the highest scores first: int [K, n]."""
+    rest = scores.copy()
+    np.put_along_axis(rest, index[:, None], -np.inf, axis=1)
+    count = min(NUM_OTHERS, scores.shape[1] - 1)
+    some = np.argpartition(-rest, max(count - 1, 0), axis=1)[:, :count]
+    order = np.argsort(-np.take_along_axis(rest, some, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(some, order, axis=1)
 
 
 def _tied(scores: np.ndarray, best: np.ndarray, index: np.ndarray, concepts: Sequence[str]) -> np.ndarray:

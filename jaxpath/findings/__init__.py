@@ -1,7 +1,7 @@
 """What a report says, measured: pathways of a few pictures or of a data set, and how far to trust them."""
 
 from jaxpath.findings.assessing import Assessment, Conditions, assess
-from jaxpath.findings.channels import Words, load_left_out, load_words, strong_channels
+from jaxpath.findings.channels import strong_channels
 from jaxpath.findings.class_pathways import (
     ClassPathways,
     learn_class_pathways,
@@ -28,6 +28,7 @@ from jaxpath.findings.survey import Survey, join_surveys, kept_survey, survey
 from jaxpath.findings.transfer import Transfer, transfer_pictures
 from jaxpath.findings.verdicts import VERDICTS, Control, Controls, Judgement, Verdict, judge
 from jaxpath.findings.wording import ClassWords, compare_words, describe_classes, flat_words, words_of
+from jaxpath.findings.words import Word, Words, load_left_out, load_words
 
 __all__ = [
     "PREDICTED",
@@ -56,6 +57,7 @@ __all__ = [
     "Thumbnail",
     "Transfer",
     "Verdict",
+    "Word",
     "WordComparison",
     "WordShare",
     "Words",

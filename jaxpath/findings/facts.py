@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxpath.findings.assessing import Assessment
+from jaxpath.findings.words import Word
 from jaxpath.types import Site
 
 
@@ -33,7 +34,7 @@ class StrongChannel(NamedTuple):
     channel: int
     score: float
     strength: float | None
-    words: str
+    words: Word
     here: np.ndarray
     crops: tuple[Thumbnail, ...]
 
@@ -104,6 +105,8 @@ class ImageFinding(NamedTuple):
         others: Nearest ones of other classes.
         words: What the pathway opens more than chance or, with class pathways, than other classes do.
         beside_class: The pathway in words beside its class's; None without words or class pathways.
+        maps: Further maps of the class over the pixels of the whole network, by the attribution's name,
+            [H, W] each.
     """
 
     name: str
@@ -121,6 +124,7 @@ class ImageFinding(NamedTuple):
     others: tuple[Neighbour, ...]
     words: tuple[WordShare, ...] = ()
     beside_class: WordComparison | None = None
+    maps: tuple[tuple[str, np.ndarray], ...] = ()
 
     @property
     def explained(self) -> int:

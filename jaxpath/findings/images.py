@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxpath.findings.assessing import Assessment, Conditions, assess
-from jaxpath.findings.channels import Words, strong_channels
+from jaxpath.findings.attributing import attribute_pixels
+from jaxpath.findings.channels import strong_channels
 from jaxpath.findings.class_pathways import ClassPathways
 from jaxpath.findings.controls import opened
 from jaxpath.findings.facts import ClassPathway, ImageFinding, Neighbour, Thumbnail, WordShare
@@ -16,6 +17,7 @@ from jaxpath.findings.pictures import Pictures
 from jaxpath.findings.reference import Reference
 from jaxpath.findings.survey import Survey
 from jaxpath.findings.wording import compare_words, flat_words, words_of
+from jaxpath.findings.words import Words
 from jaxpath.metrics import Session, pairwise_iou
 
 NUM_TOP = 5
@@ -31,11 +33,13 @@ class Context(NamedTuple):
             other classes are found among the pictures themselves.
         class_pathways: The pathways of the classes, if they were learned.
         words: What channels stand for.
+        attributions: Further maps of the pixels that matter, of :func:`jaxpath.attributions.names`.
     """
 
     reference: Reference | None = None
     class_pathways: ClassPathways | None = None
     words: Words | None = None
+    attributions: Sequence[str] = ()
 
 
 ALONE = Context()
@@ -62,12 +66,20 @@ def find_images(
             it, with neurons closed to 0 and by the context's reference.
         seed: Of random pathways, blank pictures, and the choice of pictures of other classes.
     """
-    reference, class_pathways, words = context
+    reference, class_pathways, words, attributions = context
     others = others_for(pictures, survey, reference)
     if assessments is None:
         conditions = Conditions(others=others, class_pathways=class_pathways, seed=seed)
         assessments = assess(session, pictures, survey, conditions)
     saliency = _saliency(session, pictures, survey, assessments)
+    maps = attribute_pixels(
+        session,
+        attributions,
+        pictures,
+        survey.classes,
+        against=assessments[0].against if assessments else None,
+        seed=seed,
+    )
     sites = session.target.sites
     named = None if words is None else flat_words(words, sites)
     findings = []
@@ -97,6 +109,7 @@ def find_images(
                 beside_class=None
                 if named is None or shared is None
                 else compare_words(one.records.masks[0], shared.mask, named),
+                maps=maps.of(i),
             )
         )
     return findings

@@ -5,10 +5,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxpath.findings.channels import Words, crop_at
+from jaxpath.findings.channels import crop_at
 from jaxpath.findings.facts import Thumbnail
 from jaxpath.findings.pictures import Pictures
 from jaxpath.findings.survey import Survey
+from jaxpath.findings.words import Word, Words, word_of
 from jaxpath.pathways import offsets
 from jaxpath.types import InputError, Site
 
@@ -48,7 +49,7 @@ class Companion(NamedTuple):
     site: Site
     channel: int
     correlation: float
-    words: str
+    words: Word
 
 
 class ChannelProfile(NamedTuple):
@@ -67,12 +68,13 @@ class ChannelProfile(NamedTuple):
         strongest: The pictures that excite it most.
         random: Some others, drawn at random.
         classes: The classes whose pictures excite it most.
+        keepers: The classes whose pathways keep it most often.
         companions: The channels that go with it, and by negative correlations against it.
     """
 
     site: Site
     channel: int
-    words: str
+    words: Word
     num_pictures: int
     responses: np.ndarray
     edges: np.ndarray
@@ -82,6 +84,7 @@ class ChannelProfile(NamedTuple):
     strongest: tuple[Excitation, ...]
     random: tuple[Excitation, ...]
     classes: tuple[ClassShare, ...]
+    keepers: tuple[ClassShare, ...]
     companions: tuple[Companion, ...]
 
     def as_row(self) -> dict[str, Any]:
@@ -89,13 +92,20 @@ class ChannelProfile(NamedTuple):
         return {
             "site": self.site.name,
             "channel": self.channel,
-            "words": self.words,
+            "words": str(self.words),
+            "words_score": self.words.score,
+            "words_chance": self.words.chance,
+            "next_words": [list(row) for row in self.words.following],
             "pictures": self.num_pictures,
             "silent": self.silent,
             "kept": self.kept,
             "histogram": {"edges": self.edges.tolist(), "counts": self.counts.tolist()},
             "classes": [share._asdict() for share in self.classes],
-            "companions": [{**each._asdict(), "site": each.site.name} for each in self.companions],
+            "keepers": [share._asdict() for share in self.keepers],
+            "companions": [
+                {**each._asdict(), "site": each.site.name, "words": str(each.words)}
+                for each in self.companions
+            ],
         }
 
 
@@ -157,13 +167,15 @@ def profile_channel(
     drawn = np.random.default_rng(seed).permutation(order[NUM_SHOWN:])[:NUM_SHOWN]
     rest = np.sort(drawn)
 
+    shares = _classes(survey, neuron)
+
     def shown(rows: np.ndarray) -> tuple[Excitation, ...]:
         return tuple(_excitation(pictures, survey, site, neuron, int(row)) for row in rows)
 
     return ChannelProfile(
         site=site,
         channel=channel,
-        words=_words(words, site, channel),
+        words=word_of(words, site, channel),
         num_pictures=len(responses),
         responses=responses,
         edges=edges,
@@ -172,13 +184,12 @@ def profile_channel(
         kept=float(survey.records.masks[:, neuron].mean()),
         strongest=shown(strongest[responses[strongest] > 0]),
         random=shown(rest),
-        classes=_classes(survey, neuron),
+        classes=tuple(sorted(shares, key=lambda share: -share.response)[:NUM_SHOWN]),
+        keepers=tuple(
+            sorted((share for share in shares if share.kept > 0), key=lambda share: -share.kept)[:NUM_SHOWN]
+        ),
         companions=_companions(survey.peaks, neuron, sites, starts, words),
     )
-
-
-def _words(words: Words | None, site: Site, channel: int) -> str:
-    return "" if words is None else words.get(site.name, {}).get(channel, "")
 
 
 def _excitation(pictures: Pictures, survey: Survey, site: Site, neuron: int, row: int) -> Excitation:
@@ -190,14 +201,14 @@ def _excitation(pictures: Pictures, survey: Survey, site: Site, neuron: int, row
     )
 
 
-def _classes(survey: Survey, neuron: int) -> tuple[ClassShare, ...]:
+def _classes(survey: Survey, neuron: int) -> list[ClassShare]:
     predicted = survey.records.predicted
     shares = []
     for label in np.unique(predicted):
         rows = predicted == label
         mean, kept = survey.peaks[rows, neuron].mean(), survey.records.masks[rows, neuron].mean()
         shares.append(ClassShare(int(label), int(rows.sum()), float(mean), float(kept)))
-    return tuple(sorted(shares, key=lambda share: -share.response)[:NUM_SHOWN])
+    return shares
 
 
 def _companions(
@@ -216,5 +227,5 @@ def _companions(
             continue
         at = int(np.searchsorted(starts, other, side="right")) - 1
         site, channel = sites[at], int(other - starts[at])
-        found.append(Companion(site, channel, float(correlations[other]), _words(words, site, channel)))
+        found.append(Companion(site, channel, float(correlations[other]), word_of(words, site, channel)))
     return tuple(found)

@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxpath.findings.channels import Words, crop_at
-from jaxpath.findings.facts import WordComparison
+from jaxpath.findings.channels import crop_at
+from jaxpath.findings.facts import WordComparison, WordShare
 from jaxpath.findings.pictures import Pictures
 from jaxpath.findings.survey import Survey
 from jaxpath.findings.wording import compare_words, flat_words
+from jaxpath.findings.words import Word, Words, word_of
 from jaxpath.pathways import iou_of_sizes, offsets
 from jaxpath.types import Site
 
@@ -41,7 +42,7 @@ class SharedChannel(NamedTuple):
     channel: int
     scores: tuple[float, float]
     parts: tuple[np.ndarray, np.ndarray]
-    words: str
+    words: Word
 
 
 class SideBySide(NamedTuple):
@@ -103,6 +104,21 @@ def set_side_by_side(
     )
 
 
+def match_words(first: Sequence[WordShare], second: Sequence[WordShare]) -> WordComparison:
+    """Two pathways of two classifiers in words, which are compared as words: their channels are other ones.
+
+    Args:
+        first: The words of the first pathway, from :func:`~jaxpath.findings.words_of`.
+        second: Those of the second.
+    """
+    known = [{share.word for share in shares} for shares in (first, second)]
+    return WordComparison(
+        both=tuple(share for share in first if share.word in known[1]),
+        first=tuple(share for share in first if share.word not in known[1]),
+        second=tuple(share for share in second if share.word not in known[0]),
+    )
+
+
 def _channel(
     pictures: Pictures, survey: Survey, sites: Sequence[Site], neuron: int, words: Words | None
 ) -> SharedChannel:
@@ -115,5 +131,5 @@ def _channel(
         channel=channel,
         scores=(float(survey.scores[0, neuron]), float(survey.scores[1, neuron])),
         parts=(first, second),
-        words="" if words is None else words.get(site.name, {}).get(channel, ""),
+        words=word_of(words, site, channel),
     )

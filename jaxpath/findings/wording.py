@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxpath.findings.channels import Words
 from jaxpath.findings.class_pathways import ClassPathways
 from jaxpath.findings.facts import WordComparison, WordShare
+from jaxpath.findings.words import Words, word_of
 from jaxpath.metrics import pairwise_iou
 from jaxpath.types import Site
 
@@ -35,10 +35,9 @@ class ClassWords(NamedTuple):
 
 
 def flat_words(words: Words, sites: Sequence[Site]) -> np.ndarray:
-    """The words of all N channels in forward order, [N]; empty where a channel has none."""
-    return np.array(
-        [words.get(site.name, {}).get(channel, "") for site in sites for channel in range(site.channels)]
-    )
+    """The words of all N channels in forward order, [N]; empty where a channel has none above chance."""
+    every = (word_of(words, site, channel) for site in sites for channel in range(site.channels))
+    return np.array(["" if word.by_chance else str(word) for word in every])
 
 
 def words_of(

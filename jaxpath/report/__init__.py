@@ -21,15 +21,8 @@ from jaxpath.report.figures import (
     save_saliency,
 )
 from jaxpath.report.maps import plot_maps
-from jaxpath.report.pages import (
-    OverviewRow,
-    Setting,
-    channel_page,
-    class_words_page,
-    data_set_page,
-    image_page,
-    write_page,
-)
+from jaxpath.report.pages import Setting, channel_page, class_words_page, data_set_page, write_page
+from jaxpath.report.picture_pages import OverviewRow, channel_file, image_page, image_pages
 from jaxpath.report.sentences import (
     Caveat,
     Names,
@@ -47,10 +40,12 @@ __all__ = [
     "OverviewRow",
     "Setting",
     "caveats",
+    "channel_file",
     "channel_page",
     "class_words_page",
     "data_set_page",
     "image_page",
+    "image_pages",
     "label_of",
     "left_out_caveats",
     "left_out_sentence",

@@ -20,6 +20,9 @@ _FULL = 99
 _MOST_NAMED = 3
 """Pairs of classes that are named: those that overlap most in both classifiers."""
 
+_NAME_HEIGHT = 0.06
+"""Of a name, as a share of the axis."""
+
 
 class Architecture(NamedTuple):
     """What the figure shows of one classifier.
@@ -122,18 +125,19 @@ def _draw_pairs(
     rows, columns = np.triu_indices(len(names), 1)
     x, y = (one.iou[rows, columns] for one in both)
     axes.scatter(x, y, s=16, color=INK, alpha=0.6, linewidths=0)
-    for pair in (x.argsort().argsort() + y.argsort().argsort()).argsort()[-_MOST_NAMED:]:
+    for pair in _pairs_to_name(x, y):
+        left = x[pair] < (x.min() + x.max()) / 2
         axes.annotate(
             f"{names[rows[pair]]}, {names[columns[pair]]}",
             (x[pair], y[pair]),
-            xytext=(-4, 3),
+            xytext=(4 if left else -4, 3),
             textcoords="offset points",
-            ha="right",
+            ha="left" if left else "right",
             fontsize=SMALL,
             color=MUTED,
         )
     rho, p = correlation["spearman"], correlation["spearman_p"]
-    parts.head(axes, f"pairs of classes: Spearman {rho:.2f}, p {p:.2g}")
+    parts.head(axes, f"pairs: Spearman {rho:.2f}, p {p:.2g}")
     axes.set_xlabel(f"IoU in {literal(both[0].name)}", fontsize=TEXT, color=MUTED)
     axes.set_ylabel(f"IoU in {literal(both[1].name)}", fontsize=TEXT, color=MUTED)
     axes.set_box_aspect(1)
@@ -142,6 +146,16 @@ def _draw_pairs(
     axes.grid(color=CLOSED, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _pairs_to_name(x: np.ndarray, y: np.ndarray) -> list[int]:
+    """The pairs that overlap most in both, as far as their names do not lie on each other."""
+    chosen: list[int] = []
+    room = _NAME_HEIGHT * np.ptp(y) if y.size else 0.0
+    for pair in (x.argsort().argsort() + y.argsort().argsort()).argsort()[::-1]:
+        if len(chosen) < _MOST_NAMED and all(abs(y[pair] - y[other]) >= room for other in chosen):
+            chosen.append(int(pair))
+    return chosen
 
 
 def _draw_examples(

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 _SMALL = 64
 """Pictures with a shorter side are kept exactly and shown with hard pixels."""
 
-_JPEG_QUALITY = 85
+_JPEG_QUALITY = 65
 _HEAT = np.array([(120, 10, 40), (225, 70, 20), (255, 170, 30), (255, 245, 160)], np.float64)
 """Dark red to yellow: rising in brightness, so that it reads in grey as well."""
 
@@ -26,11 +26,6 @@ def as_picture(image: np.ndarray, *, side: int | None = None) -> Image.Image:
     if side is not None and max(picture.size) > side:
         picture.thumbnail((side, side), Image.Resampling.LANCZOS)
     return picture
-
-
-def picture_uri(image: np.ndarray, *, side: int | None = None) -> str:
-    """A picture, uint8 [H, W, 1 or 3], as a data URI: PNG if it is small, else JPEG."""
-    return image_uri(as_picture(image, side=side), exact=is_small(image))
 
 
 def image_uri(picture: Image.Image, *, exact: bool = True) -> str:

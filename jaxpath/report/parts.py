@@ -31,6 +31,9 @@ _MAX_ANNOTATED = 12
 
 _MAX_CLASS_LABELS = 40
 
+_MANY_LABELS = 14
+"""More labels than this are written smaller."""
+
 
 def title(figure: FigureBase, text: str) -> None:
     """Writes the figure's heading at the top left."""
@@ -98,7 +101,8 @@ def draw_matrix(
 def label_classes(axis: Axis, names: Sequence[str], *, first: float) -> None:
     """Names the classes at ``first``, ``first + 1``, ...; every nth of many."""
     shown = range(0, len(names), -(-len(names) // _MAX_CLASS_LABELS))
-    axis.set_ticks([first + i for i in shown], [names[i] for i in shown], fontsize=SMALL, color=INK)
+    size = SMALL if len(shown) <= _MANY_LABELS else 0.75 * SMALL
+    axis.set_ticks([first + i for i in shown], [names[i] for i in shown], fontsize=size, color=INK)
 
 
 def percent_axis(axes: Axes) -> None:

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
-from jaxpath.findings import ImageFinding
+from jaxpath.findings import ImageFinding, WordComparison
 from jaxpath.findings.side_by_side import SharedChannel, SideBySide
+from jaxpath.report import encode
+from jaxpath.report.album import Album
 from jaxpath.report.charts import Bar
 from jaxpath.report.columns import image_columns, stage_row
 from jaxpath.report.conclusions import COLUMNS, control_rows, label_of, verdict
-from jaxpath.report.pages import CROP, PHOTO, Setting, picture_of, render
+from jaxpath.report.pages import CROP, PHOTO, Setting, render
 from jaxpath.report.sentences import Names
 
 
@@ -20,39 +22,45 @@ class Side(NamedTuple):
     setting: Setting
 
 
-def side_by_side_page(sides: Sequence[Side], shared: SideBySide | None) -> str:
+def side_by_side_page(
+    sides: Sequence[Side], shared: SideBySide | None, *, matched: WordComparison | None = None
+) -> str:
     """Two pictures, or two classifiers on one picture, as HTML.
 
     Args:
         sides: The two halves.
         shared: What the pathways share; None where they are of two classifiers.
+        matched: The words of the pathways of two classifiers; None without words of both.
     """
-    first = sides[0].setting
+    first, album = sides[0].setting, Album()
+    small = encode.is_small(sides[0].finding.image)
     lists = (
         {}
         if shared is None
-        else {name: _cards(getattr(shared, name)) for name in ("both", "first", "second")}
+        else {name: _cards(getattr(shared, name), album, small=small) for name in ("both", "first", "second")}
     )
     return render(
         "side_by_side.html",
+        album=album,
         setting=first,
         heading="Two classifiers side by side" if shared is None else "Two pictures side by side",
         about=f"One picture, and the classifiers {first.model} and {sides[1].setting.model}."
         if shared is None
         else f"Two pictures, explained for the classifier {first.model}.",
-        sides=[_side(side) for side in sides],
+        sides=[_side(side, album) for side in sides],
         shared=shared,
+        matched=matched,
         **{"both": [], "first": [], "second": [], **lists},
     )
 
 
-def _side(side: Side) -> dict[str, Any]:
+def _side(side: Side, album: Album) -> dict[str, Any]:
     finding, names = side.finding, Names(side.setting.class_names)
     assessment = finding.assessment
     return {
         "title": PurePath(finding.name).name or finding.name,
         "model": f"{side.setting.model}; {side.setting.method}",
-        "picture": picture_of(finding.image, PHOTO),
+        "picture": album.add(finding.image, side=PHOTO),
         "kind": assessment.judgement.verdict,
         "label": label_of(assessment.judgement.verdict, weak=assessment.judgement.weak),
         "verdict": verdict(assessment, names, neurons=finding.neurons),
@@ -64,8 +72,8 @@ def _side(side: Side) -> dict[str, Any]:
     }
 
 
-def _cards(channels: Sequence[SharedChannel]) -> list[dict[str, Any]]:
+def _cards(channels: Sequence[SharedChannel], album: Album, *, small: bool) -> list[dict[str, Any]]:
     return [
-        {**channel._asdict(), "parts": [picture_of(part, CROP) for part in channel.parts]}
+        {**channel._asdict(), "parts": [album.add(part, side=CROP, small=small) for part in channel.parts]}
         for channel in channels
     ]

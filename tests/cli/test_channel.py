@@ -3,6 +3,8 @@
 import csv
 import json
 
+import pytest
+
 
 def test_a_page_about_one_channel_and_a_row_for_every_picture(run, weights, many, tmp_path):
     words = tmp_path / "words.json"
@@ -21,3 +23,18 @@ def test_a_page_about_one_channel_and_a_row_for_every_picture(run, weights, many
     assert abs(results["channel"]["kept"] - kept) < 1e-6
     status, _, error = run(*command, "--site", "000", "--channel", 16, "--out", tmp_path / "out")
     assert status == 2 and "channels 0 to 15" in error
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--channels",), "--channels was given without --reference"),
+        (("--attributions", "gradcam", "rise"), "no attribution named 'rise'"),
+    ],
+)
+def test_what_a_report_cannot_show_of_channels_and_pixels_is_refused(
+    run, weights, pictures, tmp_path, options, said
+):
+    command = ("explain", pictures / "b.png", "--weights", weights, "--out", tmp_path, *options)
+    status, _, error = run(*command)
+    assert status == 2 and said in error

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 
 import jax
 import numpy as np
@@ -25,10 +26,20 @@ def test_explain_leaves_a_report_figures_pathways_and_a_manifest(
     out = tmp_path / "out"
     words = tmp_path / "words.json"
     words.write_text(json.dumps({"000.relu": ["<i>edge</i>"] * 16}))
+    stale = [
+        out / "channels" / "000-99.html",
+        out / "pictures" / "001.html",
+        out / "figures" / "saliency-9.png",
+    ]
+    for path in stale:
+        path.parent.mkdir(parents=True)
+        path.touch()
     status, output, error = run(
-        "explain", pictures, *common, "--reference", many, "--out", out, "--details", 3, "--words", words
+        *("explain", pictures, *common, "--reference", many, "--out", out, "--details", 3, "--words", words),
+        *("--channels", "--attributions", "gradcam"),
     )
     assert status == 0, error
+    assert not any(path.exists() for path in stale)
     assert f"report: {out / 'report.html'}" in output
     html = (out / "report.html").read_text()
     assert html.count("<article") == 3 and "The first 3 pictures are shown in full" in html
@@ -36,6 +47,10 @@ def test_explain_leaves_a_report_figures_pathways_and_a_manifest(
     # The reference names the classes.
     assert "&lt;b&gt;" in html and "<b>1</b>" not in html
     assert "&lt;i&gt;edge&lt;/i&gt;" in html and "The pathway in words" in html
+    assert html.count("<figcaption>whole network (Grad-CAM)") == 3
+    channels = {path.name for path in (out / "channels").iterdir()}
+    assert channels == set(re.findall(r'href="channels/([\d-]+\.html)"', html)) and channels
+    assert all('href="../report.html"' in (out / "channels" / name).read_text() for name in channels)
     assert sorted(path.name for path in (out / "figures").iterdir()) == [
         "pathways-1.png",
         *(f"saliency-{number}.png" for number in (1, 2, 3)),

@@ -33,11 +33,15 @@ def test_two_pictures_stand_side_by_side(run, weights, pictures, tmp_path):
 
 
 def test_two_classifiers_say_what_each_concludes_of_one_picture(run, weights, other, pictures, tmp_path):
-    command = ("compare-pictures", pictures / "b.png", "--weights", weights, "--weights2", other)
+    for name, words in (("first", ["edge"] * 8 + ["dot"] * 8), ("second", ["edge"] * 16)):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"000.relu": words}))
+    named = ("--words", tmp_path / "first.json", "--words2", tmp_path / "second.json")
+    command = ("compare-pictures", pictures / "b.png", "--weights", weights, "--weights2", other, *named)
     status, _, error = run(*command, "--ablation", "zero", "--out", tmp_path / "out")
     assert status == 0, error
     page = (tmp_path / "out" / "side_by_side.html").read_text()
     assert "Two classifiers side by side" in page and "What the pathways share" not in page
+    assert "<h2>In words</h2>" in page
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     hashes = [one["weights_sha256"] for one in results["classifiers"]]
     assert (
@@ -51,10 +55,12 @@ def test_two_classifiers_say_what_each_concludes_of_one_picture(run, weights, ot
         ((), "1 pictures were given; expected two pictures"),
         (("--model2", "resnet8"), "two pictures"),
         (("--weights2", "nowhere.safetensors"), "nowhere.safetensors"),
+        (("c.png", "--words2", "words.json"), "--words2 was given without --weights2"),
     ],
 )
 def test_what_is_not_two_of_anything_is_refused(run, weights, pictures, tmp_path, more, said):
+    more = [pictures / word if word.endswith(".png") else word for word in more]
     status, _, error = run(
-        "compare-pictures", pictures / "b.png", "--weights", weights, "--out", tmp_path, *more
+        "compare-pictures", pictures / "b.png", *more, "--weights", weights, "--out", tmp_path
     )
     assert status == 2 and said in error

@@ -51,10 +51,15 @@ def test_embeddings_of_anybody_name_channels(run, common, many, tmp_path):
     discover.save_embeddings(embeddings, tmp_path / "e.npz")
     arguments = ["--data", many, *common, "--sites", "000.relu", "--embeddings", tmp_path / "e.npz"]
     arguments += ["--images", 20, "--similarity", "cosine", "--reduce", "max", "--out", tmp_path / "out"]
-    status, _, error = run("dissect", *arguments)
+    status, output, error = run("dissect", *arguments)
     assert status == 0, error
     words = json.loads((tmp_path / "out" / "words.json").read_text())["000.relu"]
-    assert len(words) == 16 and set(words.values()) <= {"x", "y", "z"}
+    assert len(words) == 16 and {entry["word"] for entry in words.values()} <= {"x", "y", "z"}
+    assert all(0.05 <= entry["chance"] <= 1 and len(entry["next"]) == 2 for entry in words.values())
+    by_chance = sum(entry["chance"] > 0.05 for entry in words.values())
+    assert (
+        f"000.relu: {16 - by_chance} of 16 have a name, {by_chance} one that chance gives as well" in output
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,6 +68,7 @@ def test_embeddings_of_anybody_name_channels(run, common, many, tmp_path):
         (["--similarity", "jaccard"], ["'jaccard'", "soft_wpmi"]),
         (["--similarity", "cosine", "--top-k", 3], ["cosine has no option top_k"]),
         (["--top-k", 0], ["--top-k is 0"]),
+        (["--permutations", 5], ["--permutations is 5", "19 or more"]),
         (["--sampled"], ["--sampled", "do not compete"]),
         (["--embeddings", "no.npz"], ["no.npz"]),
         (["--embeddings", "no.npz", "--concepts", "no.txt"], ["both given"]),

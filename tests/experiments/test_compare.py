@@ -79,8 +79,10 @@ def test_a_comparison_is_written_with_means_over_the_runs_of_one_name(start, fil
 
     with (tmp_path / "curves.csv").open() as file:
         lines = list(csv.DictReader(file))
-    assert len(lines) == 2 * len(rows)
-    assert float(lines[2]["fidelity"]) == rows["gen"]["curve"][0]["fidelity"]
+    # Two densities under two ablations.
+    assert len(lines) == 2 * 2 * len(rows)
+    line = next(line for line in lines if (line["explainer"], line["ablation"]) == ("gen", "zero"))
+    assert float(line["fidelity"]) == rows["gen"]["curve"][0]["fidelity"]
     table = (tmp_path / "table.md").read_text().splitlines()
     assert [line.split("|")[1].strip() for line in table[2:5]] == list(rows)
     assert f"{rows['gen']['natural']['density']:.3f}: " in table[3]

@@ -173,7 +173,7 @@ def test_the_larger_networks_run_and_take_embeddings(start, tmp_path, name, opti
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     assert set(KEYS) <= results.keys() and results["active_share"] == pytest.approx(0.25, abs=1e-6)
     words = json.loads((tmp_path / "out" / "words.json").read_text())
-    assert {word for site in words.values() for word in site.values()} <= set("abcd")
+    assert {entry["word"] for site in words.values() for entry in site.values()} <= set("abcd")
 
 
 def test_results_of_networks_that_are_at_chance_warn_and_name_both(reported):

@@ -42,6 +42,11 @@ def test_a_profile_tells_what_the_activations_do(pictures, surveyed, peaks, at, 
         assert (
             share.response == pytest.approx(own[rows].mean(), rel=1e-3) and share.num_pictures == rows.sum()
         )
+    kept = surveyed.records.masks[:, neuron]
+    for share in profile.keepers:
+        rows = surveyed.records.predicted == share.label
+        assert share.kept == pytest.approx(kept[rows].mean()) and share.kept > 0
+    assert {share.label for share in profile.keepers} == set(surveyed.records.predicted[kept > 0].tolist())
     # Companions by NumPy's own correlation.
     starts = np.cumsum([0, *(site.channels for site in SITES)])
     for each in profile.companions:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from tiny_target import SITES
 
-from jaxpath.findings import survey
-from jaxpath.findings.side_by_side import set_side_by_side
+from jaxpath.findings import WordComparison, WordShare, survey
+from jaxpath.findings.side_by_side import match_words, set_side_by_side
 from jaxpath.pathways import offsets
 
 
@@ -40,3 +40,9 @@ def test_a_picture_beside_itself_shares_everything(pictures, surveyed):
     rows = np.array([3, 3])
     sides = set_side_by_side(pictures.take(rows), surveyed.take(rows), SITES)
     assert sides.iou == 1 and sides.first == sides.second == () and sides.words is None
+
+
+def test_words_of_two_classifiers_are_compared_as_words():
+    fur, wheel, sky = WordShare("fur", 3, 7), WordShare("wheel", 1, 2), WordShare("sky", 4, 4)
+    other_fur = WordShare("fur", 1, 9)
+    assert match_words((fur, wheel), (sky, other_fur)) == WordComparison((fur,), (wheel,), (sky,))

@@ -196,7 +196,8 @@ def _class_names(folder: Path) -> list[Path]:
 def _words(folder: Path) -> list[Path]:
     sites = _classifier()[0].sites
     words = {site.name: [f"word {i}" for i in range(site.channels)] for site in sites[:2]}
-    (folder / "words.json").write_text(json.dumps(words))
+    worth = {"word": "fur", "score": 1.5, "chance": 0.05, "next": [["ear", 1.0]]}
+    (folder / "words.json").write_text(json.dumps({**words, sites[1].name: {"0": worth}}))
     np.savez(folder / "words.npz", **{name: np.array(of_site) for name, of_site in words.items()})
     return [folder / "words.json", folder / "words.npz"]
 

@@ -12,6 +12,7 @@ from jaxpath.findings import (
     Neighbour,
     StrongChannel,
     Thumbnail,
+    Word,
     find_data_set,
     judge,
 )
@@ -80,7 +81,7 @@ def finding(**changes) -> ImageFinding:
         "mask": mask,
         "dead_share": 0.0,
         "saliency": np.ones((2, 40, 40)),
-        "channels": (StrongChannel(SITES[1], 2, 1.25, 0.5, NASTY, picture(), (thumbnail,)),),
+        "channels": (StrongChannel(SITES[1], 2, 1.25, 0.5, Word(NASTY), picture(), (thumbnail,)),),
         "class_pathway": ClassPathway(np.linspace(0, 1, N), mask, 12, 1.0),
         "examples": (thumbnail,),
         "probabilities": (0.93,),

@@ -5,6 +5,7 @@ import pytest
 from drawn import check_drawn
 
 from jaxpath.report import Architecture, plot_architectures
+from jaxpath.report.architectures import _pairs_to_name
 from jaxpath.types import InputError
 
 NAMES = ("ant", "$1 & $2", "c" * 60)
@@ -125,3 +126,11 @@ def test_pictures_that_may_not_be_shown_leave_their_saliency():
     assert maps[0, 0].get_title(loc="left") == "ant"
     assert [axes.get_ylabel() for axes in maps[:, 0]] == ["a", "b"]
     assert all(len(axes.images) == 1 for axes in maps.flat)
+
+
+def test_named_pairs_do_not_lie_on_each_other():
+    """The three best pairs have one height in the second model; the fourth lies lower."""
+    x = np.array([0.9, 0.8, 0.7, 0.6, 0.1])
+    y = np.array([0.90, 0.89, 0.88, 0.5, 0.1])
+    assert _pairs_to_name(x, y) == [0, 3, 4]
+    assert _pairs_to_name(x[:0], y[:0]) == []

@@ -7,7 +7,7 @@ from PIL import Image
 
 from jaxpath.report import save_saliency
 from jaxpath.report.charts import density_bars, matrix_cells
-from jaxpath.report.encode import heat_over, picture_uri
+from jaxpath.report.encode import as_picture, heat_over, image_uri, is_small
 
 
 def decoded(uri: str) -> Image.Image:
@@ -17,13 +17,13 @@ def decoded(uri: str) -> Image.Image:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_small_pictures_are_kept_exactly(channels):
     image = np.random.default_rng(0).integers(0, 256, (8, 9, channels), dtype=np.uint8)
-    again = np.asarray(decoded(picture_uri(image))).reshape(image.shape)
+    again = np.asarray(decoded(image_uri(as_picture(image), exact=is_small(image)))).reshape(image.shape)
     np.testing.assert_array_equal(again, image)
 
 
 def test_large_pictures_are_reduced_jpegs():
     image = np.tile(np.arange(200, dtype=np.uint8)[:, None, None], (1, 300, 3))
-    reduced = decoded(picture_uri(image, side=150))
+    reduced = decoded(image_uri(as_picture(image, side=150), exact=is_small(image)))
     assert (reduced.format, reduced.size) == ("JPEG", (150, 100))
     assert abs(np.asarray(reduced)[50].mean() - 100) < 4
 

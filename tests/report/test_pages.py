@@ -52,7 +52,7 @@ class Page(HTMLParser):
 
 
 def row(name: str) -> OverviewRow:
-    return OverviewRow(assessment(name=name), "picture-1")
+    return OverviewRow(assessment(name=name), "#picture-1")
 
 
 def data_page(pathways, **changes) -> str:

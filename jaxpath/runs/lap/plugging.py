@@ -69,7 +69,7 @@ def run_plug_in(options: PlugInRun) -> dict[str, Any]:
     target = extend_target(study.target, options.model, options.lap.sites)
     images = _set_aside(study, options)
     if images.knowledge is not None:
-        run = run.knowing(known_regions=sha256(np.ascontiguousarray(images.knowledge.masks)).hexdigest())
+        run = run.knowing(known_regions=sha256(images.knowledge.masks.tobytes()).hexdigest())
     plain = Net(study.target, study.params)
     trained = plug_in(target, plain, images.train, options.lap, run=run, knowledge=images.knowledge)
     known = 0 if images.knowledge is None else len(images.knowledge.masks)

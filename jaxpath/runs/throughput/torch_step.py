@@ -19,9 +19,13 @@ import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+
+try:
+    import torch
+    import torch.nn.functional as F
+    from torch import Tensor
+except ModuleNotFoundError as error:
+    sys.exit(f"torch_step.py needs PyTorch ({error}); install it by: pip install torch")
 
 Weights = dict[str, Tensor]
 Gates = Sequence[Tensor | None] | None
