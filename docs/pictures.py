@@ -11,8 +11,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from jaxpath import data, devices, explainers, gencnp, metrics, report, targets
-from jaxpath.report.style import CLOSED, INK, MUTED, OPEN, SMALL, TEXT
+from jaxpath import data, devices, explainers, findings, gencnp, metrics, report, runs, targets
+from jaxpath.report.style import CLEAN, CLOSED, INK, MUTED, OPEN, SMALL, TEXT, WRONG
 
 IMAGES = Path(__file__).parent / "images"
 GATES = ((1, 0, 1, 0, 0, 1), (0, 1, 0, 0, 1, 0, 0, 1), (1, 0, 0, 1, 0))
@@ -58,10 +58,67 @@ def draw_curves(run: Path) -> Figure:
     return report.plot_curves(curves, title="Digits: explainers at equal densities")
 
 
+def assess_digit(run: Path) -> tuple[findings.Assessment, float]:
+    """The first test digit's pathway put to the test, and the class's probability in the whole network."""
+    target = targets.resnet8(image_size=8, channels=1)
+    params = targets.load_weights(target, run / "target" / "weights.safetensors")
+    trained = runs.load_generator(run, target, params=params)
+    session = runs.open_session(target, params, batch_size=64)
+    train = metrics.source_passes(session, data.draw(data.digits("train"), 256, seed=0))
+    references = metrics.make_references(session, train)
+    fills = {name: references.fill(name) for name in ("zero", "mean")}
+    pictures = findings.load_pictures(session, data.Subset(data.digits("test"), range(64)))
+    surveyed = findings.survey(session, trained.method(target), pictures)
+    others = findings.others_for(pictures, surveyed, None)
+    first, *_ = findings.assess(session, pictures, surveyed, findings.Conditions(fills, others))
+    return first, first.clean
+
+
+def draw_questions(run: Path) -> dict[str, Figure]:
+    """Four questions about one pathway of the demo, each with what the network says."""
+    one, clean = assess_digit(run)
+    zero, mean = (one.measured.controls[name] for name in ("zero", "mean"))
+    whole = ("the whole network", clean, CLEAN)
+    alone = ("the pathway alone", zero.alone.probability, OPEN)
+    rows = {
+        "sufficient": [whole, alone, ("as many random channels alone", zero.random_alone.probability, MUTED)],
+        "necessary": [
+            whole,
+            ("all but the pathway", zero.closed.probability, OPEN),
+            ("all but as many random channels", zero.random_closed.probability, MUTED),
+        ],
+        "switch": [
+            alone,
+            ("the same on pictures of other classes", zero.other_pictures.probability, WRONG),
+            ("the same on blank pictures", zero.blank_pictures.probability, WRONG),
+        ],
+        "refuted": [alone, ("with the others at their means", mean.alone.probability, WRONG)],
+    }
+    return {name: draw_bars(bars) for name, bars in rows.items()}
+
+
+def draw_bars(bars: list[tuple[str, float, str]]) -> Figure:
+    """The probability of the class in each case."""
+    figure = Figure(figsize=(6, 0.36 * len(bars) + 0.5), layout="constrained")
+    axes = figure.subplots()
+    for row, (label, value, colour) in enumerate(bars):
+        axes.barh(row, 1, color=CLOSED, height=0.6)
+        axes.barh(row, value, color=colour, height=0.6)
+        axes.text(1.02, row, f"{value:.2f}", va="center", fontsize=TEXT, color=INK)
+        axes.text(-0.02, row, label, va="center", ha="right", fontsize=TEXT, color=INK)
+    axes.set_ylim(len(bars) - 0.5, -0.5)
+    axes.set_xlim(0, 1.1)
+    axes.set_axis_off()
+    axes.set_title("probability of the class", loc="left", fontsize=SMALL, color=MUTED)
+    return figure
+
+
 def main(run: Path) -> None:
     """Draws all pictures into docs/images."""
     report.save_figure(draw_gates(), IMAGES / "gates.png", dpi=110)
     report.save_figure(draw_curves(run), IMAGES / "curves.png", dpi=80)
+    for name, figure in draw_questions(run).items():
+        report.save_figure(figure, IMAGES / f"question_{name}.png", dpi=110)
     for name in ("class_pathways.png", "density_per_site.png"):
         shutil.copy(run / name, IMAGES / name)
 

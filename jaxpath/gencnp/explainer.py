@@ -45,8 +45,8 @@ def make_gencnp(
         def masks_at(density: Array | float) -> dict[str, Array]:
             return unflatten(open_first(order, density), target.sites, like=logits)
 
-        if density is not None:
-            return Pathway(scores, masks_at(density))
+        if density is not None or len(generator.cuts) == 1:
+            return Pathway(scores, masks_at(generator.cuts[0] if density is None else density))
         cuts = jnp.asarray(generator.cuts)
         classes = clean.logits.argmax(axis=-1)
         # One after another: memory holds one masked forward, however many cuts there are.

@@ -198,9 +198,15 @@ def make_generator(target: Target, options: GeneratorOptions) -> gencnp.Generato
         class_conditional=options.class_conditional,
         modulate=options.modulate,
         granularity=options.granularity,
-        cuts=options.objective.build().aim.cuts,
+        cuts=_cuts(options.objective.build()),
         dtype=jnp.dtype(options.precision),
     )
+
+
+def _cuts(objective: gencnp.ObjectiveOptions) -> tuple[float, ...]:
+    """Densities at which the generator is tried: which is best is told by closing neurons to 0."""
+    cuts = objective.aim.cuts
+    return cuts if objective.ablations == ("zero",) else cuts[-1:]
 
 
 def init_generator(generator: gencnp.Generator, target: Target, params: Params, *, seed: int) -> Params:

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any, Literal
 
+from jaxpath.fills import Ablation
 from jaxpath.gencnp import Aim, Budget, Faithfulness, FixedWeight, ObjectiveOptions
 from jaxpath.types import InputError
 
@@ -48,6 +49,12 @@ class ObjectiveFlags:
         class_weight: Weight of the class head's distillation.
         leakage_weight: Weight of the evidence that a pathway creates for its class in an image of another
             class. Above 0, images 2i and 2i + 1 of a batch are each other's other image.
+        blank_weight: Weight of -log(1 - p) of the class for a blank picture under the pathway: noise, grey,
+            black, or the image's own pixels shuffled.
+        kin_weight: Weight of -log p of the class for another image of it under the pathway.
+        ablations: What closed neurons hold in training: 0 (zero), their mean over the batch (mean), or a
+            value between the mean and what an image of another class has there (interchange); of several,
+            each image draws one in every step.
         rematerialize: Keep the activations of every third site of a masked forward pass for its gradient, and
             compute the others once more: less memory, more time, the same values.
         quantizer: "daq", or "straight_through" (the ablation).
@@ -65,6 +72,9 @@ class ObjectiveFlags:
     min_density: float | None = None
     class_weight: float = 1.0
     leakage_weight: float = 0.0
+    blank_weight: float = 0.0
+    kin_weight: float = 0.0
+    ablations: tuple[Ablation, ...] = ("zero",)
     rematerialize: bool = False
     quantizer: Literal["daq", "straight_through"] = "daq"
 
@@ -74,9 +84,8 @@ class ObjectiveFlags:
         Raises:
             InputError: Options contradict each other, or a value is out of its range.
         """
-        return ObjectiveOptions(
-            self._aim(), self.class_weight, self.leakage_weight, self.rematerialize, self.quantizer
-        )
+        names = {field.name for field in dataclasses.fields(ObjectiveOptions)} - {"aim"}
+        return ObjectiveOptions(self._aim(), **{name: getattr(self, name) for name in names})
 
     def check(self) -> None:
         """Raises an :class:`~jaxpath.types.InputError` as :meth:`build` does."""
