@@ -11,13 +11,17 @@ NUMERICS := tests/contracts/test_targets.py tests/targets/test_parity.py tests/c
   tests/test_compiling.py tests/training/test_step.py tests/gencnp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-xla docs lint types clean
+.PHONY: help demo app test test-slow test-xla docs lint types clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 17
 
 demo: $(READY)  ## explain a small classifier of handwritten digits; results in runs/digits
 	$(BIN)/python experiments/digits.py --out $(OUT)
+
+app: $(VENV)/ready-app  ## try the pathways of the demo in the browser; trains it first if need be
+	test -e $(OUT)/generator.safetensors || $(BIN)/python experiments/digits.py --out $(OUT)
+	$(BIN)/jaxpath app --weights $(OUT)/target/weights.safetensors --generator $(OUT) --reference digits --split test
 
 test: $(READY)  ## run the tests (TESTS="tests/report -x" narrows them)
 	$(BIN)/python -m pytest -n auto --maxprocesses 8 $(TESTS)
@@ -49,6 +53,10 @@ $(READY): requirements.txt setup.cfg pyproject.toml
 	    "Install one and name it: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@
+
+$(VENV)/ready-app: $(READY)
+	$(BIN)/python -m pip install --quiet --editable '.[app]'
 	@touch $@
 
 $(VENV)/ready-docs: $(READY)

@@ -85,6 +85,8 @@ MAY_IMPORT = {
     # A run puts everything together, for an experiment, a command or a program.
     "runs": EVERYTHING | {"start_up", "lazy"},
     "cli": EVERYTHING | {"start_up", "runs"},
+    # The page in the browser is a command as well, loaded by its name.
+    "app": EVERYTHING | {"runs", "cli"},
     "__main__": {"cli"},
 }
 """Room -> rooms that it may import, besides itself. A room is a module or a package of jaxpath."""
@@ -92,6 +94,7 @@ MAY_IMPORT = {
 ONLY_IN = {
     "matplotlib": "report",
     "jinja2": "report",
+    "nicegui": "app",
     "grain": "data",
     "tensorflow_datasets": "data",
     "orbax": "training.checkpoints, targets.orbax_folders",

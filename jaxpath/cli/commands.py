@@ -335,6 +335,44 @@ class ComparePictures:
         look_for_file(self.class_names2, "--class-names2", "a .json list with one name per class")
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class App:
+    """Opens a page in the browser on which pathways can be tried: drop a picture, close channels, watch.
+
+    jaxpath app --weights resnet18.safetensors --reference photographs
+
+    The page is served on this machine alone and asks nothing of any other.
+
+    Attributes:
+        reference: Pictures to choose from and to compare with: a folder, an .npz file, or another form of
+            data set.
+        split: Split of these to take; None takes train where there are splits, otherwise all.
+        words: What channels stand for, as jaxpath dissect leaves it.
+        port: Where the page is served.
+        open: Opens it in the browser.
+        most_classes: Reference pictures of every class are read up to so many classes.
+        out: Folder of a generator that --train-on trains.
+    """
+
+    reference: str | None = None
+    split: str | None = None
+    words: Path | None = None
+    port: int = 8080
+    open: bool = False
+    most_classes: int = 20
+    out: Path = Path("runs/app")
+    classifier: TargetOptions
+    method: MethodOptions = dataclasses.field(default_factory=MethodOptions)
+
+    def check(self) -> None:
+        """Raises an :class:`InputError` if something is not there, or the port is none."""
+        if self.reference is not None:
+            look_for_data(self.reference)
+        look_for_file(self.words, "--words", "the words.json of jaxpath dissect")
+        if not 1 <= self.port <= 65535:
+            raise InputError(f"the port is {self.port}; expected a number from 1 to 65535")
+
+
 def _check_limits(limits: tuple[str, ...]) -> None:
     for limit in limits:
         read_limit(limit)

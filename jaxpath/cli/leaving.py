@@ -49,11 +49,21 @@ def write_results(
         rows: Rows of ``pictures.csv`` for further pictures, and for those of the assessments as well.
         **facts: Further entries.
     """
+    results = results_of(workplace, assessments, summary, **facts)
+    write_text(workplace.out / "results.json", runs.as_json(results))
+    write_text(workplace.out / "pictures.csv", findings.as_csv(_joined(results["pictures"], rows)))
+    return results
+
+
+def results_of(
+    workplace: Workplace, assessments: Sequence[Assessment], summary: dict[str, Any], **facts: Any
+) -> dict[str, Any]:
+    """What :func:`write_results` writes as ``results.json``."""
     name, question = report.Names(workplace.class_names), workplace.question
     assessed = findings.picture_rows(assessments, name)
     for row, assessment in zip(assessed, assessments, strict=True):
         row["sentence"] = report.verdict(assessment, name)
-    results = {
+    return {
         "schema_version": findings.SCHEMA_VERSION,
         "command": command_line(),
         "model": workplace.target.name,
@@ -71,9 +81,6 @@ def write_results(
         "seconds": round(workplace.seconds, 1),
         **environment(),
     }
-    write_text(workplace.out / "results.json", runs.as_json(results))
-    write_text(workplace.out / "pictures.csv", findings.as_csv(_joined(assessed, rows)))
-    return results
 
 
 def merged(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:

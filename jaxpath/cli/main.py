@@ -99,6 +99,9 @@ COMMANDS = Group(
             "Set two pictures, or two classifiers on one, side by side.",
             partial(_on_pictures, "ComparePictures", "jaxpath.cli.compare_pictures"),
         ),
+        "app": Entry(
+            "Try pathways on a page in the browser.", partial(_on_pictures, "App", "jaxpath.app.command")
+        ),
         "compare": Entry("Compare explainers at equal densities.", _compare),
         "train": Group(
             "Train a generator of pathways, or a classifier.",

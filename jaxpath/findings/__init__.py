@@ -19,7 +19,7 @@ from jaxpath.findings.facts import (
     WordShare,
 )
 from jaxpath.findings.images import Context, find_images, others_for
-from jaxpath.findings.measuring import Asked, Measured, Others, put_to_test
+from jaxpath.findings.measuring import Asked, Extent, Measured, Others, put_to_test
 from jaxpath.findings.pictures import Pictures, join_pictures, load_blocks, load_pictures
 from jaxpath.findings.questions import PREDICTED, Question
 from jaxpath.findings.reference import Reference, knows_classes, load_reference
@@ -44,6 +44,7 @@ __all__ = [
     "Control",
     "Controls",
     "DataSetFinding",
+    "Extent",
     "ImageFinding",
     "Judgement",
     "Measured",

@@ -94,7 +94,7 @@ def find_images(
             ImageFinding(
                 name=pictures.names[i],
                 image=image,
-                top=_top(one.logits[0]),
+                top=top_classes(one.logits[0]),
                 assessment=assessment,
                 mask=one.records.masks[0],
                 dead_share=float(one.records.dead_share[0]),
@@ -123,7 +123,8 @@ def others_for(pictures: Pictures, survey: Survey, reference: Reference | None) 
     return Others(pictures.images, predicted) if len(np.unique(predicted)) > 1 else None
 
 
-def _top(logits: np.ndarray) -> tuple[tuple[int, float], ...]:
+def top_classes(logits: np.ndarray) -> tuple[tuple[int, float], ...]:
+    """The most probable classes of logits [K] and their probabilities, the most probable first."""
     shifted = np.exp(logits.astype(np.float64) - logits.max())
     probabilities = shifted / shifted.sum()
     best = np.argsort(-probabilities, kind="stable")[:NUM_TOP]

@@ -6,7 +6,14 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxpath.fills import Fill, as_one_program
-from jaxpath.findings.controls import blanks_beside, complements, foreign_images, same_rows, shuffled
+from jaxpath.findings.controls import (
+    NUM_FOREIGN,
+    blanks_beside,
+    complements,
+    foreign_images,
+    same_rows,
+    shuffled,
+)
 from jaxpath.findings.pairs import Outcome, Pairs, predict_pairs
 from jaxpath.findings.verdicts import Control, Controls
 from jaxpath.metrics import Session
@@ -14,6 +21,22 @@ from jaxpath.types import Target
 
 NUM_RANDOM = 8
 """Random pathways of the same size that each pathway is compared with."""
+
+
+class Extent(NamedTuple):
+    """How much is measured.
+
+    Attributes:
+        random: Random pathways; with 0 of them nothing can be concluded.
+        foreign: Pictures of other classes, at most.
+    """
+
+    random: int = NUM_RANDOM
+    foreign: int = NUM_FOREIGN
+
+
+FULL = Extent()
+"""What every verdict rests on."""
 
 ZERO: Mapping[str, Fill] = {"zero": Fill()}
 """Closed neurons are 0, and nothing else."""
@@ -70,6 +93,7 @@ def put_to_test(
     fills: Mapping[str, Fill] = ZERO,
     others: Others | None = None,
     seed: int = 0,
+    extent: Extent = FULL,
     title: str = "controls",
 ) -> list[Measured]:
     """Measures every control of every pathway under every ablation.
@@ -83,12 +107,13 @@ def put_to_test(
         fills: Ablation -> what closed neurons hold under it, such as :func:`~jaxpath.fills.References.fill`.
         others: Where pictures of other classes are found; None: there are none.
         seed: Of random pathways, blank pictures, and the choice of others.
+        extent: How much is measured.
         title: For the progress bar.
 
     Returns:
         One for each picture.
     """
-    runs = _runs(session.target, asked, others, seed)
+    runs = _runs(session.target, asked, others, extent, seed)
     outcomes = {}
     for name, fill in as_one_program(fills).items():
         under = session._replace(fill=fill)
@@ -130,13 +155,13 @@ class _Runs(NamedTuple):
     foreign: list[np.ndarray]
 
 
-def _runs(target: Target, asked: Asked, others: Others | None, seed: int) -> _Runs:
-    count = len(asked.images)
+def _runs(target: Target, asked: Asked, others: Others | None, extent: Extent, seed: int) -> _Runs:
+    count, num_random = len(asked.images), extent.random
     blanks = blanks_beside(asked.images, asked.places, target, seed=seed)
-    foreign = _foreign(asked, others, seed)
+    foreign = _foreign(asked, others, extent.foreign, seed)
     random = np.concatenate(
         [
-            shuffled(np.repeat(row[None], NUM_RANDOM, axis=0), target, np.random.default_rng([seed, place]))
+            shuffled(np.repeat(row[None], num_random, axis=0), target, np.random.default_rng([seed, place]))
             for row, place in zip(asked.table, asked.places, strict=True)
         ]
     )
@@ -144,11 +169,11 @@ def _runs(target: Target, asked: Asked, others: Others | None, seed: int) -> _Ru
     pool = [asked.images, blanks.reshape(-1, *blanks.shape[2:])]
     if others is not None:
         pool.append(others.images)
-    draws, num_blanks, own = np.arange(NUM_RANDOM), blanks.shape[1], np.arange(count)
+    draws, num_blanks, own = np.arange(num_random), blanks.shape[1], np.arange(count)
     parts: list[tuple[np.ndarray, np.ndarray, int, int]] = []  # pictures, masks, owner, kind
     for i in own:
-        once, often = np.array([i]), np.full(NUM_RANDOM, i)
-        drawn = 2 * count + i * NUM_RANDOM + draws
+        once, often = np.array([i]), np.full(num_random, i)
+        drawn = 2 * count + i * num_random + draws
         rows = [
             (once, once),
             (once, count + once),
@@ -165,7 +190,7 @@ def _runs(target: Target, asked: Asked, others: Others | None, seed: int) -> _Ru
     return _Runs(np.concatenate(pool), table, pairs, owners, kinds, foreign)
 
 
-def _foreign(asked: Asked, others: Others | None, seed: int) -> list[np.ndarray]:
+def _foreign(asked: Asked, others: Others | None, most: int, seed: int) -> list[np.ndarray]:
     """Rows of others for each pathway: of another class, and another picture."""
     if others is None:
         return [np.zeros(0, np.int64)] * len(asked.images)
@@ -175,5 +200,5 @@ def _foreign(asked: Asked, others: Others | None, seed: int) -> list[np.ndarray]
     ):
         predicted = others.predicted.copy()
         predicted[itself] = label
-        rows.append(foreign_images(label, predicted, np.random.default_rng([seed, place])))
+        rows.append(foreign_images(label, predicted, np.random.default_rng([seed, place]), most=most))
     return rows

@@ -103,7 +103,7 @@ def survey(
     return Survey(records, **results)
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=16)
 def _step(target: Target, mesh: Mesh, make_explainer: MakeExplainer, seed: int) -> EvalStep:
     def evaluate(explainer_params: Any, frozen: Any, batch: Batch) -> dict[str, Array]:
         params, fill = frozen

@@ -1,0 +1,112 @@
+"""Parts of pages as HTML, for a page that changes while it is read; every name is escaped."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from jaxpath.findings import Assessment, Control, Controls
+from jaxpath.report import encode
+from jaxpath.report.charts import Bar
+from jaxpath.report.columns import stage_row
+from jaxpath.report.conclusions import COLUMNS, control_rows, label_of, verdict
+from jaxpath.report.pages import PHOTO, render
+from jaxpath.report.sentences import Names
+from jaxpath.types import Site
+
+
+def style() -> str:
+    """The style sheet of all pages."""
+    return render("style.css")
+
+
+def predictions(top: Sequence[tuple[int, float]], names: Names) -> str:
+    """Bars of the most probable classes: (class, probability), the most probable first."""
+    return render("fragments/bars.html", rows=[Bar(names(label), value) for label, value in top])
+
+
+def control_table(controls: Mapping[str, Controls]) -> str:
+    """The controls that were measured, a column for each ablation."""
+    return render(
+        "fragments/controls.html",
+        rows=control_rows(controls),
+        ablations=[COLUMNS[name] for name in controls],
+    )
+
+
+def verdict_of(assessment: Assessment, names: Names) -> str:
+    """What may be concluded, in a few words and in full."""
+    judgement = assessment.judgement
+    return render(
+        "fragments/verdict.html",
+        kind=judgement.verdict,
+        label=label_of(judgement.verdict, weak=judgement.weak),
+        sentence=verdict(assessment, names),
+    )
+
+
+def random_lines(rows: Sequence[tuple[str, float, Control]]) -> str:
+    """Channels closed by hand beside as many random ones.
+
+    Args:
+        rows: An ablation in words, the probability with those closed, and with random ones closed.
+    """
+    return render("fragments/random.html", rows=rows)
+
+
+def thumbnails(images: np.ndarray, said: Sequence[str], chosen: int | None, *, side: int) -> str:
+    """Pictures as buttons; ``data-picture`` is the place.
+
+    Args:
+        images: uint8 [n, H, W, C].
+        said: What the classifier says of each.
+        chosen: The place of the one that is shown; None: none of them.
+        side: Of the buttons, in pixels.
+    """
+    small = encode.is_small(images[0]) if len(images) else False
+    uris = [picture_uri(image, side=2 * side) for image in images]
+    return render(
+        "fragments/thumbnails.html", rows=list(zip(uris, said, strict=True)), chosen=chosen, small=small
+    )
+
+
+def saliency_maps(image: np.ndarray, maps: np.ndarray, *, small: bool) -> str:
+    """Which pixels matter, [2, H, W]: in the whole network and through the pathway."""
+    named = zip(("in the whole network", "through the pathway"), maps, strict=True)
+    rows = [(encode.image_uri(encode.heat_over(image, values), exact=small), name) for name, values in named]
+    return render("fragments/maps.html", rows=rows, small=small)
+
+
+def site_buttons(mask: np.ndarray, sites: Sequence[Site], chosen: int) -> str:
+    """The sites as buttons whose bars show the share of open channels; ``data-site`` is the position.
+
+    Args:
+        mask: The pathway, bool [N].
+        sites: The target's.
+        chosen: The position of the site whose channels are shown.
+    """
+    columns, first = [], 0
+    for site in sites:
+        opened = int(mask[first : first + site.channels].sum())
+        columns.append({"name": site.name, "channels": site.channels, "open": opened})
+        first += site.channels
+    return render("fragments/sites.html", columns=columns, chosen=chosen, stages=stage_row(sites))
+
+
+def channel_buttons(mask: np.ndarray, start: np.ndarray, scores: np.ndarray) -> str:
+    """The channels of a site as buttons; ``data-channel`` is the number.
+
+    Args:
+        mask: Which are open, bool [C].
+        start: Which were before any was turned by hand, bool [C].
+        scores: Their scores, [C].
+    """
+    rows = [
+        {"open": bool(now), "turned": bool(now != before), "score": float(score)}
+        for now, before, score in zip(mask, start, scores, strict=True)
+    ]
+    return render("fragments/channels.html", rows=rows)
+
+
+def picture_uri(image: np.ndarray, *, side: int = PHOTO) -> str:
+    """uint8 [H, W, C] as the source of an ``img``."""
+    return encode.image_uri(encode.as_picture(image, side=side), exact=encode.is_small(image))
