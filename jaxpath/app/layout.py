@@ -44,6 +44,7 @@ class Widgets:
 
     def __init__(self) -> None:
         self.silent = False
+        self.shown = 0
         self.picture: Any = None
         self.top: Any = None
         self.verdict: Any = None
@@ -117,8 +118,10 @@ class Widgets:
         self.lines.set_text(reader.lines)
 
     def show_figures(self, measured: Measured) -> None:
-        """What was measured while the slider moves."""
+        """What was measured while the slider moves; counts how often."""
         self.figures.set_content(fragments.control_table(measured.controls))
+        self.shown += 1
+        self.figures.props(f"data-figures={self.shown}")
 
     def stale(self, change: int) -> None:
         """Says that verdict and maps are of an earlier pathway than that of a change."""
@@ -183,7 +186,7 @@ def build(reader: "Reader") -> Widgets:
             .props('title="What the channel does" sandbox=""')
             .style("width:100%;height:100%;border:0")
         )
-        ui.button("Close", on_click=w.card.close)
+        ui.button("Close", on_click=w.card.close).props("outline")
     return w
 
 
@@ -220,7 +223,9 @@ def _pictures(reader: "Reader", w: Widgets) -> None:
                     sanitize=False,
                 )
                 with ui.element("div").classes("app-row"):
-                    ui.button("Use the drawing", on_click=lambda: ui.run_javascript(_SEND_DRAWING))
+                    ui.button("Use the drawing", on_click=lambda: ui.run_javascript(_SEND_DRAWING)).props(
+                        "outline"
+                    )
                     ui.button("Clear", on_click=lambda: ui.run_javascript(_DRAW)).props("flat")
             ui.on("drawn", reader.drawn)
             ui.timer(0.1, lambda: ui.run_javascript(_DRAW), once=True)
@@ -275,7 +280,7 @@ def _by_hand(reader: "Reader", w: Widgets) -> None:
             "click", lambda e: reader.turn_channel(int(e.args)), js_handler=_PICKED.format("data-channel")
         )
         with ui.element("div").classes("app-row"):
-            ui.button("Close the site", on_click=lambda: reader.turn_site(opened=False))
+            ui.button("Close the site", on_click=lambda: reader.turn_site(opened=False)).props("outline")
             ui.button("Open the site", on_click=lambda: reader.turn_site(opened=True)).props("outline")
             ui.button("Undo", on_click=reader.undo).props("outline")
             ui.button("Close as many random ones", on_click=reader.compare_with_random).props("outline")
@@ -287,7 +292,7 @@ def _by_hand(reader: "Reader", w: Widgets) -> None:
 def _take_away(reader: "Reader", w: Widgets) -> None:
     with _card("Take it away"):
         with ui.element("div").classes("app-row"):
-            ui.button("Report", on_click=lambda: reader.download("report"))
+            ui.button("Report", on_click=lambda: reader.download("report")).props("outline")
             ui.button("results.json", on_click=lambda: reader.download("results")).props("outline")
             w.link = ui.link("This view as a link", "/")
         with ui.expansion("The same in Python"):

@@ -66,6 +66,7 @@ def _run(studio: Studio, options: App) -> None:
         title=f"Pathways of {studio.target.name}",
         favicon="🧭",
         dark=None,
+        language="en-US",
         show=options.open,
         reload=False,
         show_welcome_message=False,
