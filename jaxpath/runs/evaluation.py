@@ -10,7 +10,7 @@ from jaxpath.runs.boxes import boxes_seen, with_boxes
 from jaxpath.runs.generators import TrainedGenerator
 from jaxpath.runs.options import GeneratorOptions
 from jaxpath.runs.saliency import describe_localisation, localise
-from jaxpath.runs.study import Study, open_session
+from jaxpath.runs.study import Study, images_at_once, open_session
 
 
 class Evaluation(NamedTuple):
@@ -57,7 +57,8 @@ def evaluate_method(study: Study, method: Method, options: GeneratorOptions) -> 
         method: The explainer; its seed is that of all draws.
         options: Says how images are read, and from how many class pathways are learned.
     """
-    session = open_session(study.target, study.params, batch_size=options.batch_size)
+    size = min(options.batch_size, images_at_once(study.target))
+    session = open_session(study.target, study.params, batch_size=size)
     passes = passes_over(session, study.held_out, options)
     boxes = boxes_seen(study.held_out, study.target.preprocessing)
     if boxes is not None:

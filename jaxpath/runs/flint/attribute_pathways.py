@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxpath import explainers, flint
+from jaxpath import explainers, flint, metrics
 from jaxpath.pathways import top_fraction
 from jaxpath.runs.flint.sample import TrainingSample
 from jaxpath.runs.flint.training import TrainedInterpreter
@@ -50,15 +50,32 @@ def attribute_pathways(
     if not live:
         return AttributePathways({}, float("nan"), float("nan"))
     run = _make_run(study, trained)
+    size = metrics.fitting_batch_size(study.target, largest=_IMAGES)
     params = {"target": study.params, "interpreter": trained.params}
     frequencies, kept = {}, []
     for attribute in live:
         top = np.argsort(-sample.interpretations.attributes[:, attribute], kind="stable")[:_IMAGES]
-        masks, shares = run(params, sample.images[top], np.full(len(top), attribute))
-        frequencies[attribute] = {name: np.asarray(mask).mean(axis=0) for name, mask in masks.items()}
+        masks, shares = _in_parts(run, params, sample.images[top], np.full(len(top), attribute), size)
+        frequencies[attribute] = {name: mask.mean(axis=0) for name, mask in masks.items()}
         kept.append(np.median(shares, axis=1))
     keeps, random_keeps = np.mean(kept, axis=0)
     return AttributePathways(frequencies, float(keeps), float(random_keeps))
+
+
+def _in_parts(
+    run: Callable[..., tuple[dict[str, Array], Array]],
+    params: Any,
+    images: np.ndarray,
+    attributes: np.ndarray,
+    size: int,
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """``run`` on so many images at a time."""
+    parts = [
+        jax.device_get(run(params, images[i : i + size], attributes[i : i + size]))
+        for i in range(0, len(images), size)
+    ]
+    masks = {name: np.concatenate([part[0][name] for part in parts]) for name in parts[0][0]}
+    return masks, np.concatenate([part[1] for part in parts], axis=1)
 
 
 def _live_attributes(relevance: np.ndarray) -> list[int]:

@@ -2,17 +2,13 @@
 
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from jaxpath import data, flint, metrics
 from jaxpath.runs.flint.options import FlintOptions
 from jaxpath.runs.flint.training import TrainedInterpreter
 from jaxpath.runs.pictures import read_pictures
-from jaxpath.runs.study import Study, open_session
-
-_AT_ONCE = 32
-"""Images per device."""
+from jaxpath.runs.study import Study, images_at_once, open_session
 
 
 class TrainingSample(NamedTuple):
@@ -40,7 +36,7 @@ def interpret_source(
         source: The images.
         options: Says how they are read.
     """
-    session = open_session(study.target, study.params, batch_size=_AT_ONCE * jax.device_count())
+    session = open_session(study.target, study.params, batch_size=images_at_once(study.target))
     passes = metrics.source_passes(session, source, reading=data.Reading(options.num_workers))
     return flint.interpret_all(session, trained.interpreter, trained.params, passes)
 

@@ -135,7 +135,7 @@ class ScoreOptions:
         curve_images: Held-out images on which pixels are inserted and deleted; 0 leaves that out.
         curve_steps: Steps of these curves.
         kept_share: Share of the pixels that is left for the accuracy on the best pixels.
-        score_batch_size: Images at once, per device.
+        score_batch_size: Images at once, per device; of large ones fewer.
     """
 
     explainers: tuple[str, ...] = ()

@@ -17,7 +17,7 @@ from jaxpath.runs.lap.explanations import Explained, explanations
 from jaxpath.runs.lap.options import ScoreOptions
 from jaxpath.runs.run import say
 from jaxpath.runs.study import Net, open_session
-from jaxpath.types import Batch
+from jaxpath.types import Batch, Target
 
 _BLUR = (5, 224)
 """Standard deviation of the blur, and the width of the image that it is for, in pixels (RISE); at least 1."""
@@ -40,7 +40,7 @@ def evaluate_lap(
         Accuracies, ``explanations`` (name -> score -> mean over the images), and with boxes the pointing game
         and the energy of attention and of the best white-box explainer.
     """
-    size = options.score_batch_size * jax.device_count()
+    size = _images_at_once(plain.target, options)
     (plain_accuracy, plain_warnings), (accuracy, warnings) = (
         classify(net.target, net.params, held_out, batch_size=size) for net in (plain, trained)
     )
@@ -122,7 +122,7 @@ def _pass(
         scores = judge(_Case(predict, pixels, maps, classes, batch.get(REGION)))
         return {**scores, **flags(logits=logits, values_of_the_map=maps)}
 
-    size = options.score_batch_size * jax.device_count()
+    size = _images_at_once(target, options)
     session = open_session(target, target_params, batch_size=size)
     passes = metrics.source_passes(session, source)
     if isinstance(source, Boxed):
@@ -131,6 +131,11 @@ def _pass(
         run, target_params, passes, mesh=session.mesh, undefined=("average_precision",)
     )
     return {name: float(np.nanmean(v)) for name, v in scores.items() if name not in ("indices", "labels")}
+
+
+def _images_at_once(target: Target, options: ScoreOptions) -> int:
+    """Over all devices; fewer than the options say where the gradients of so many need more than 1 GiB."""
+    return jax.device_count() * min(options.score_batch_size, metrics.fitting_batch_size(target))
 
 
 def _localise(case: _Case) -> dict[str, Array]:
