@@ -167,9 +167,13 @@ def _others_that_do(controls: Controls) -> str:
         ("blank images", controls.blank_pictures),
         ("pictures of other classes", controls.other_pictures),
     )
-    return " and ".join(
-        f"{name} ({control.probability:.2f})" for name, control in named if control.strongest >= HALF
-    )
+    return " and ".join(_how_many(name, each) for name, each in named if each.strongest >= HALF)
+
+
+def _how_many(name: str, control: Control) -> str:
+    """Pictures that become the class, and its mean probability; their share, where that is what counts."""
+    some = "" if control.probability >= HALF else f"{percent(control.share)} of "
+    return f"{some}{name} ({control.probability:.2f})"
 
 
 def _interval(control: Control) -> str:

@@ -41,6 +41,12 @@ def test_a_switch_names_the_class_and_is_weak_where_the_mean_says_otherwise():
     assert "surer than the whole network, 1.00 against 0.30" in sentence
 
 
+def test_where_the_share_counts_it_is_told():
+    half = control(0.4, share=0.5, runs=4)
+    sentence = said({"zero": controls()._replace(blank_pictures=half)})
+    assert "But so do 50 % of blank images (0.40): the pathway" in sentence
+
+
 def test_what_is_not_enough_says_what_comes_out_instead():
     sentence = said({"zero": ABSENT}, alone_predicted=0)
     assert (
