@@ -13,22 +13,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 BASE = {
-    *(
-        "markup",
-        "types",
-        "files",
-        "caches",
-        "registry",
-        "compiling",
-        "gating",
-        "fills",
-        "blanks",
-        "windows",
-        "layers",
-        "pathways",
-        "places",
-        "losses",
-    ),
+    *("markup", "types", "files", "caches", "registry", "compiling", "gating", "fills", "blanks"),
+    *("windows", "layers", "pathways", "places", "losses"),
     *("finite", "devices", "errors", "choices", "naming"),
 }
 
@@ -174,7 +160,7 @@ def test_every_folder_is_a_package():
 
 def test_every_room_that_needs_no_heavy_library_is_an_attribute_of_jaxpath():
     rooms = {folder.name for folder in (ROOT / "jaxpath").iterdir() if (folder / "__init__.py").is_file()}
-    by_name = {"report", "findings", "runs", "cli", "cpu"}
+    by_name = {"report", "findings", "runs", "cli", "app", "cpu"}
     parts = ", ".join(f"jaxpath.{room}.__name__" for room in sorted(rooms - by_name))
     loaded = modules_after(f"import jaxpath\nfound = [{parts}]\nassert jaxpath.gate and jaxpath.Target")
     assert {f"jaxpath.{room}" for room in rooms - by_name} <= loaded

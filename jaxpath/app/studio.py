@@ -4,18 +4,17 @@ Opened by :func:`jaxpath.app.command.open_studio`; the page shows under "The sam
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
 from jaxpath import explainers, report
+from jaxpath.app.methods import by_hand, make_method
 from jaxpath.app.uploads import read_upload
 from jaxpath.cli.leaving import results_of
-from jaxpath.cli.options import DENSITY
 from jaxpath.cli.workplace import Workplace
 from jaxpath.fills import as_one_program
 from jaxpath.findings import (
@@ -43,8 +42,8 @@ from jaxpath.findings.measuring import NUM_RANDOM
 from jaxpath.findings.pairs import Pairs, predict_pairs, saliency_pairs
 from jaxpath.findings.profiles import profile_channel
 from jaxpath.metrics import Method
-from jaxpath.pathways import top_fraction, unflatten
-from jaxpath.types import Explainer, InputError, Params, Pathway, Target
+from jaxpath.pathways import top_fraction
+from jaxpath.types import InputError, Target
 
 GENERATOR = "generator"
 """What readers call the trained generator among the explainers."""
@@ -127,7 +126,7 @@ class Studio:
         self.target: Target = workplace.target
         self.names = report.Names(workplace.class_names)
         self._methods: dict[tuple[str, int | None], Method] = {}
-        self._by_hand = _by_hand(self.target)
+        self._by_hand = by_hand(self.target)
         self._lock = threading.Lock()
 
     @property
@@ -228,7 +227,8 @@ class Studio:
             look: Its picture and class.
             mask: Its open channels, bool [N].
         """
-        asked = Asked(look.pictures.images, _row(mask, look), look.survey.classes, _PLACE, look.against)
+        images, classes = look.pictures.images, look.survey.classes
+        asked = Asked(images, _row(mask, look), classes, _PLACE, look.against, QUICK)
         conditions = self._conditions(look)
         with self._lock:
             return put_to_test(
@@ -237,7 +237,6 @@ class Studio:
                 fills=conditions.fills,
                 others=conditions.others,
                 seed=conditions.seed,
-                extent=QUICK,
             )[0]
 
     def assess(self, look: Look, mask: np.ndarray) -> Assessment:
@@ -370,7 +369,7 @@ class Studio:
         if name == self.explainers[0] and against is None:
             return self.workplace.plain_method or self.workplace.method
         if (name, against) not in self._methods:
-            self._methods[name, against] = _method(self.target, name, against, self.workplace.method.seed)
+            self._methods[name, against] = make_method(self.target, name, against, self.workplace.method.seed)
         return self._methods[name, against]
 
     def _surveyed(self, look: Look, mask: np.ndarray) -> Survey:
@@ -392,30 +391,3 @@ class Studio:
 def _row(mask: np.ndarray, look: Look) -> np.ndarray:
     """Masks [N] or [M, N] in the form of the survey's table."""
     return np.atleast_2d(mask).astype(look.survey.records.masks.dtype)
-
-
-def _method(target: Target, name: str, against: int | None, seed: int) -> Method:
-    """A baseline at the usual density: the page takes its scores."""
-
-    def make(target: Target) -> Explainer:
-        return explainers.make_explainer(name, target, density=DENSITY)
-
-    explain = make(target) if against is None else explainers.make_rival(target, make, against=against)
-    return Method.of(name, explain, seed=seed)
-
-
-def _by_hand(target: Target) -> Callable[[Any], Explainer]:
-    """An explainer whose parameters are one pathway and its scores: one program for all of them."""
-
-    def make(given: tuple[Array, Array]) -> Explainer:
-        def explain(params: Params, images: Array, labels: Array, *, key: Array) -> Pathway:
-            del params, labels, key
-            mask, scores = (
-                unflatten(jnp.broadcast_to(values, (len(images), *values.shape)), target.sites)
-                for values in given
-            )
-            return Pathway(scores, mask)
-
-        return explain
-
-    return make

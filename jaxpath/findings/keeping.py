@@ -35,7 +35,7 @@ def kept_test(
 
     if folder is None:
         return measure()
-    named = f"{version('jaxpath')}|{session.target.name}|{sorted(fills)}|{asked.against}|{how}"
+    named = f"{version('jaxpath')}|{session.target.name}|{sorted(fills)}|{asked.against}|{asked.extent}|{how}"
     digest = hashlib.sha256(named.encode())
     for leaf in jax.tree.leaves((session.params, dict(fills), asked[:4], others)):
         array = np.ascontiguousarray(leaf)

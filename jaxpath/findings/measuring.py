@@ -23,21 +23,6 @@ NUM_RANDOM = 8
 """Random pathways of the same size that each pathway is compared with."""
 
 
-class Extent(NamedTuple):
-    """How much is measured.
-
-    Attributes:
-        random: Random pathways; with 0 of them nothing can be concluded.
-        foreign: Pictures of other classes, at most.
-    """
-
-    random: int = NUM_RANDOM
-    foreign: int = NUM_FOREIGN
-
-
-FULL = Extent()
-"""What every verdict rests on."""
-
 ZERO: Mapping[str, Fill] = {"zero": Fill()}
 """Closed neurons are 0, and nothing else."""
 
@@ -54,6 +39,22 @@ class Others(NamedTuple):
     predicted: np.ndarray
 
 
+class Extent(NamedTuple):
+    """How much is measured.
+
+    Attributes:
+        random: Random pathways; with 0 of them nothing can be concluded.
+        foreign: Pictures of other classes, at most.
+    """
+
+    random: int = NUM_RANDOM
+    foreign: int = NUM_FOREIGN
+
+
+FULL = Extent()
+"""What every verdict rests on."""
+
+
 class Asked(NamedTuple):
     """Pathways to put to the test, one for each of n pictures.
 
@@ -63,6 +64,7 @@ class Asked(NamedTuple):
         classes: int [n], the class that each pathway stands for.
         places: int [n], the place of each picture among all; what is drawn for it depends on this alone.
         against: The class rather than which these are asked for; None: rather than all others.
+        extent: How much is measured.
     """
 
     images: np.ndarray
@@ -70,6 +72,7 @@ class Asked(NamedTuple):
     classes: np.ndarray
     places: np.ndarray
     against: int | None = None
+    extent: Extent = FULL
 
 
 class Measured(NamedTuple):
@@ -93,7 +96,6 @@ def put_to_test(
     fills: Mapping[str, Fill] = ZERO,
     others: Others | None = None,
     seed: int = 0,
-    extent: Extent = FULL,
     title: str = "controls",
 ) -> list[Measured]:
     """Measures every control of every pathway under every ablation.
@@ -107,13 +109,12 @@ def put_to_test(
         fills: Ablation -> what closed neurons hold under it, such as :func:`~jaxpath.fills.References.fill`.
         others: Where pictures of other classes are found; None: there are none.
         seed: Of random pathways, blank pictures, and the choice of others.
-        extent: How much is measured.
         title: For the progress bar.
 
     Returns:
         One for each picture.
     """
-    runs = _runs(session.target, asked, others, extent, seed)
+    runs = _runs(session.target, asked, others, seed)
     outcomes = {}
     for name, fill in as_one_program(fills).items():
         under = session._replace(fill=fill)
@@ -155,10 +156,10 @@ class _Runs(NamedTuple):
     foreign: list[np.ndarray]
 
 
-def _runs(target: Target, asked: Asked, others: Others | None, extent: Extent, seed: int) -> _Runs:
-    count, num_random = len(asked.images), extent.random
+def _runs(target: Target, asked: Asked, others: Others | None, seed: int) -> _Runs:
+    count, num_random = len(asked.images), asked.extent.random
     blanks = blanks_beside(asked.images, asked.places, target, seed=seed)
-    foreign = _foreign(asked, others, extent.foreign, seed)
+    foreign = _foreign(asked, others, seed)
     random = np.concatenate(
         [
             shuffled(np.repeat(row[None], num_random, axis=0), target, np.random.default_rng([seed, place]))
@@ -190,7 +191,7 @@ def _runs(target: Target, asked: Asked, others: Others | None, extent: Extent, s
     return _Runs(np.concatenate(pool), table, pairs, owners, kinds, foreign)
 
 
-def _foreign(asked: Asked, others: Others | None, most: int, seed: int) -> list[np.ndarray]:
+def _foreign(asked: Asked, others: Others | None, seed: int) -> list[np.ndarray]:
     """Rows of others for each pathway: of another class, and another picture."""
     if others is None:
         return [np.zeros(0, np.int64)] * len(asked.images)
@@ -200,5 +201,6 @@ def _foreign(asked: Asked, others: Others | None, most: int, seed: int) -> list[
     ):
         predicted = others.predicted.copy()
         predicted[itself] = label
-        rows.append(foreign_images(label, predicted, np.random.default_rng([seed, place]), most=most))
+        rng = np.random.default_rng([seed, place])
+        rows.append(foreign_images(label, predicted, rng, most=asked.extent.foreign))
     return rows

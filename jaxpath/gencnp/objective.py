@@ -37,13 +37,13 @@ class ObjectiveOptions:
         class_weight: Weight of the class head's distillation.
         leakage_weight: Weight of the evidence that a pathway creates for its class in an image of
             another class. Above 0, images 2i and 2i + 1 of a batch are each other's other image.
+        rematerialize: Keep the activations of every third site of a masked forward pass for its gradient, and
+            compute the others once more: less memory, more time, the same values.
+        quantizer: "daq", or "straight_through" (the ablation).
         blank_weight: Weight of -log(1 - p(x''; m)_k) of a blank picture x'' under the pathway, of one kind of
             :data:`jaxpath.blanks.BLANKS` that each image draws.
         kin_weight: Weight of -log p(x+; m)_k of another image of the class, where the batch has one near.
         ablations: What closed neurons hold; of several, each image draws one in every step.
-        rematerialize: Keep the activations of every third site of a masked forward pass for its gradient, and
-            compute the others once more: less memory, more time, the same values.
-        quantizer: "daq", or "straight_through" (the ablation).
 
     Raises:
         InputError: A weight is below 0, or there is no such quantizer.
@@ -52,11 +52,11 @@ class ObjectiveOptions:
     aim: Aim = dataclasses.field(default_factory=Faithfulness)
     class_weight: float = 1.0
     leakage_weight: float = 0.0
+    rematerialize: bool = False
+    quantizer: Literal["daq", "straight_through"] = "daq"
     blank_weight: float = 0.0
     kin_weight: float = 0.0
     ablations: tuple[Ablation, ...] = ("zero",)
-    rematerialize: bool = False
-    quantizer: Literal["daq", "straight_through"] = "daq"
 
     def __post_init__(self) -> None:
         for name in ("class_weight", "leakage_weight", "blank_weight", "kin_weight"):
