@@ -1,6 +1,6 @@
 """The widgets of the page, and what they show."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import numpy as np
 from nicegui import ui
 
+from jaxpath.app.side_by_side import Explained
 from jaxpath.app.studio import RandomControl, Studio
 from jaxpath.app.uploads import MOST_BYTES
 from jaxpath.cli.options import DENSITY
@@ -53,6 +54,7 @@ class Widgets:
         self.channels: Any = None
         self.channel_title: Any = None
         self.random: Any = None
+        self.others: Any = None
         self.maps: Any = None
         self.density: Any = None
         self.opened: Any = None
@@ -111,6 +113,7 @@ class Widgets:
         changed = f", {by_hand} turned by hand" if by_hand else ""
         self.opened.set_text(f"{state.mask.sum():,} of {len(state.mask):,} channels open{changed}")
         self.random.set_content("")
+        self.others.set_content("")
         self.link.props(f'href="/?{urlencode(reader.link)}"')
         self.link.set_text(
             "This view as a link" + ("" if state.place is not None else " (without your picture)")
@@ -149,6 +152,12 @@ class Widgets:
         """Channels closed by hand beside as many random ones."""
         self.random.set_content(
             fragments.random_lines([(HELD[name], c.by_hand, c.random) for name, c in controls.items()])
+        )
+
+    def show_explainers(self, rows: Sequence[Explained]) -> None:
+        """All explainers at the density of the slider."""
+        self.others.set_content(
+            fragments.explainers([(row.name, row.iou, row.measured.controls) for row in rows])
         )
 
     def show_card(self, html: str) -> None:
@@ -254,6 +263,8 @@ def _question(reader: "Reader", w: Widgets) -> None:
             select.style("min-width:200px").on_value_change(reader.ask_again)
         for select in (w.label, w.against):
             select.set_enabled(studio.asks(studio.explainers[0]))
+        ui.button("All explainers at this density", on_click=reader.compare_explainers).props("outline")
+    w.others = ui.html("", sanitize=False).style("width:100%")
 
 
 def _pathway(reader: "Reader", w: Widgets) -> None:

@@ -18,6 +18,7 @@ from starlette.requests import Request
 
 from jaxpath.app.layout import Widgets, build
 from jaxpath.app.lines import python_lines
+from jaxpath.app.side_by_side import side_by_side
 from jaxpath.app.state import State, decode_mask, number_in
 from jaxpath.app.studio import GENERATOR, Look, Studio
 from jaxpath.app.uploads import MOST_BYTES
@@ -244,6 +245,14 @@ class Reader:
         controls = await self._ask(self.studio.beside_random, state.look, state.start, state.mask)
         if controls is not None:
             self.w.show_random(controls)
+
+    async def compare_explainers(self) -> None:
+        """All explainers on the picture, at the density of the slider."""
+        if self.state is not None:
+            look, density = self.state.look, float(self.w.density.value)
+            rows = await self._ask(side_by_side, self.studio, look, density)
+            if rows is not None and self.state is not None and self.state.look is look:
+                self.w.show_explainers(rows)
 
     async def download(self, kind: str) -> None:
         """The report or ``results.json`` of exactly what is shown."""

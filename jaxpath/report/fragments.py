@@ -53,6 +53,15 @@ def random_lines(rows: Sequence[tuple[str, float, Control]]) -> str:
     return render("fragments/random.html", rows=rows)
 
 
+def explainers(rows: Sequence[tuple[str, float, Mapping[str, Controls]]]) -> str:
+    """Several explainers of one picture: name, IoU with the one that is shown, controls by ablation."""
+    return render(
+        "fragments/explainers.html",
+        ablations=[COLUMNS[name] for name in rows[0][2]] if rows else [],
+        rows=[(name, iou, list(controls.values())) for name, iou, controls in rows],
+    )
+
+
 def thumbnails(images: np.ndarray, said: Sequence[str], chosen: int | None, *, side: int) -> str:
     """Pictures as buttons; ``data-picture`` is the place.
 

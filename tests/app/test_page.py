@@ -242,6 +242,16 @@ def test_what_a_channel_does_and_the_pathway_of_a_class(tab):
         tab.button("Only this class's pathway").click()
 
 
+def test_all_explainers_at_one_density(tab, studio):
+    tab.button("All explainers at this density").click()
+    rows = tab.page.locator("table.wide tbody tr")
+    rows.first.wait_for()
+    assert [row.locator("th").inner_text() for row in rows.all()] == list(studio.explainers)
+    look = studio.look(studio.from_reference(0))
+    alone = studio.measure(look, studio.cut(look, 0.2)).controls["zero"].alone.probability
+    assert rows.first.locator("td").all_inner_texts()[:2] == ["1.00", f"{alone:.2f}"]
+
+
 def hostile():
     """Fifty files that are no picture that can be read."""
     rng = np.random.default_rng(0)

@@ -9,6 +9,7 @@ from PIL import Image
 
 from jaxpath import cli
 from jaxpath.app import studio as studio_module
+from jaxpath.app.side_by_side import side_by_side
 from jaxpath.app.state import State, decode_mask, encode_mask, number_in
 from jaxpath.findings.measuring import Extent
 from jaxpath.pathways import offsets
@@ -107,6 +108,21 @@ def test_a_pathway_is_put_on_another_picture(studio):
     assert other.label == look.label
     np.testing.assert_array_equal(other.survey.scores, look.survey.scores)
     assert int(other.survey.records.predicted[0]) == int(studio.reference.survey.records.predicted[5])
+
+
+def test_explainers_side_by_side_are_those_that_can_be_asked(studio):
+    look = studio.look(studio.from_reference(0))
+    rows = side_by_side(studio, look, 0.3)
+    assert [row.name for row in rows] == list(studio.explainers)
+    assert rows[0].iou == 1.0 and all(0 <= row.iou < 1 for row in rows[1:])
+    shown = studio.measure(look, studio.cut(look, 0.3)).controls["zero"]
+    assert rows[0].measured.controls["zero"].alone == pytest.approx(shown.alone)
+    other = studio.look(studio.from_reference(0), "taylor", label=(look.label + 1) % 10)
+    assert {row.name for row in side_by_side(studio, other, 0.3)} == {
+        "taylor_signed",
+        "taylor",
+        "integrated_gradients",
+    }
 
 
 def test_another_class_rather_than_a_third_one(studio):
