@@ -27,11 +27,12 @@ def run(options: App) -> None:
     # FastAPI, below NiceGUI, exports measurements where the environment says so.
     os.environ["OTEL_SDK_DISABLED"] = "true"
     try:
-        from jaxpath.app.page import serve
+        from jaxpath.app.page import check_free, serve
     except ImportError as error:
         raise InputError(
             "the page needs NiceGUI, which is not installed: pip install 'nicegui>=3'"
         ) from error
+    check_free(options.port)
     studio = open_studio(options)
     if options.reference is None:
         runs.say(

@@ -1,6 +1,7 @@
 """The widgets of the page, and what they show."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -9,6 +10,7 @@ import numpy as np
 from nicegui import ui
 
 from jaxpath.app.side_by_side import Explained
+from jaxpath.app.state import Shown
 from jaxpath.app.studio import RandomControl, Studio
 from jaxpath.app.uploads import MOST_BYTES
 from jaxpath.cli.options import DENSITY
@@ -19,9 +21,12 @@ from jaxpath.report import encode, fragments
 from jaxpath.report.conclusions import HELD
 
 if TYPE_CHECKING:
-    from jaxpath.app.page import Reader
+    from jaxpath.app.reader import Reader
 
 _PICTURE = "the picture as the classifier sees it"
+
+_ANY = -1
+"""In place of a class: the predicted one, or all others."""
 
 _MOST_THUMBS = 60
 _THUMB = 56
@@ -68,19 +73,49 @@ class Widgets:
         self.link: Any = None
         self.lines: Any = None
         self.message: Any = None
+        self.busy: Any = None
         self.card: Any = None
         self.card_frame: Any = None
 
-    def say(self, text: str, *, wrong: bool = False) -> None:
-        """A line about what happens, or what is wrong."""
-        self.message.set_text(text)
-        self.message.classes(add="error" if wrong else "", remove="" if wrong else "error")
+    @property
+    def question(self) -> tuple[int | None, int | None]:
+        """The class that is asked for, and the one rather than which; None: the predicted one, all others."""
+        label, against = (
+            None if select.value == _ANY else select.value for select in (self.label, self.against)
+        )
+        return label, against
 
-    def show_density(self, density: float) -> None:
+    def complain(self, text: str) -> None:
+        """A line about what is wrong; empty: nothing."""
+        self.message.set_text(text)
+
+    def focus(self, selector: str) -> None:
+        """Gives the keyboard back to a button that was drawn anew."""
+        ui.run_javascript(f'setTimeout(() => document.querySelector("{selector}")?.focus(), 50)')
+
+    def show_density(self, shown: Shown) -> None:
         """Moves the slider to the density of a pathway that it did not choose."""
+        density = float(shown.start.mean()) if shown.density is None else shown.density
+        with self._silence():
+            self.density.set_value(round(density, 3))
+
+    def show_question(self, explainer: str, label: int | None, against: int | None, *, asks: bool) -> None:
+        """A question that was not asked by these widgets."""
+        with self._silence():
+            self.explainer.set_value(explainer)
+            self.label.set_value(_ANY if label is None else label)
+            self.against.set_value(_ANY if against is None else against)
+        for select in (self.label, self.against):
+            select.set_enabled(asks)
+
+    @contextlib.contextmanager
+    def _silence(self) -> Iterator[None]:
+        """Widgets that are set by the page ask nothing."""
         self.silent = True
-        self.density.set_value(round(density, 3))
-        self.silent = False
+        try:
+            yield
+        finally:
+            self.silent = False
 
     def show_picture(self, reader: "Reader") -> None:
         """The picture and the predictions of the whole network."""
@@ -102,14 +137,14 @@ class Widgets:
             return
         sites = studio.target.sites
         site, first = sites[reader.site], offsets(sites)[reader.site]
-        part = slice(first, first + site.channels)
+        part, shown = slice(first, first + site.channels), state.shown
         self.sites.set_content(fragments.site_buttons(state.mask, sites, reader.site))
         self.channels.set_content(
-            fragments.channel_buttons(state.mask[part], state.start[part], state.look.survey.scores[0][part])
+            fragments.channel_buttons(state.mask[part], shown.start[part], state.look.survey.scores[0][part])
         )
         opened = int(state.mask[part].sum())
         self.channel_title.set_text(f"{site.name}: {opened} of {site.channels} channels open")
-        by_hand = int((state.mask != state.start).sum())
+        by_hand = int((shown.mask != shown.start).sum())
         changed = f", {by_hand} turned by hand" if by_hand else ""
         self.opened.set_text(f"{state.mask.sum():,} of {len(state.mask):,} channels open{changed}")
         self.random.set_content("")
@@ -171,7 +206,8 @@ def build(reader: "Reader") -> Widgets:
     """Lays the page out."""
     w, studio = Widgets(), reader.studio
     _heading(f"Which channels of {studio.target.name} carry the decision?", level=1)
-    w.message = ui.label("").classes("busy").props("role=status aria-live=polite")
+    w.message = ui.label("").classes("error").props("role=status aria-live=polite")
+    w.busy = ui.label("").classes("busy").props("aria-hidden=true")
     with ui.element("div").classes("app-top"):
         with ui.element("div"):
             w.picture = (
@@ -220,8 +256,8 @@ def _pictures(reader: "Reader", w: Widgets) -> None:
             max_file_size=MOST_BYTES,
             max_files=1,
             on_upload=reader.upload,
-            on_rejected=lambda: w.say(
-                f"the file was not taken: expected one image of at most {MOST_BYTES // 2**20} MiB", wrong=True
+            on_rejected=lambda: w.complain(
+                f"The file was not taken: expected one image of at most {MOST_BYTES // 2**20} MiB."
             ),
         ).props("flat bordered accept=image/*")
         if studio.target.preprocessing.shape[-1] == 1:
@@ -257,10 +293,14 @@ def _question(reader: "Reader", w: Widgets) -> None:
     classes = {i: studio.names(i) for i in range(studio.target.num_classes)}
     with _card("Question"), ui.element("div").classes("app-row"):
         w.explainer = ui.select(list(studio.explainers), value=studio.explainers[0], label="Explainer")
-        w.label = ui.select({-1: "the predicted class", **classes}, value=-1, label="Class", with_input=True)
-        w.against = ui.select({-1: "all others", **classes}, value=-1, label="Rather than", with_input=True)
+        w.label = ui.select(
+            {_ANY: "the predicted class", **classes}, value=_ANY, label="Class", with_input=True
+        )
+        w.against = ui.select(
+            {_ANY: "all others", **classes}, value=_ANY, label="Rather than", with_input=True
+        )
         for select in (w.explainer, w.label, w.against):
-            select.style("min-width:200px").on_value_change(reader.ask_again)
+            select.style("min-width:200px").on_value_change(lambda: None if w.silent else reader.ask_again())
         for select in (w.label, w.against):
             select.set_enabled(studio.asks(studio.explainers[0]))
         ui.button("All explainers at this density", on_click=reader.compare_explainers).props("outline")
@@ -273,7 +313,7 @@ def _pathway(reader: "Reader", w: Widgets) -> None:
             ui.label("Share of open channels").props("id=density-label")
             w.density = _Slider(min=0, max=1, step=0.005, value=DENSITY).style("flex:1 1 260px")
             w.density.props('label aria-labelledby="density-label"')
-            w.density.on_value_change(lambda e: reader.slide(float(e.value)))
+            w.density.on_value_change(lambda e: None if w.silent else reader.slide(float(e.value)))
             w.opened = ui.label("")
         w.figures = ui.html("", sanitize=False)
         w.sites = ui.html("", sanitize=False)

@@ -18,17 +18,18 @@ def python_lines(options: App, state: State) -> str:
         state: What is shown.
     """
     look = state.look
-    picture = "studio.read(PICTURE)" if state.place is None else f"studio.from_reference({state.place})"
-    asked = [f"explainer={look.explainer!r}"]
-    if look.label != int(look.survey.records.predicted[0]):
+    name = look.pictures.names[0]
+    picture = f"studio.read({name!r})" if state.place is None else f"studio.from_reference({state.place})"
+    asked = [f"explainer={state.explainer!r}"]
+    if state.held or look.label != int(look.survey.records.predicted[0]):
         asked.append(f"label={look.label}")
     if look.against is not None:
         asked.append(f"against={look.against}")
-    if state.by_hand or state.density is None:
+    if state.is_cut:
+        mask, imports = f"studio.cut(look, {state.shown.density!r})", ""
+    else:
         mask = f"decode_mask({encode_mask(state.mask)!r}, {len(state.mask)})"
         imports = "from jaxpath.app.state import decode_mask\n"
-    else:
-        mask, imports = f"studio.cut(look, {state.density!r})", ""
     return (
         "from pathlib import Path\n"
         "from jaxpath.app.command import open_studio\n"

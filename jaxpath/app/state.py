@@ -4,14 +4,34 @@ import base64
 import binascii
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxpath.app.studio import Look
+from jaxpath.app.studio import ASKING, Look
 from jaxpath.types import InputError
 
 _MOST_UNDONE = 100
+_MOST_DIGITS = 9
+
+
+class Shown(NamedTuple):
+    """A pathway as the page shows it.
+
+    Attributes:
+        start: Before anything was closed or opened by hand, bool [N].
+        mask: Now, bool [N].
+        density: Of the slider that cut it; None: it is the explainer's own, or a class's.
+    """
+
+    start: np.ndarray
+    mask: np.ndarray
+    density: float | None
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether channels were closed or opened by hand."""
+        return not np.array_equal(self.start, self.mask)
 
 
 @dataclasses.dataclass
@@ -20,59 +40,92 @@ class State:
 
     Attributes:
         look: The picture and what an explainer says about it.
-        start: The pathway before anything was closed or opened by hand, bool [N].
-        mask: The pathway now, bool [N].
-        density: Of the slider; None: the pathway is the explainer's own, or a class's.
+        shown: The pathway.
         place: Of the picture in the reference; None: it is the reader's own.
+        held: Whether the pathway is that of another picture.
         earlier: Pathways to go back to, the last one first.
     """
 
     look: Look
-    start: np.ndarray
-    mask: np.ndarray
-    density: float | None = None
+    shown: Shown
     place: int | None = None
-    earlier: list[np.ndarray] = dataclasses.field(default_factory=list)
+    held: bool = False
+    earlier: list[Shown] = dataclasses.field(default_factory=list)
+    _sliding: bool = False
 
     @property
-    def by_hand(self) -> bool:
-        """Whether channels were closed or opened by hand."""
-        return not np.array_equal(self.start, self.mask)
+    def mask(self) -> np.ndarray:
+        """The open channels, bool [N]."""
+        return self.shown.mask
 
-    def begin(self, mask: np.ndarray, density: float | None) -> None:
-        """Takes another pathway, as the slider gives it."""
+    def slide(self, mask: np.ndarray, density: float) -> None:
+        """Takes the pathway of another density; moves in a row are undone together."""
+        if not self._sliding:
+            self._remember()
+        self._sliding = True
+        self.shown = Shown(mask, mask, density)
+
+    def take(self, mask: np.ndarray) -> None:
+        """Takes another pathway, such as a class's."""
         self._remember()
-        self.start, self.mask, self.density = mask.copy(), mask.copy(), density
+        self.shown = Shown(mask, mask, None)
 
     def turn(self, channels: np.ndarray, *, opened: bool | None = None) -> None:
         """Opens or closes channels, int [n] among all; None turns each into its opposite."""
         self._remember()
         mask = self.mask.copy()
         mask[channels] = ~mask[channels] if opened is None else opened
-        self.mask = mask
+        self.shown = self.shown._replace(mask=mask)
 
     def undo(self) -> bool:
         """Goes back to the pathway before; False if there is none."""
+        self._sliding = False
         if not self.earlier:
             return False
-        self.mask = self.earlier.pop(0)
+        self.shown = self.earlier.pop(0)
         return True
 
     def _remember(self) -> None:
-        self.earlier = [self.mask, *self.earlier][:_MOST_UNDONE]
+        self._sliding = False
+        self.earlier = [self.shown, *self.earlier][:_MOST_UNDONE]
+
+    @property
+    def explainer(self) -> str:
+        """Who may be asked for the class on this picture: a held pathway is no explainer's on it."""
+        return ASKING if self.held else self.look.explainer
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether explainer and density say what is shown."""
+        return self.shown.density is not None and not self.shown.by_hand and not self.held
 
     def link(self) -> dict[str, str]:
         """The state as the parameters of an address; without the picture if it is the reader's own."""
-        parameters = {"explainer": self.look.explainer, "class": str(self.look.label)}
+        parameters = {"explainer": self.explainer, "class": str(self.look.label)}
         if self.place is not None:
             parameters["picture"] = str(self.place)
         if self.look.against is not None:
             parameters["against"] = str(self.look.against)
-        if self.density is not None and not self.by_hand:
-            parameters["density"] = f"{self.density:.3f}"
-        else:
+        if self.shown.density is not None:
+            parameters["density"] = f"{self.shown.density:.3f}"
+        if not self.is_cut:
             parameters["open"] = encode_mask(self.mask)
+        if self.shown.by_hand:
+            parameters["start"] = encode_mask(self.shown.start)
         return parameters
+
+
+def shown_by(parameters: Mapping[str, str], channels: int) -> Shown | None:
+    """The pathway that an address spells out; None if it names a density alone, or nothing.
+
+    Raises:
+        InputError: It holds no pathway of so many channels.
+    """
+    if not parameters.get("open"):
+        return None
+    mask = decode_mask(parameters["open"], channels)
+    start = decode_mask(parameters["start"], channels) if parameters.get("start") else mask
+    return Shown(start, mask, share_in(parameters))
 
 
 def encode_mask(mask: np.ndarray) -> str:
@@ -107,9 +160,27 @@ def number_in(parameters: Mapping[str, Any], name: str, *, below: int) -> int | 
     Raises:
         InputError: It is none, or not below the limit.
     """
-    text = parameters.get(name)
-    if text is None or text == "":
+    text = str(parameters.get(name) or "")
+    if not text:
         return None
-    if not str(text).isdecimal() or int(text) >= below:
-        raise InputError(f"the address asks for {name} {text}; expected a number from 0 to {below - 1}")
+    if not text.isdecimal() or len(text) > _MOST_DIGITS or int(text) >= below:
+        raise InputError(f"the address asks for {name} {text[:20]}; expected a number from 0 to {below - 1}")
     return int(text)
+
+
+def share_in(parameters: Mapping[str, Any]) -> float | None:
+    """The density among the parameters of an address; None if it is not there.
+
+    Raises:
+        InputError: It is none.
+    """
+    text = str(parameters.get("density") or "")
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise InputError(f"the address asks for density {text[:20]}; expected a number from 0 to 1")
+    return value

@@ -51,6 +51,9 @@ GENERATOR = "generator"
 EXPLAINERS = ("taylor_signed", "taylor", "integrated_gradients", "activation", "random")
 """Those whose scores give a pathway of any density."""
 
+ASKING = "taylor_signed"
+"""An explainer that can be asked for any class."""
+
 QUICK = Extent(random=0, foreign=8)
 """What is measured while a slider moves."""
 

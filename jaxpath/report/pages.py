@@ -3,6 +3,7 @@
 Templates are Jinja's with autoescape; no value is ever marked as safe.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -169,6 +170,11 @@ def write_page(html: str, path: str | Path) -> Path:
 
 def render(template: str, **values: Any) -> str:
     """A template with its values, all of them escaped."""
+    return _environment().get_template(template).render(**values)
+
+
+@functools.cache
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("jaxpath.report"),
         autoescape=True,
@@ -178,4 +184,4 @@ def render(template: str, **values: Any) -> str:
     )
     environment.filters["percent"] = percent
     environment.filters["number"] = number
-    return environment.get_template(template).render(**values)
+    return environment

@@ -10,6 +10,8 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 import zipfile
 from pathlib import Path
 from urllib.parse import urlparse
@@ -205,8 +207,7 @@ def test_a_link_shows_the_same_and_readers_do_not_see_each_other(tab, server, br
     with tab.changing():
         tab.page.locator("[data-channel='2']").click()
     figures = tab.figures()
-    address = tab.page.get_by_role("link", name="This view as a link").get_attribute("href")
-    other = Watched(browser, server[1] + address.removeprefix("/"))
+    other = Watched(browser, server[1] + link_of(tab))
     assert other.figures() == figures
     with other.changing():
         other.page.locator("[data-picture='9']").click()
@@ -214,10 +215,67 @@ def test_a_link_shows_the_same_and_readers_do_not_see_each_other(tab, server, br
     other.fine()
     other.page.close()
     wrong = Watched(browser, server[1])
-    wrong.page.goto(server[1] + "?picture=99999&open=<script>")
-    wrong.page.wait_for_selector("text=expected a number")
+    for address in ("?picture=99999&open=<script>", "?picture=" + 5000 * "9", "?class=3&against=3"):
+        wrong.page.goto(server[1] + address)
+        wrong.settle()
+        assert wrong.said().startswith("the address")
     wrong.fine()
     wrong.page.close()
+
+
+def link_of(tab):
+    return tab.page.get_by_role("link", name="This view as a link").get_attribute("href").removeprefix("/")
+
+
+def test_links_of_what_was_held_turned_and_taken_show_the_same(tab, server, browser, studio):
+    def opens_alike():
+        other = Watched(browser, server[1] + link_of(tab))
+        assert other.figures() == tab.figures()
+        shown = f"text=/of {sum(site.channels for site in studio.target.sites)} channels open/"
+        assert other.page.locator(shown).all_inner_texts() == tab.page.locator(shown).all_inner_texts()
+        other.fine()
+        other.page.close()
+
+    with tab.changing():
+        tab.button("Only this class's pathway").click()
+    opens_alike()
+    with tab.changing():
+        tab.page.locator("[data-site='3']").click()
+        tab.page.locator("[data-channel='4']").click()
+    opens_alike()
+    tab.page.get_by_text("Keep this pathway").click()
+    with tab.changing():
+        tab.page.locator("[data-picture='6']").click()
+    opens_alike()
+    with tab.changing():
+        tab.button("Undo").click()
+    opens_alike()
+
+
+def test_fast_hands_change_nothing(tab, studio):
+    handle = tab.page.get_by_role("slider").locator("[tabindex='0']")
+    handle.focus()
+    with tab.changing():
+        for _ in range(60):
+            handle.press("ArrowRight", no_wait_after=True)
+    density = float(tab.page.get_by_role("slider").get_attribute("aria-valuenow"))
+    assert density == pytest.approx(0.5)
+    look = studio.look(studio.from_reference(0))
+    assert tab.figures() == in_words(studio.assess(look, studio.cut(look, density)))
+    with tab.changing():
+        for place in (9, 2, 7, 1, 8, 4):
+            tab.page.evaluate(f"document.querySelector(\"[data-picture='{place}']\").click()")
+    assert tab.page.locator("[data-picture='4']").get_attribute("aria-pressed") == "true"
+    look = studio.look(studio.from_reference(4))
+    assert tab.figures() == in_words(studio.assess(look, studio.cut(look, density)))
+
+
+def test_another_machine_and_another_page_are_refused(server):
+    for headers in ({"Host": "example.org"}, {"Origin": "http://example.org"}):
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(urllib.request.Request(server[1], headers=headers))
+    with urllib.request.urlopen(server[1]) as answer:
+        assert answer.headers["content-security-policy"] == "frame-ancestors 'none'"
 
 
 def test_a_digit_that_is_drawn(tab):

@@ -9,8 +9,9 @@ from PIL import Image
 
 from jaxpath import cli
 from jaxpath.app import studio as studio_module
+from jaxpath.app.lines import python_lines
 from jaxpath.app.side_by_side import side_by_side
-from jaxpath.app.state import State, decode_mask, encode_mask, number_in
+from jaxpath.app.state import Shown, State, decode_mask, encode_mask, number_in, share_in, shown_by
 from jaxpath.findings.measuring import Extent
 from jaxpath.pathways import offsets
 from jaxpath.types import InputError
@@ -169,19 +170,53 @@ def test_a_report_of_exactly_what_is_shown(studio):
 def test_a_state_is_turned_undone_and_linked(studio):
     look = studio.look(studio.from_reference(3))
     mask = studio.cut(look, 0.3)
-    state = State(look, mask, mask.copy(), 0.3, 3)
-    assert state.link() == {
-        "explainer": look.explainer,
-        "class": str(look.label),
-        "picture": "3",
-        "density": "0.300",
-    }
+    state = State(look, Shown(mask, mask, 0.3), 3)
+    cut = {"explainer": look.explainer, "class": str(look.label), "picture": "3", "density": "0.300"}
+    assert state.link() == cut
     state.turn(np.array([0]))
-    assert state.mask[0] != mask[0] and state.by_hand and "open" in state.link()
-    np.testing.assert_array_equal(decode_mask(state.link()["open"], len(mask)), state.mask)
-    assert state.undo() and not state.by_hand and not state.undo()
+    assert state.mask[0] != mask[0] and state.shown.by_hand
+    back = shown_by(state.link(), len(mask))
+    np.testing.assert_array_equal(back.mask, state.mask)
+    np.testing.assert_array_equal(back.start, mask)
+    assert back.density == 0.3
+    assert state.undo() and state.link() == cut and not state.undo()
+    # Moves of the slider in a row are undone together, with the slider.
+    for density in (0.4, 0.5, 0.6):
+        state.slide(studio.cut(look, density), density)
+    state.take(studio.cut(look, 0.7))
+    assert "open" in state.link() and "start" not in state.link()
+    assert state.undo() and state.shown.density == 0.6
+    assert state.undo() and state.link() == cut
+
+
+def test_a_held_pathway_is_linked_and_written_as_what_it_is(studio, options):
+    look = studio.look(studio.from_reference(0))
+    mask = studio.cut(look, 0.3)
+    other = studio.put_on(look, mask, studio.from_reference(5))
+    state = State(other, Shown(mask, mask, 0.3), 5, held=True)
+    expected = studio.assess(other, mask)
+    link = state.link()
+    again = studio.look(
+        studio.from_reference(int(link["picture"])), link["explainer"], label=int(link["class"])
+    )
+    shown = shown_by(link, len(mask))
+    for ablation, controls in studio.assess(again, shown.mask).measured.controls.items():
+        for name, control in controls._asdict().items():
+            same = getattr(expected.measured.controls[ablation], name)
+            assert control.probability == pytest.approx(same.probability, abs=1e-6), name
+    names = {}
+    exec(python_lines(options(), state), names)
+    assert names["assessment"].judgement.verdict == expected.judgement.verdict
+    assert names["look"].label == look.label
+
+
+def test_what_an_address_asks_wrongly_is_one_sentence(studio):
+    mask = np.ones(240, bool)
     with pytest.raises(InputError, match="another classifier"):
-        decode_mask(encode_mask(mask), len(mask) + 100)
-    for wrong in ("-1", "x", "12"):
+        decode_mask(encode_mask(mask), 340)
+    for wrong in ("-1", "x", "12", "9" * 5000):
         with pytest.raises(InputError, match="a number from 0 to 11"):
             number_in({"picture": wrong}, "picture", below=12)
+    for wrong in ("1.5", "nan", "x"):
+        with pytest.raises(InputError, match="a number from 0 to 1"):
+            share_in({"density": wrong})
