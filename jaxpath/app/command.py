@@ -15,11 +15,8 @@ from jaxpath.cli.opening import (
     read_class_names,
 )
 from jaxpath.cli.workplace import set_up
-from jaxpath.findings import learn_class_pathways, load_reference, load_words
+from jaxpath.findings import load_reference, load_words
 from jaxpath.types import InputError
-
-_LEAST_FOR_A_CLASS = 5
-"""Reference images of a class that make a class pathway."""
 
 
 def run(options: App) -> None:
@@ -76,11 +73,5 @@ def open_studio(options: App) -> Studio:
         range(target.num_classes) if target.num_classes <= options.most_classes else (),
         identity=workplace.identity,
     )
-    learned = learn_class_pathways(
-        compared.survey.records,
-        target.num_classes,
-        least=_LEAST_FOR_A_CLASS,
-        class_names=workplace.class_names,
-        method=workplace.method.name,
-    )
+    learned = workplace.learn_from(compared)
     return Studio(workplace, reference=compared, class_pathways=learned, words=words)

@@ -39,7 +39,6 @@ from jaxpath.findings import (
     join_pictures,
     join_surveys,
     kept_survey,
-    learn_class_pathways,
     load_blocks,
     load_class_pathways,
     load_left_out,
@@ -51,9 +50,6 @@ from jaxpath.naming import without_folders
 from jaxpath.pathways import site_arrays, unflatten
 from jaxpath.runs import say
 from jaxpath.types import InputError
-
-_LEAST_FOR_A_CLASS = 5
-"""Reference images of a class that make a class pathway where none was given."""
 
 _PER_FIGURE = 8
 
@@ -69,7 +65,7 @@ def run(options: Explain) -> None:
     learned = sources.learned
     if sources.reference is not None:
         reference = _load_reference(workplace, sources.reference, everything.survey)
-        learned = learned or _learn_from(reference, workplace)
+        learned = learned or workplace.learn_from(reference)
         known = reference.survey.records
         warnings = warn_of_chance(workplace.target, sources.reference, known.predicted, known.labels)
     assessments = _assess_all(options, workplace, sources.pictures, everything, reference, learned)
@@ -243,17 +239,6 @@ def _load_reference(workplace: Workplace, source: data.Source, survey: Survey) -
     # What is compared with is explained by itself, not rather than something else.
     method = workplace.plain_method or workplace.method
     return load_reference(workplace.session, method, source, classes, identity=workplace.identity)
-
-
-def _learn_from(reference: Reference, workplace: Workplace) -> ClassPathways:
-    """The class pathways that the reference gives, of the classes that it holds enough pictures of."""
-    return learn_class_pathways(
-        reference.survey.records,
-        workplace.target.num_classes,
-        least=_LEAST_FOR_A_CLASS,
-        class_names=workplace.class_names,
-        method=workplace.method.name,
-    )
 
 
 def _write(

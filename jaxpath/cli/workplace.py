@@ -15,7 +15,14 @@ from jaxpath.cli.methods import make_method
 from jaxpath.cli.options import MethodOptions, TargetOptions
 from jaxpath.devices import check_batch_size, make_mesh
 from jaxpath.fills import Fill
-from jaxpath.findings import PREDICTED, Question, knows_classes
+from jaxpath.findings import (
+    PREDICTED,
+    ClassPathways,
+    Question,
+    Reference,
+    knows_classes,
+    learn_class_pathways,
+)
 from jaxpath.findings.measuring import ZERO
 from jaxpath.metrics import Method, Session
 from jaxpath.naming import without_folders
@@ -29,6 +36,9 @@ _CLOSED = {
     "interchange": "what a picture of another class has there",
 }
 """What closed channels hold, inside a sentence."""
+
+_LEAST_FOR_A_CLASS = 5
+"""Reference images of a class that make a class pathway where none was given."""
 
 _CPU_BATCH = 4
 _ACCELERATOR_BATCH = 32
@@ -108,6 +118,16 @@ class Workplace(NamedTuple):
                 preprocessing=f"{targets.describe_preprocessing(self.target.preprocessing)}; {self.origin}",
             ),
             caveats=[*report.warning_caveats(warnings), *report.left_out_caveats(left_out)],
+        )
+
+    def learn_from(self, reference: Reference) -> ClassPathways:
+        """The class pathways that a reference gives, of the classes that it holds enough pictures of."""
+        return learn_class_pathways(
+            reference.survey.records,
+            self.target.num_classes,
+            least=_LEAST_FOR_A_CLASS,
+            class_names=self.class_names,
+            method=self.method.name,
         )
 
     def write_manifest(self, **facts: Any) -> None:

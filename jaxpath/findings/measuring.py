@@ -22,7 +22,6 @@ from jaxpath.types import Target
 NUM_RANDOM = 8
 """Random pathways of the same size that each pathway is compared with."""
 
-
 ZERO: Mapping[str, Fill] = {"zero": Fill()}
 """Closed neurons are 0, and nothing else."""
 

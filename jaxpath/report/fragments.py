@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from jaxpath.findings import Assessment, Control, Controls
+from jaxpath.pathways import unflatten
 from jaxpath.report import encode
 from jaxpath.report.charts import Bar
 from jaxpath.report.columns import stage_row
@@ -93,11 +94,10 @@ def site_buttons(mask: np.ndarray, sites: Sequence[Site], chosen: int) -> str:
         sites: The target's.
         chosen: The position of the site whose channels are shown.
     """
-    columns, first = [], 0
-    for site in sites:
-        opened = int(mask[first : first + site.channels].sum())
-        columns.append({"name": site.name, "channels": site.channels, "open": opened})
-        first += site.channels
+    masks = unflatten(mask, sites)
+    columns = [
+        {"name": site.name, "channels": site.channels, "open": int(masks[site.name].sum())} for site in sites
+    ]
     return render("fragments/sites.html", columns=columns, chosen=chosen, stages=stage_row(sites))
 
 
