@@ -1,6 +1,7 @@
 """The widgets of the page, and what they show."""
 
 import contextlib
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -282,10 +283,20 @@ def _pictures(reader: "Reader", w: Widgets) -> None:
 def _thumbs(studio: Studio, chosen: int | None) -> str:
     if studio.reference is None:
         return ""
-    pictures = studio.reference.pictures
-    count = min(len(pictures.names), _MOST_THUMBS)
-    said = [studio.names(int(label)) for label in studio.reference.survey.records.predicted[:count]]
-    return fragments.thumbnails(pictures.images[:count], said, chosen, side=_THUMB)
+    small = encode.is_small(studio.reference.pictures.images[0])
+    return fragments.thumbnails(_drawn_thumbs(studio), chosen, small=small)
+
+
+@functools.lru_cache(maxsize=1)
+def _drawn_thumbs(studio: Studio) -> list[tuple[str, str]]:
+    """The first pictures of the reference, drawn once, and what the classifier says of them."""
+    assert studio.reference is not None
+    images = studio.reference.pictures.images[:_MOST_THUMBS]
+    said = studio.reference.survey.records.predicted
+    return [
+        (fragments.picture_uri(image, side=2 * _THUMB), studio.names(int(label)))
+        for image, label in zip(images, said, strict=False)
+    ]
 
 
 def _question(reader: "Reader", w: Widgets) -> None:

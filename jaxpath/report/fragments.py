@@ -63,20 +63,15 @@ def explainers(rows: Sequence[tuple[str, float, Mapping[str, Controls]]]) -> str
     )
 
 
-def thumbnails(images: np.ndarray, said: Sequence[str], chosen: int | None, *, side: int) -> str:
+def thumbnails(rows: Sequence[tuple[str, str]], chosen: int | None, *, small: bool) -> str:
     """Pictures as buttons; ``data-picture`` is the place.
 
     Args:
-        images: uint8 [n, H, W, C].
-        said: What the classifier says of each.
+        rows: Each picture as the source of an ``img``, and what the classifier says of it.
         chosen: The place of the one that is shown; None: none of them.
-        side: Of the buttons, in pixels.
+        small: Whether pixels are shown as squares.
     """
-    small = encode.is_small(images[0]) if len(images) else False
-    uris = [picture_uri(image, side=2 * side) for image in images]
-    return render(
-        "fragments/thumbnails.html", rows=list(zip(uris, said, strict=True)), chosen=chosen, small=small
-    )
+    return render("fragments/thumbnails.html", rows=rows, chosen=chosen, small=small)
 
 
 def saliency_maps(image: np.ndarray, maps: np.ndarray, *, small: bool) -> str:
