@@ -8,28 +8,33 @@ from jax import Array
 from jax.ad_checkpoint import checkpoint_name
 
 from jaxpath.compiling import computed_once
-from jaxpath.types import Competition, FilledMask, Gates, Given, InputError, Site
+from jaxpath.types import Competition, FilledMask, Gates, Given, InputError, ShiftedMask, Site
 
 
-def gate(activation: Array, mask: Array | FilledMask | Given, *, site: str = "this site") -> Array:
+def gate(
+    activation: Array, mask: Array | FilledMask | ShiftedMask | Given, *, site: str = "this site"
+) -> Array:
     """Closes the neurons of ``activation`` where ``mask`` is 0.
 
-    a * mask, or a * mask + fill * (1 - mask) for a :class:`~jaxpath.types.FilledMask`, or the value of a
-    :class:`~jaxpath.types.Given`.
+    a * mask, or a * mask + fill * (1 - mask) for a :class:`~jaxpath.types.FilledMask`, a * mask + shift for a
+    :class:`~jaxpath.types.ShiftedMask`, or the value of a :class:`~jaxpath.types.Given`.
 
     Args:
         activation: [B, H, W, C], [B, T, C] at a site of tokens, or [B, C] at a dense site.
         mask: [B, C] (one value per channel; 1 in place of B serves every image), or the
-            activation's shape (one value per unit); or such a mask with a fill; or a value of that shape.
+            activation's shape (one value per unit); or such a mask with a fill or a shift; or a value of that
+            shape.
         site: Name used in the error.
 
     Raises:
-        InputError: If the mask, the fill or the value has another shape.
+        InputError: If the mask, the fill, the shift or the value has another shape.
     """
     if isinstance(mask, Given):
         return _given(activation, mask, site)
     if isinstance(mask, FilledMask):
         return _fill_closed(activation, mask, site)
+    if isinstance(mask, ShiftedMask):
+        return activation * _spread(activation, mask.mask, site) + _spread(activation, mask.shift, site)
     return activation * _spread(activation, jnp.asarray(mask), site)
 
 

@@ -57,7 +57,22 @@ class Given(NamedTuple):
     value: Array
 
 
-Gates = Mapping[str, Array | FilledMask | Given]
+class ShiftedMask(NamedTuple):
+    """A gate that also adds a value: a * mask + shift.
+
+    With a mask of 1 and a shift of 0 it changes nothing; the gradients by both, from one backward pass, say
+    what closing a channel would do to first order, whatever it is closed to.
+
+    Attributes:
+        mask: [B, C] or the activation's shape.
+        shift: [B, C].
+    """
+
+    mask: Array
+    shift: Array
+
+
+Gates = Mapping[str, Array | FilledMask | ShiftedMask | Given]
 """Site name -> mask, [B, C] (channel granularity) or the activation's own shape (unit granularity).
 
 A site that is missing is open. An unknown one is an :class:`InputError`. Closed neurons are 0, or what

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxpath.gating import Taps, check_gates, fill_closed, gate
-from jaxpath.types import FilledMask, InputError, Site
+from jaxpath.types import FilledMask, InputError, ShiftedMask, Site
 
 
 @pytest.fixture
@@ -92,6 +92,19 @@ def test_at_tokens_a_fill_with_two_axes_is_of_each_image_whatever_the_number_of_
 def test_the_gradient_of_a_filled_gate_is_activation_minus_fill():
     result = jax.grad(lambda m: gate(jnp.array([[3.0, 5.0]]), FilledMask(m, jnp.array([1.0, 7.0]))).sum())
     np.testing.assert_array_equal(result(jnp.array([[0.0, 1.0]])), [[2, -2]])
+
+
+def test_a_shifted_gate_adds_after_its_mask_and_both_have_gradients():
+    def sum_of(gate_by_channel):
+        return gate(jnp.array([[[3.0, 5.0], [1.0, 2.0]]]), gate_by_channel, site="004.relu").sum()
+
+    shifted = ShiftedMask(jnp.array([[0.0, 2.0]]), jnp.array([[10.0, -1.0]]))
+    np.testing.assert_array_equal(gate(jnp.array([[[3.0, 5.0], [1.0, 2.0]]]), shifted), [[[10, 9], [10, 3]]])
+    slopes = jax.grad(sum_of)(shifted)
+    np.testing.assert_array_equal(slopes.mask, [[4, 7]])
+    np.testing.assert_array_equal(slopes.shift, [[2, 2]])
+    with pytest.raises(InputError, match=r"004\.relu"):
+        sum_of(ShiftedMask(jnp.ones((1, 2)), jnp.ones((1, 3))))
 
 
 def test_masks_get_their_fills_by_name_or_stay_as_they_are():

@@ -4,9 +4,9 @@ from jaxpath.gencnp.aims import Aim, Budget, Faithfulness, FixedWeight, Priced, 
 from jaxpath.gencnp.daq import daq, straight_through
 from jaxpath.gencnp.explainer import make_gencnp
 from jaxpath.gencnp.files import knows_its_classifier, load_generator, save_generator
-from jaxpath.gencnp.generator import Generator, GeneratorOutput
+from jaxpath.gencnp.generator import Generator, GeneratorOutput, with_means
 from jaxpath.gencnp.objective import ObjectiveOptions, init_sparsity, make_objective
-from jaxpath.gencnp.reading import Reading, read
+from jaxpath.gencnp.reading import Reading, Slopes, read
 from jaxpath.gencnp.warm_start import WarmStart, begin_with
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "ObjectiveOptions",
     "Priced",
     "Reading",
+    "Slopes",
     "Sparsity",
     "WarmStart",
     "begin_with",
@@ -31,4 +32,5 @@ __all__ = [
     "read",
     "save_generator",
     "straight_through",
+    "with_means",
 ]

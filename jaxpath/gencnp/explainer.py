@@ -35,7 +35,7 @@ def make_gencnp(
 
     def explain(params: Params, images: Array, labels: Array, *, key: Array) -> Pathway:
         del labels, key
-        clean, reading = read(target, params, images)
+        clean, reading = read(target, params, images, slopes=generator.taylor)
         logits = generate(generator, generator_params, reading).logits
         scores = {site: jax.nn.sigmoid(value) for site, value in logits.items()}
         if density is None and not generator.cuts:

@@ -7,7 +7,7 @@ the embeddings, Recursive Pathway Decoders score the sites from deep to shallow.
 
 import functools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, cast
 
 import jax
@@ -15,11 +15,18 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import Array
 
-from jaxpath.gencnp.reading import Reading
+from jaxpath.gencnp.reading import Reading, Slopes
 from jaxpath.gencnp.recursion import recurse, site_weights
 from jaxpath.layers import Dense, adaptive_average_pool, patches
+from jaxpath.pathways import unflatten
 from jaxpath.places import as_map
-from jaxpath.types import Params, Site
+from jaxpath.types import InputError, Params, Site
+
+_MEANS = "taylor_mean"
+"""Parameter that holds what a channel is closed to in the second Taylor score."""
+
+_MOST = 4.0
+"""Largest Taylor score, in standard deviations over an image's channels."""
 
 
 class GeneratorOutput(NamedTuple):
@@ -72,6 +79,9 @@ class Generator(nn.Module):
             then what the target itself knows exactly.
         modulate: Let a decoder weigh the channels' mean activations: score = b + v.h + (u.h) a, our
             choice. A class-dependent weight on what the image excites is the form of a Taylor score.
+        taylor: Add two Taylor scores of each channel, of closing it to 0 and to its mean, with learned gains:
+            our choice. The mean is a parameter, which :func:`with_means` sets. It costs one backward pass of
+            the target.
         granularity: "channel" or "unit".
         cuts: Densities at which an explainer tries the scores, for a generator that was trained with a
             budget; empty: neurons above score 0.5 are kept.
@@ -87,6 +97,7 @@ class Generator(nn.Module):
     decoder_sees: Literal["both", "distilled", "embedding"] = "both"
     class_conditional: bool = True
     modulate: bool = True
+    taylor: bool = False
     granularity: Literal["channel", "unit"] = "channel"
     cuts: tuple[float, ...] = ()
     dtype: Any = jnp.float32
@@ -110,6 +121,8 @@ class Generator(nn.Module):
             # The last site's channels begin in the order of a signed Taylor score.
             gain = self.param("evidence_gain", nn.initializers.ones, ())
             logits[-1] = logits[-1] + gain * evidence
+        if self.taylor:
+            logits = self._add_taylor(logits, reading.slopes)
         named = {
             site.name: value if value.ndim == 2 else value.reshape(reading.features[site.name].shape)
             for site, value in zip(self.sites, logits, strict=True)
@@ -160,6 +173,38 @@ class Generator(nn.Module):
                 ]
             by_group.append(scores)
         return _by_site(groups, by_group)
+
+    def _add_taylor(self, logits: Sequence[Array], slopes: Slopes | None) -> list[Array]:
+        """Score logits of every site, with what closing each channel does to first order."""
+        if slopes is None:
+            raise InputError(
+                "the generator adds Taylor scores, and what it reads has no slopes: read them with "
+                "read(..., slopes=True)"
+            )
+        count = sum(site.channels for site in self.sites)
+        mean = self.param(_MEANS, nn.initializers.zeros, (count,))
+        gain = self.param("taylor_gain", nn.initializers.ones, (2, 1, count))
+        size_gain = self.param("taylor_size_gain", nn.initializers.zeros, (2, 1, count))
+        scores = jnp.stack([slopes.product, slopes.product - mean[None] * slopes.gradient])  # [2, B, N]
+        # A few channels have most of it; what is bounded disturbs no training.
+        scores = jnp.clip(scores / (scores.std(axis=-1, keepdims=True) + 1e-9), -_MOST, _MOST)
+        added = unflatten((gain * scores + size_gain * jnp.abs(scores)).sum(axis=0), self.sites)
+        return [
+            logit + added[site.name].reshape(-1, *(1,) * (logit.ndim - 2), site.channels)
+            for site, logit in zip(self.sites, logits, strict=True)
+        ]
+
+
+def with_means(params: Params, means: Mapping[str, Any], sites: Sequence[Site]) -> Params:
+    """Parameters of a generator with ``taylor``, whose Taylor scores close channels to these means.
+
+    Args:
+        params: The generator's.
+        means: Site name -> [C], such as :func:`jaxpath.metrics.site_means` returns.
+        sites: The target's.
+    """
+    flat = jnp.concatenate([jnp.asarray(means[site.name], jnp.float32) for site in sites])
+    return {**params, "params": {**params["params"], _MEANS: flat}}
 
 
 def generate(generator: Generator, params: Params, reading: Reading) -> GeneratorOutput:

@@ -104,7 +104,7 @@ def make_objective(target: Target, generator: Generator, options: ObjectiveOptio
         images = batch["image"]
         # One clean forward serves teacher and generator; no gradient flows through it.
         with jax.named_scope("clean"):
-            clean, reading = lax.stop_gradient(read(target, frozen, images))
+            clean, reading = lax.stop_gradient(read(target, frozen, images, slopes=generator.taylor))
         predicted = clean.logits.argmax(axis=-1)
         with jax.named_scope("generate"):
             output = generate(generator, params, reading)

@@ -24,6 +24,9 @@ from jaxpath.types import Explainer, Params, Target
 GENERATOR = "generator.safetensors"
 """A trained generator in the folder of its run."""
 
+_FOR_MEANS = 1000
+"""Training images over which mean activations are taken."""
+
 _NAMED = 5
 """Unreadable files that are named."""
 
@@ -120,9 +123,13 @@ def train_generator(
         run = run.knowing(init_generator_hash=sha256_of(file))
     best = BestGenerator(target, params, generator, run)
     reading = data.Reading(options.num_workers, skip_unreadable=options.skip_unreadable)
+    session = Session(target, params, mesh, options.batch_size)
+    if generator.taylor:
+        drawn = data.draw(learned, _FOR_MEANS, seed=run.seed)
+        means = metrics.site_means(session, metrics.source_passes(session, drawn, reading=reading))
+        initial = gencnp.with_means(initial, means, target.sites)
     stopping = None
     if watched is not None:
-        session = Session(target, params, mesh, options.batch_size)
         make = functools.partial(gencnp.make_gencnp, target, generator)
         passes = metrics.source_passes(session, watched, reading=reading)
         stopping = make_stopping(session, make, passes, best, options.stopping)
@@ -197,6 +204,7 @@ def make_generator(target: Target, options: GeneratorOptions) -> gencnp.Generato
         decoder_sees=options.decoder_sees,
         class_conditional=options.class_conditional,
         modulate=options.modulate,
+        taylor=options.taylor,
         granularity=options.granularity,
         cuts=_cuts(options.objective.build()),
         dtype=jnp.dtype(options.precision),
@@ -214,6 +222,7 @@ def init_generator(generator: gencnp.Generator, target: Target, params: Params, 
     shape = (1, *target.preprocessing.shape)
 
     def init(key, params):
-        return generator.init(key, gencnp.read(target, params, jnp.zeros(shape, jnp.uint8))[1])
+        images = jnp.zeros(shape, jnp.uint8)
+        return generator.init(key, gencnp.read(target, params, images, slopes=generator.taylor)[1])
 
     return run_once(init, jax.random.key(seed), params)

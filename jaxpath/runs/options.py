@@ -81,6 +81,8 @@ class GeneratorOptions:
         decoder_sees: What a decoder reads beside its neighbour.
         class_conditional: Tell the decoders which class it is whose pathway they predict.
         modulate: Let a decoder weigh the channels' mean activations.
+        taylor: Add Taylor scores of closing each channel to 0 and to its mean, with learned gains; one
+            backward pass of the target more.
         granularity: One gate per channel or per unit.
         precision: Type in which target and generator compute; parameters stay float32.
         checkpoint_every: Steps between two checkpoints.
@@ -107,6 +109,7 @@ class GeneratorOptions:
     decoder_sees: Literal["both", "distilled", "embedding"] = "both"
     class_conditional: bool = True
     modulate: bool = True
+    taylor: bool = False
     granularity: Literal["channel", "unit"] = "channel"
     precision: Literal["float32", "bfloat16"] = "float32"
     checkpoint_every: int = 100

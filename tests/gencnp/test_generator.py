@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from jaxpath import compiling, targets
-from jaxpath.gencnp import Generator, read
+from jaxpath.gencnp import Generator, Slopes, read, with_means
 from jaxpath.targets.resnet import BasicBlock, ResNet
+from jaxpath.types import InputError
 
 MODULE = ResNet(BasicBlock, (1, 1), 3, width=8, imagenet_stem=False)
 TARGET = targets.from_linen(
@@ -134,6 +135,38 @@ def test_the_scores_follow_the_evidence_for_the_class_where_it_is_told(reading, 
         assert np.allclose(a[1], c[1], rtol=1e-2) == (not told)
     # What the distillation network guesses, it guesses from the features.
     np.testing.assert_array_equal(result[0].class_logits, result[2].class_logits)
+
+
+@pytest.mark.parametrize("granularity", ["channel", "unit"])
+def test_taylor_scores_are_added_in_standard_deviations_with_their_gains(reading, granularity):
+    count = sum(site.channels for site in TARGET.sites)
+    rng = np.random.default_rng(5)
+    product, gradient = rng.normal(size=(2, 2, count)).astype(np.float32) ** 3
+    means = rng.random(count).astype(np.float32)
+    told = reading._replace(slopes=Slopes(jnp.asarray(product), jnp.asarray(gradient)))
+    generator, params = make(told, taylor=True, granularity=granularity)
+    starts = np.cumsum([site.channels for site in TARGET.sites])[:-1]
+    by_site = {site.name: part for site, part in zip(TARGET.sites, np.split(means, starts), strict=True)}
+    params = with_means(params, dict(reversed(by_site.items())), TARGET.sites)
+    gains, sizes = rng.normal(size=(2, 2, 1, count)).astype(np.float32)
+    learned = {**params["params"], "taylor_gain": gains, "taylor_size_gain": sizes}
+    result = jax.jit(generator.apply)({"params": learned}, told)
+
+    without = Generator(TARGET.sites, TARGET.num_classes, width=8, granularity=granularity)
+    plain = jax.jit(without.apply)({"params": learned}, reading)
+    expected = 0
+    for scores, gain, size in zip((product, product - means * gradient), gains, sizes, strict=True):
+        relative = np.clip(scores / scores.std(axis=1, keepdims=True), -4, 4)
+        expected = expected + gain * relative + size * np.abs(relative)
+    for site, part in zip(TARGET.sites, np.split(expected, starts, axis=1), strict=True):
+        added = np.asarray(result.logits[site.name] - plain.logits[site.name])
+        part = part.reshape(2, *(1,) * (added.ndim - 2), -1)
+        np.testing.assert_allclose(added, np.broadcast_to(part, added.shape), rtol=1e-4, atol=1e-4)
+
+
+def test_taylor_scores_need_slopes(reading):
+    with pytest.raises(InputError, match="slopes=True"):
+        make(reading, taylor=True)
 
 
 def test_a_batch_equals_its_images_one_by_one(reading):
