@@ -267,11 +267,3 @@ def test_extras_that_are_to_be_installed_exist(page):
     setup.read(ROOT / "setup.cfg")
     named = set(re.findall(r"[ '\"`]\.\[(\w+)\]", page.read_text(encoding="utf-8")))
     assert named <= set(setup["options.extras_require"])
-
-
-def test_links_of_the_readme_lead_somewhere():
-    """mkdocs build --strict checks those of docs/."""
-    links = re.findall(r"\]\(([^)#]+)[^)]*\)", (ROOT / "README.md").read_text(encoding="utf-8"))
-    local = [link for link in links if "://" not in link]
-    assert local
-    assert [link for link in local if not (ROOT / link).exists()] == []
