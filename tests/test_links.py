@@ -38,9 +38,8 @@ def broken(page: Path) -> list[str]:
         leads_out = on_site and not file.resolve().is_relative_to(ROOT / "docs")
         # The headings of API pages are made of docstrings.
         known = file.suffix == ".md" and file.parent.name != "api"
-        if not file.exists() or leads_out:
-            bad.append(link)
-        elif anchor and known and anchor not in anchors(file, on_site=on_site):
+        is_there = file.exists() and not leads_out
+        if not is_there or (anchor and known and anchor not in anchors(file, on_site=on_site)):
             bad.append(link)
     return bad
 

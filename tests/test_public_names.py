@@ -40,7 +40,7 @@ def is_own(value: object, module: str) -> bool:
 
 
 def test_names_come_and_go_only_with_the_list():
-    """Without one that is missing somebody's program breaks (docs/public-interface.md); a new one is listed."""
+    """Without one, somebody's program breaks (docs/public-interface.md); a new one is listed."""
     listed = LIST.read_text(encoding="utf-8").split()
     found = public_names()
     assert {"gone": sorted(set(listed) - set(found)), "new": sorted(set(found) - set(listed))} == {
