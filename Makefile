@@ -35,9 +35,10 @@ test-xla: $(READY)  ## run the tests of numerics again, compiled as users compil
 docs: $(VENV)/ready-docs  ## build the documentation, in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir $(abspath $(SITE))
 
-lint: $(READY)  ## check style and formatting
+lint: $(READY)  ## check style, formatting and spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 
 types: $(READY)  ## check types
 	$(BIN)/mypy

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from jaxpath import terminal
 from jaxpath.lazy import attributes_of
 
+__version__ = "0.2.0"
+
 # Loading takes seconds.
 terminal.load_quietly()
 

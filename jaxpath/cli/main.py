@@ -7,11 +7,11 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from importlib.metadata import version
 from typing import Annotated, Any, Union
 
 import tyro
 
+from jaxpath import __version__
 from jaxpath.errors import InputError
 from jaxpath.start_up import Command, experiment, parse, settled, start
 
@@ -131,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _main(words: list[str]) -> None:
     if words[:1] == ["--version"]:
-        _say(f"{PROGRAM} {version(PROGRAM)}")
+        _say(f"{PROGRAM} {__version__}")
         return
     node: Entry | Group = COMMANDS
     path = [PROGRAM]

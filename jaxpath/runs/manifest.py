@@ -12,16 +12,18 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxpath import __version__
 from jaxpath.files import write_text
 from jaxpath.naming import without_folders
 
-_PACKAGES = ("jaxpath", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain")
+_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain")
 
 
 def environment() -> dict[str, Any]:
     """``versions`` by package and of Python, and the ``device``."""
+    own = {"jaxpath": __version__, "python": platform.python_version()}
     return {
-        "versions": {name: version(name) for name in _PACKAGES} | {"python": platform.python_version()},
+        "versions": own | {name: version(name) for name in _PACKAGES},
         "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
     }
 
