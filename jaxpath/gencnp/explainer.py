@@ -5,8 +5,9 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jaxpath import losses
+from jaxpath.gating import fill_closed
 from jaxpath.gencnp.daq import open_neurons
-from jaxpath.gencnp.generator import Generator, generate
+from jaxpath.gencnp.generator import Generator, generate, means_of
 from jaxpath.gencnp.reading import read
 from jaxpath.pathways import flatten, open_first, ranks, unflatten
 from jaxpath.types import Explainer, Params, Pathway, Target
@@ -18,9 +19,9 @@ def make_gencnp(
     """Explains by one clean forward of the target and one forward of the generator.
 
     The generator explains the target's own prediction: it ignores ``labels`` and ``key``. One that was
-    trained with a budget is asked at several densities, a masked forward each: the pathway is the least
-    permissive mask that still carries the decision, the one under which the class wins by least; where it
-    wins under none, the mask under which it loses by least.
+    trained with a budget is asked at several densities, a masked forward each for every ablation that it is
+    tried with: the pathway is the least permissive mask that still carries the decision under all of them,
+    the one under which the class wins by least; where it wins under none, that under which it loses by least.
 
     Args:
         target: The classifier that the generator was trained for.
@@ -49,10 +50,17 @@ def make_gencnp(
             return Pathway(scores, masks_at(generator.cuts[0] if density is None else density))
         cuts = jnp.asarray(generator.cuts)
         classes = clean.logits.argmax(axis=-1)
+        means = means_of(generator_params, target.sites) if "mean" in generator.tried_with else None
+
+        def worst_margin(cut: Array) -> Array:
+            masks = masks_at(cut)
+            gates = [fill_closed(masks, {"zero": None, "mean": means}[name]) for name in generator.tried_with]
+            return jnp.stack(
+                [losses.margin(target.apply(params, images, closed).logits, classes) for closed in gates]
+            ).min(axis=0)
+
         # One after another: memory holds one masked forward, however many cuts there are.
-        margins = lax.map(
-            lambda cut: losses.margin(target.apply(params, images, masks_at(cut)).logits, classes), cuts
-        )
+        margins = lax.map(worst_margin, cuts)
         return Pathway(scores, masks_at(cuts[least_permissive(margins)]))
 
     return explain

@@ -68,7 +68,11 @@ def load_generator(
     with named_damage(path, _KIND):
         options = module_fields(header)
         # What JSON cannot say.
-        converted = {"dtype": jnp.dtype(options["dtype"]), "cuts": tuple(options["cuts"])}
+        converted = {
+            "dtype": jnp.dtype(options["dtype"]),
+            "cuts": tuple(options["cuts"]),
+            "tried_with": tuple(options.get("tried_with", ("zero",))),
+        }
         return Generator(target.sites, **{**options, **converted}), weights
 
 

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import Array
 
+from jaxpath.choices import Ablation
 from jaxpath.gencnp.reading import Reading, Slopes
 from jaxpath.gencnp.recursion import recurse, site_weights
 from jaxpath.layers import Dense, adaptive_average_pool, patches
@@ -80,11 +81,13 @@ class Generator(nn.Module):
         modulate: Let a decoder weigh the channels' mean activations: score = b + v.h + (u.h) a, our
             choice. A class-dependent weight on what the image excites is the form of a Taylor score.
         taylor: Add two Taylor scores of each channel, of closing it to 0 and to its mean, with learned gains:
-            our choice. The mean is a parameter, which :func:`with_means` sets. It costs one backward pass of
-            the target.
+            our choice. The means are kept with the parameters (:func:`with_means`) and not trained. It costs
+            one backward pass of the target.
         granularity: "channel" or "unit".
         cuts: Densities at which an explainer tries the scores, for a generator that was trained with a
             budget; empty: neurons above score 0.5 are kept.
+        tried_with: What closed neurons hold in those trials, "zero" and, with ``taylor``, "mean": a cut has
+            to carry the decision under each of them.
     """
 
     sites: tuple[Site, ...]
@@ -100,6 +103,7 @@ class Generator(nn.Module):
     taylor: bool = False
     granularity: Literal["channel", "unit"] = "channel"
     cuts: tuple[float, ...] = ()
+    tried_with: tuple[Ablation, ...] = ("zero",)
     dtype: Any = jnp.float32
 
     @nn.compact
@@ -182,7 +186,7 @@ class Generator(nn.Module):
                 "read(..., slopes=True)"
             )
         count = sum(site.channels for site in self.sites)
-        mean = self.param(_MEANS, nn.initializers.zeros, (count,))
+        mean = jax.lax.stop_gradient(self.param(_MEANS, nn.initializers.zeros, (count,)))
         gain = self.param("taylor_gain", nn.initializers.ones, (2, 1, count))
         size_gain = self.param("taylor_size_gain", nn.initializers.zeros, (2, 1, count))
         scores = jnp.stack([slopes.product, slopes.product - mean[None] * slopes.gradient])  # [2, B, N]
@@ -205,6 +209,17 @@ def with_means(params: Params, means: Mapping[str, Any], sites: Sequence[Site]) 
     """
     flat = jnp.concatenate([jnp.asarray(means[site.name], jnp.float32) for site in sites])
     return {**params, "params": {**params["params"], _MEANS: flat}}
+
+
+def means_of(params: Params, sites: Sequence[Site]) -> dict[str, Array]:
+    """The means that :func:`with_means` set: site name -> [C].
+
+    Raises:
+        InputError: The generator has none.
+    """
+    if _MEANS not in params["params"]:
+        raise InputError('the generator is tried with "mean" and knows no means; make one with taylor=True')
+    return unflatten(params["params"][_MEANS], sites)
 
 
 def generate(generator: Generator, params: Params, reading: Reading) -> GeneratorOutput:

@@ -14,6 +14,7 @@ from jaxpath import data, gencnp, metrics, targets, training
 from jaxpath.compiling import run_once
 from jaxpath.devices import check_batch_size, make_mesh
 from jaxpath.files import sha256_of
+from jaxpath.fills import Ablation
 from jaxpath.metrics import Method, Session
 from jaxpath.runs.options import GeneratorOptions
 from jaxpath.runs.run import Run, names_of, say
@@ -193,6 +194,7 @@ def make_generator_step(
 
 def make_generator(target: Target, options: GeneratorOptions) -> gencnp.Generator:
     """The generator that ``options`` describe."""
+    cuts, tried_with = _trials(options)
     return gencnp.Generator(
         target.sites,
         target.num_classes,
@@ -206,15 +208,25 @@ def make_generator(target: Target, options: GeneratorOptions) -> gencnp.Generato
         modulate=options.modulate,
         taylor=options.taylor,
         granularity=options.granularity,
-        cuts=_cuts(options.objective.build()),
+        cuts=cuts,
+        tried_with=tried_with,
         dtype=jnp.dtype(options.precision),
     )
 
 
-def _cuts(objective: gencnp.ObjectiveOptions) -> tuple[float, ...]:
-    """Densities at which the generator is tried: which is best is told by closing neurons to 0."""
-    cuts = objective.aim.cuts
-    return cuts if objective.ablations == ("zero",) else cuts[-1:]
+def _trials(options: GeneratorOptions) -> tuple[tuple[float, ...], tuple[Ablation, ...]]:
+    """At which densities the generator is tried, and what closed neurons hold then.
+
+    Every ablation doubles what trials cost, so that two of them share half of the densities. Without the
+    means, or with other images' activations, there are no trials: the budget is taken as it is.
+    """
+    objective = options.objective.build()
+    cuts, ablations = objective.aim.cuts, objective.ablations
+    if ablations == ("zero",):
+        return cuts, ablations
+    if options.taylor and set(ablations) == {"zero", "mean"}:
+        return cuts[1::2], ("zero", "mean")
+    return cuts[-1:], ("zero",)
 
 
 def init_generator(generator: gencnp.Generator, target: Target, params: Params, *, seed: int) -> Params:

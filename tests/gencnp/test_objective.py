@@ -22,9 +22,9 @@ from jaxpath.gencnp import (
     read,
 )
 from jaxpath.gencnp.objective import rematerialized
-from jaxpath.pathways import flatten, iou, threshold_for
+from jaxpath.pathways import flatten, iou, threshold_for, unflatten
 from jaxpath.training import create_state, make_train_step
-from jaxpath.types import InputError
+from jaxpath.types import FilledMask, InputError
 
 TARGET = planted_target()
 FROZEN = TARGET.init(jax.random.key(0))
@@ -34,7 +34,8 @@ APPLY = jax.jit(TARGET.apply)
 def make_generator(**options):
     generator = Generator(TARGET.sites, TARGET.num_classes, width=32, **options)
     images, _ = planted_images(np.random.default_rng(0), 2)
-    return generator, jax.jit(generator.init)(jax.random.key(1), read(TARGET, FROZEN, images)[1])
+    _, reading = read(TARGET, FROZEN, images, slopes=generator.taylor)
+    return generator, jax.jit(generator.init)(jax.random.key(1), reading)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -229,8 +230,9 @@ def test_a_value_out_of_its_range_is_refused_where_it_is_made(make, message):
         make()
 
 
-def test_the_least_permissive_cut_that_carries_the_decision_is_taken():
-    generator, params = make_generator(cuts=(0.3, 0.6, 1.0))
+@pytest.mark.parametrize("tried_with", [("zero",), ("mean",), ("zero", "mean")])
+def test_the_least_permissive_cut_that_carries_the_decision_is_taken(tried_with):
+    generator, params = make_generator(cuts=(0.3, 0.6, 1.0), taylor=True, tried_with=tried_with)
     params = jax.tree.map(
         lambda leaf: leaf + 0.2 * jnp.cos(jnp.arange(leaf.size)).reshape(leaf.shape), params
     )
@@ -241,10 +243,15 @@ def test_the_least_permissive_cut_that_carries_the_decision_is_taken():
     margins, candidates = [], []
     for cut in generator.cuts:
         candidate = masks_of(generator, params, images, labels, cut)
-        logits = np.array(APPLY(FROZEN, images, candidate).logits)
-        own = logits[rows, predicted].copy()
-        logits[rows, predicted] = -np.inf
-        margins.append(own - logits.max(axis=1))
+        under = []
+        for name in tried_with:
+            fills = unflatten(params["params"]["taylor_mean"] * (name == "mean"), TARGET.sites)
+            gates = {site: FilledMask(mask, fills[site]) for site, mask in candidate.items()}
+            logits = np.array(APPLY(FROZEN, images, gates).logits)
+            own = logits[rows, predicted].copy()
+            logits[rows, predicted] = -np.inf
+            under.append(own - logits.max(axis=1))
+        margins.append(np.min(under, axis=0))
         candidates.append(np.asarray(flatten(candidate, TARGET.sites)))
     chosen = []
     for image in rows:
@@ -253,6 +260,27 @@ def test_the_least_permissive_cut_that_carries_the_decision_is_taken():
         chosen.append(winners[values[winners].argmin()] if winners.size else values.argmax())
         np.testing.assert_array_equal(masks[image], candidates[chosen[-1]][image])
     assert len(set(chosen)) > 1
+
+
+def test_trials_with_means_need_a_generator_that_knows_them():
+    generator, params = make_generator(cuts=(0.3, 0.6), tried_with=("zero", "mean"))
+    images, labels = planted_images(np.random.default_rng(2), 4)
+    with pytest.raises(InputError, match="taylor=True"):
+        masks_of(generator, params, images, labels)
+
+
+def test_the_means_of_taylor_scores_are_not_trained():
+    generator, params = make_generator(taylor=True)
+    images, labels = map(jnp.asarray, planted_images(np.random.default_rng(0), 8))
+    options = ObjectiveOptions(Budget(0.5))
+    objective = make_objective(TARGET, generator, options)
+
+    def loss(params):
+        batch, keys = {"image": images, "label": labels}, jax.random.split(jax.random.key(0), 8)
+        return objective(params, init_sparsity(options), FROZEN, batch, keys)[0].mean()
+
+    gradient = jax.jit(jax.grad(loss))(params)["params"]
+    assert not np.any(gradient["taylor_mean"]) and np.all(np.any(gradient["taylor_gain"], axis=2))
 
 
 def test_rematerialisation_keeps_a_third_of_the_sites_and_changes_no_gradient(capsys):

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 import tyro
 
+from jaxpath import runs, targets
 from jaxpath.gencnp import Budget, Faithfulness, FixedWeight, ObjectiveOptions
 from jaxpath.runs.objective_options import ObjectiveFlags
 from jaxpath.runs.whole_runs import Imagenet
@@ -110,3 +111,19 @@ def test_what_is_recorded_of_a_run_are_the_values_that_count(aim):
         "--budget 0.5": {"faithfulness": None, "sparsity_weight": None, "budget": 0.5, "budget_steps": 600},
     }[aim]
     assert {name: recorded[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("taylor", "ablations", "cuts", "tried_with"),
+    [
+        (True, ("zero",), [0.4, 0.42, 0.44, 0.46, 0.48, 0.5], ("zero",)),
+        (True, ("mean", "zero"), [0.42, 0.46, 0.5], ("zero", "mean")),
+        (False, ("zero", "mean"), [0.5], ("zero",)),
+        (True, ("zero", "mean", "interchange"), [0.5], ("zero",)),
+    ],
+)
+def test_densities_are_tried_under_the_constant_fills_of_the_training(taylor, ablations, cuts, tried_with):
+    target = targets.resnet8(image_size=8, channels=1)
+    objective = ObjectiveFlags(budget=0.5, ablations=ablations)
+    generator = runs.make_generator(target, runs.GeneratorOptions(taylor=taylor, objective=objective))
+    assert [round(cut, 3) for cut in generator.cuts] == cuts and generator.tried_with == tried_with
