@@ -16,7 +16,11 @@ ROOT = Path(__file__).resolve().parents[1]
 WEIGHTS = "runs/ten-lines/weights.safetensors"
 """What the README's lines leave."""
 
-PICTURE = "from PIL import Image; from jaxpath import data; Image.fromarray(data.digits('test').images[0, :, :, 0]).save('3.png')"
+PICTURE = """
+from PIL import Image
+from jaxpath import data
+Image.fromarray(data.digits("test").images[0, :, :, 0]).save("3.png")
+"""
 
 
 def check_contents(wheel: Path) -> None:
