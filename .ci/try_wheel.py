@@ -3,6 +3,7 @@
 python .ci/try_wheel.py dist/jaxpath-0.2.0-py3-none-any.whl
 """
 
+import json
 import os
 import re
 import subprocess
@@ -16,10 +17,12 @@ ROOT = Path(__file__).resolve().parents[1]
 WEIGHTS = "runs/ten-lines/weights.safetensors"
 """What the README's lines leave."""
 
+VERDICTS = ("carries_this_decision", "names_the_class", "not_enough")
+
 PICTURE = """
 from PIL import Image
 from jaxpath import data
-Image.fromarray(data.digits("test").images[0, :, :, 0]).save("3.png")
+Image.fromarray(data.digits("test").images[0, :, :, 0]).save("digit.png")
 """
 
 
@@ -62,9 +65,10 @@ def try_it(wheel: Path, folder: Path) -> None:
     assert len(shares) == 2 and min(map(float, shares)) > 0.9, shares
 
     run("python", "-c", PICTURE)
-    said = run("jaxpath", "explain", "3.png", "--weights", WEIGHTS, "--out", "report")
-    assert "names the class" in said, said
-    assert "3.png" in (folder / "report" / "report.html").read_text(encoding="utf-8")
+    run("jaxpath", "explain", "digit.png", "--weights", WEIGHTS, "--out", "report")
+    (row,) = json.loads((folder / "report" / "results.json").read_text())["pictures"]
+    assert row["verdict"] in VERDICTS, row
+    assert "digit.png" in (folder / "report" / "report.html").read_text(encoding="utf-8")
 
 
 def main() -> None:
