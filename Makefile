@@ -5,13 +5,16 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 OUT ?= runs/digits
 SITE ?= site
+DIST ?= dist
 TESTS ?=
+# Lower bounds as the only versions.
+LOWER := s/^\([a-z0-9_-]*\)[^>]*>=\([0-9.]*\).*/\1==\2/p
 # Where the last bits of a program matter.
 NUMERICS := tests/contracts/test_targets.py tests/targets/test_parity.py tests/cpu tests/test_layers.py \
   tests/test_compiling.py tests/training/test_step.py tests/gencnp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo app test test-slow test-xla docs lint types clean
+.PHONY: help demo app test test-slow test-xla test-oldest wheel docs lint types clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 17
@@ -32,6 +35,14 @@ test-slow: $(READY)  ## run the slow tests: whole experiments, killed runs
 test-xla: $(READY)  ## run the tests of numerics again, compiled as users compile
 	JAXPATH_TEST_XLA=users $(BIN)/python -m pytest -n auto --maxprocesses 8 $(or $(TESTS),$(NUMERICS))
 
+test-oldest:  ## run the fast tests with the oldest packages that are allowed
+	@$(MAKE) --no-print-directory test VENV=$(VENV)-oldest OLDEST=yes
+
+wheel: $(READY)  ## build the wheel, in dist/, and try it outside the checkout
+	rm -rf build $(DIST)
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir $(DIST) .
+	$(BIN)/python .ci/try_wheel.py $(DIST)/*.whl
+
 docs: $(VENV)/ready-docs  ## build the documentation, in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir $(abspath $(SITE))
 
@@ -44,7 +55,7 @@ types: $(READY)  ## check types
 	$(BIN)/mypy
 
 clean:  ## remove the environment, caches and builds, but no results
-	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache build dist site *.egg-info
+	rm -rf $(VENV) $(VENV)-oldest .cache .mypy_cache .pytest_cache .ruff_cache build dist site *.egg-info
 	find jaxpath experiments tests -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamp is written last, so that an interrupted installation starts again.
@@ -53,7 +64,8 @@ $(READY): requirements.txt setup.cfg pyproject.toml
 	  echo "jaxpath needs Python 3.11 or later, but '$(PYTHON)' is $$($(PYTHON) --version 2>&1 | tail -n 1)." \
 	    "Install one and name it: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	$(if $(OLDEST),sed -n '$(LOWER)' requirements.txt > $(VENV)/oldest.txt)
+	$(BIN)/python -m pip install --quiet $(if $(OLDEST),--constraint $(VENV)/oldest.txt) --editable '.[test]'
 	@touch $@
 
 $(VENV)/ready-app: $(READY)

@@ -12,6 +12,9 @@ from jaxpath.files import expand_home
 
 FORMS = "digits, npz:FILE.npz, folder:PATH, tar:FILE.tar, tfds:NAME"
 
+KNOWN_NAMES = ("imagenet", "cifar10", "cifar100")
+"""Data sets whose classes have names everywhere."""
+
 HUB = "hf://"
 """How an address on the Hugging Face Hub begins."""
 
@@ -51,6 +54,21 @@ def look_for_data(spec: str) -> None:
         )
 
 
+def is_word(weights: str | Path) -> bool:
+    """Whether weights are named by one word, such as ``resnet18``, for published ones; a file comes first.
+
+    >>> is_word("resnet18"), is_word("hf://timm/resnet18.tv_in1k"), is_word("resnet18.pth")
+    (True, False, False)
+    """
+    return re.fullmatch(r"[a-z]\w*", str(weights)) is not None and not os.path.exists(weights)
+
+
+def look_for_weights(weights: str | None) -> None:
+    """Raises an :class:`InputError` if a file of weights was named and is not there; asks no network."""
+    if weights is not None and not weights.startswith(HUB) and not is_word(weights):
+        local_weights(weights)
+
+
 def local_weights(path: str | Path) -> Path:
     """The file of weights that is named.
 
@@ -61,9 +79,17 @@ def local_weights(path: str | Path) -> Path:
     if not file.is_file():
         state = "is a folder" if file.is_dir() else "does not exist"
         raise InputError(
-            f"the weights file {str(path)!r} {state}; give a .safetensors or PyTorch file, or hf://owner/name"
+            f"the weights file {str(path)!r} {state}; give a .safetensors or PyTorch file, hf://owner/name, "
+            "or the name of a network with published weights, such as resnet18"
         )
     return file
+
+
+def look_for_names(path: Path | None, option: str) -> None:
+    """Raises an :class:`InputError` if a list of names is neither a file nor a data set with known names."""
+    if path is not None and str(path) not in KNOWN_NAMES:
+        known = ", ".join(KNOWN_NAMES)
+        look_for_file(path, option, f"a .json list with one name per class, or one of {known}")
 
 
 def look_for_file(path: Path | None, option: str, expected: str) -> None:

@@ -25,7 +25,7 @@ from jaxpath.start_up import CONFIG
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LANGUAGES = {"python", "shell", "text", "yaml"}
-ELSEWHERE = {"gcloud", "srun", "prepare/bin/pip", "prepare/bin/python"}
+ELSEWHERE = {"docker", "gcloud", "srun", "prepare/bin/pip", "prepare/bin/python", "~/venv/bin/pip"}
 """Programs that are not ours: only their syntax is checked."""
 
 
@@ -154,6 +154,10 @@ def check_command(command: str) -> None:
         words = words[1:]
     if words[0] == "make":
         assert words[1] in re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    elif words[0].startswith("~/venv/bin/") and words[0] not in ELSEWHERE:
+        check_command(shlex.join([Path(words[0]).name, *words[1:]]))
+    elif words[:2] == ["python", "-c"]:
+        compile(words[2], "command", "exec")
     elif words[:2] == ["pip", "install"] or words[:3] == ["python", "-m", "venv"]:
         return
     elif words[0] == "python":

@@ -12,6 +12,8 @@ import nbformat
 import pytest
 from PIL import Image
 
+from jaxpath.findings import VERDICTS
+
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.ipynb"))
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -34,6 +36,48 @@ def outputs(path: Path, folder: Path) -> list[dict]:
     client = nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}})
     cells = client.execute(env=environment)["cells"]
     return [output for cell in cells if cell["cell_type"] == "code" for output in cell["outputs"]]
+
+
+def run(name: str, folder: Path) -> tuple[str, int]:
+    """What a notebook of that name prints, and how many figures it shows."""
+    (path,) = (path for path in NOTEBOOKS if path.stem == name)
+    result = outputs(path, folder)
+    said = "".join(output["text"] for output in result if output.get("name") == "stdout")
+    return said, sum("image/png" in output.get("data", {}) for output in result)
+
+
+def figure(name: str, said: str) -> float:
+    """The number that stands behind a name."""
+    return float(re.search(rf"{name}:? ([\d.]+)", said)[1])
+
+
+def test_your_own_model_is_checked_and_its_pathway_gets_a_verdict(tmp_path):
+    said, figures = run("own_model", tmp_path)
+    alone, randomly = figure("with the pathway alone", said), figure("as many random channels alone", said)
+    assert figure("with probability", said) > 0.5 and alone > randomly + 0.1
+    assert re.search(r"verdict: (\w+)", said)[1] in VERDICTS
+    assert "3 sites" in said
+    assert figures == 1
+
+
+def test_attributes_imitate_the_classifier_and_few_of_them_decide(tmp_path):
+    said, figures = run("flint", tmp_path)
+    assert figure("fidelity", said) > 0.8 and 1 <= figure("cns_5", said) <= 6
+    assert figures == 1
+
+
+def test_attention_is_plugged_in_without_a_change_and_drawn(tmp_path):
+    said, figures = run("lap", tmp_path)
+    assert figure("largest change of a logit", said) < 0.05 and figure("classes kept", said) > 0.95
+    assert 0 < figure("insertion of lap", said) <= 1
+    assert figures == 1
+
+
+def test_competing_units_learn_and_have_names(tmp_path):
+    said, _ = run("discover", tmp_path)
+    assert figure("accuracy", said) > 0.75 and figure("active_share", said) == 0.25
+    named, units = re.search(r"(\d+) of (\d+) units", said).groups()
+    assert 0 < int(named) <= int(units)
 
 
 def test_the_quick_start_explains_its_classifier_and_shows_tables_and_figures(tmp_path):

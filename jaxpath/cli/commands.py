@@ -13,7 +13,7 @@ from jaxpath.choices import ATTRIBUTIONS, CLIP, LEAST_PERMUTATIONS
 from jaxpath.cli.limits import read_limit
 from jaxpath.cli.options import MethodOptions, TargetOptions
 from jaxpath.errors import InputError
-from jaxpath.naming import HUB, local_weights, look_for_data, look_for_file
+from jaxpath.naming import look_for_data, look_for_file, look_for_names, look_for_weights
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -326,13 +326,12 @@ class ComparePictures:
                 raise InputError(
                     f"{option} was given without --weights2; give the weights of the second classifier"
                 )
-        if self.weights2 is not None and not self.weights2.startswith(HUB):
-            local_weights(self.weights2)
+        look_for_weights(self.weights2)
         if self.reference is not None:
             look_for_data(self.reference)
         for option, words in (("--words", self.words), ("--words2", self.words2)):
             look_for_file(words, option, "the words.json of jaxpath dissect")
-        look_for_file(self.class_names2, "--class-names2", "a .json list with one name per class")
+        look_for_names(self.class_names2, "--class-names2")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

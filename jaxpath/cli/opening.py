@@ -56,7 +56,7 @@ def read_class_names(
     """Names of the classifier's classes: of the file, else those stored with its weights, else none.
 
     Args:
-        path: The file, or None.
+        path: The file, a data set of :func:`jaxpath.data.known_names`, or None.
         num_classes: Of the classifier.
         stored: Names that its weights carry, if they do.
 
@@ -67,7 +67,8 @@ def read_class_names(
     if path is None:
         return stored or ()
     form = f"a JSON list of {num_classes} names, one per class"
-    names = read_json(path, form)
+    known = data.known_names(str(path))
+    names = list(known) if known else read_json(path, form)
     if not isinstance(names, list) or len(names) != num_classes or not all(map(_is_name, names)):
         raise InputError(f"{path} holds no list of {num_classes} names; expected {form}")
     names = tuple(map(str, names))

@@ -9,7 +9,7 @@ import tyro
 from jaxpath.choices import Ablation
 from jaxpath.errors import InputError
 from jaxpath.explainers.baselines import BASELINES
-from jaxpath.naming import HUB, local_weights, look_for_data, look_for_file
+from jaxpath.naming import look_for_data, look_for_names, look_for_weights
 from jaxpath.registry import choose
 from jaxpath.runs.weights_options import NO_CLASSIFIER, WeightsOptions
 
@@ -24,13 +24,14 @@ class TargetOptions:
     """The classifier to explain.
 
     Attributes:
-        weights: Its weights: .safetensors, .pth, or hf://owner/name; None takes those of --target.
+        weights: Its weights: .safetensors, .pth, hf://owner/name, or the name of a network, such as resnet18,
+            for published ones, which are downloaded; None takes those of --target.
         model: Its name, such as resnet18; None reads it from the weights.
         num_classes: Its number of classes; None reads it from the weights.
         image_size: Side of the square images that it takes; None takes that of the weights, or else the
             model's own (224, or 32 for the CIFAR ResNets).
-        class_names: A .json list with one name per class; None takes those of the weights or of the data, or
-            numbers.
+        class_names: A .json list with one name per class, or imagenet, cifar10 or cifar100; None takes those
+            of the weights or of the data, or numbers.
         ignore_exif: Takes pictures as they are stored, as torchvision's readers do, and not turned as their
             cameras were held.
     """
@@ -50,9 +51,8 @@ class TargetOptions:
 
     def check(self) -> None:
         """Raises an :class:`InputError` if a file is not there."""
-        if self.weights is not None and not self.weights.startswith(HUB):
-            local_weights(self.weights)
-        look_for_file(self.class_names, "--class-names", "a .json list with one name per class")
+        look_for_weights(self.weights)
+        look_for_names(self.class_names, "--class-names")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

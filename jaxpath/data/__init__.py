@@ -22,6 +22,7 @@ from jaxpath.data.exif import ignore_exif
 from jaxpath.data.files import FileSource, holds_loose_images, image_files
 from jaxpath.data.folders import FolderSource, folder
 from jaxpath.data.index import IMAGE_SUFFIXES, LeftOut
+from jaxpath.data.known_names import known_names
 from jaxpath.data.labels import check_labels, labels_known, names_of_classes
 from jaxpath.data.name_matching import match_names
 from jaxpath.data.npz_files import npz
@@ -95,6 +96,7 @@ __all__ = [
     "holds_loose_images",
     "ignore_exif",
     "image_files",
+    "known_names",
     "labels_known",
     "match_classes",
     "match_names",

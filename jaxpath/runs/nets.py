@@ -67,11 +67,18 @@ def load_net(
         return _load_own(options.target, weights, options)
     if weights is None:
         raise InputError(NO_CLASSIFIER)
+    released = targets.find_released(weights)
+    if released is not None:
+        say(f"weights: {weights} means {released.address}, by {released.origin}, {released.license}")
     target, described = _make_target(model, weights, options, like, shape)
-    names = described.class_names if len(described.class_names) == target.num_classes else ()
+    named = described.class_names or (data.known_names(released.classes) if released else ())
+    names = named if len(named) == target.num_classes else ()
     origin = _origin(described, options.preprocessing, is_named=model is not None)
     params = targets.load_weights(target, weights, state=options.state)
     net = Net(target, params, names, origin, targets.weights_hash(weights))
+    if released is not None:
+        by = "as was published" if released.sha256 else "with which nothing published can be compared"
+        say(f"weights: SHA-256 {net.identity}, {by}")
     _tell(net, described)
     return net
 

@@ -25,7 +25,8 @@ from jaxpath.targets.activation_detection import ACTIVATIONS
 from jaxpath.targets.adapters import adapt_function, adapt_linen, adapt_nnx, nnx_params
 from jaxpath.targets.checking import Check, Checks, check, check_quickly
 from jaxpath.targets.digests import digest
-from jaxpath.targets.family import Family
+from jaxpath.targets.downloads import find_released
+from jaxpath.targets.family import Family, Released
 from jaxpath.targets.frozen import cast_frozen
 from jaxpath.targets.initial_weights import InitialWeights, load_initial
 from jaxpath.targets.linen import compute_dtype, from_linen, make_preprocessing, normalize
@@ -57,6 +58,7 @@ __all__ = [
     "LWTAOutput",
     "Partition",
     "Pooling",
+    "Released",
     "WeightsDescription",
     "adapt_equinox",
     "adapt_function",
@@ -72,6 +74,7 @@ __all__ = [
     "describe_preprocessing",
     "describe_weights",
     "digest",
+    "find_released",
     "from_linen",
     "head_places",
     "holds_parameters",

@@ -18,7 +18,7 @@ from jax.typing import DTypeLike
 from jaxpath.compiling import computed_once
 from jaxpath.gating import Taps
 from jaxpath.layers import Conv, Dense, gelu
-from jaxpath.targets.family import Family, Shapes
+from jaxpath.targets.family import Family, Released, Shapes
 from jaxpath.targets.linen import compute_dtype, from_linen, make_preprocessing
 from jaxpath.types import Gates, Target
 
@@ -162,4 +162,5 @@ CONVNEXT = Family(
     first="features.0.0",
     last="classifier.2",
     aliases=_others_names(),
+    released={"convnext_tiny": Released("hf://timm/convnext_tiny.fb_in1k", "Facebook", "Apache-2.0")},
 )

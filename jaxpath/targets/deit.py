@@ -17,7 +17,7 @@ from jax.typing import DTypeLike
 
 from jaxpath.gating import Activation, Pointwise, Taps
 from jaxpath.layers import Conv, Dense, gelu
-from jaxpath.targets.family import Family, Shapes
+from jaxpath.targets.family import Family, Released, Shapes
 from jaxpath.targets.linen import compute_dtype, from_linen, make_preprocessing
 from jaxpath.targets.lwta import TEMPERATURE, Competing, competing_name
 from jaxpath.types import Competition, Gates, InputError, Patches, Target
@@ -184,4 +184,12 @@ DEIT = Family(
         for side in (224, 384)
     },
     twins={f"vit_{size}": f"deit_{size}" for size in _SIZES},
+    released={
+        f"{kind}_{size}": Released(f"hf://timm/{kind}_{size}_patch16_224.{recipe}", origin, "Apache-2.0")
+        for kind, recipe, origin in (
+            ("deit", "fb_in1k", "Facebook"),
+            ("vit", "augreg_in21k_ft_in1k", "Google"),
+        )
+        for size in _SIZES
+    },
 )

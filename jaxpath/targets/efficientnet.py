@@ -17,7 +17,7 @@ from jax.typing import DTypeLike
 
 from jaxpath.gating import Taps
 from jaxpath.layers import Conv, silu
-from jaxpath.targets.family import Family, Shapes
+from jaxpath.targets.family import Family, Released, Shapes
 from jaxpath.targets.linen import batch_norm, compute_dtype, from_linen, make_preprocessing
 from jaxpath.types import Gates, Target
 
@@ -228,4 +228,5 @@ EFFICIENTNET = Family(
     first="features.0.0",
     last="classifier.1",
     aliases=_timms_names(),
+    released={"efficientnet_b0": Released("hf://timm/efficientnet_b0.ra_in1k", "timm", "Apache-2.0")},
 )

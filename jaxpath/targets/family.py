@@ -10,6 +10,24 @@ Shapes = Mapping[str, Sequence[int]]
 """The tensors of a state dict: name -> shape in PyTorch's layout."""
 
 
+class Released(NamedTuple):
+    """Published weights that go by the name of their network.
+
+    Attributes:
+        address: ``hf://owner/name``, or ``https://`` and so on.
+        origin: Who trained and published them.
+        license: Under which licence, by SPDX, as the publisher says.
+        classes: What the classes are: a name that :func:`jaxpath.data.known_names` takes.
+        sha256: SHA-256 of the file, or its first digits, as the publisher says; empty if nobody does.
+    """
+
+    address: str
+    origin: str
+    license: str
+    classes: str = "imagenet"
+    sha256: str = ""
+
+
 class Family(NamedTuple):
     """Networks of one kind, and how their weights are called in PyTorch's files.
 
@@ -26,6 +44,7 @@ class Family(NamedTuple):
             Flax [H, W, C].
         published: timm's name of a network that computes the same function -> the name here.
         twins: Name of a target -> the one whose tensors it has, as which its weights are recognised.
+        released: Name of a target -> the weights that are meant by it.
     """
 
     makers: Mapping[str, Callable[..., Target]]
@@ -36,6 +55,7 @@ class Family(NamedTuple):
     flattened: str | None = None
     published: Mapping[str, str] = {}
     twins: Mapping[str, str] = {}
+    released: Mapping[str, Released] = {}
 
     def spellings(self, layer: str) -> tuple[str, ...]:
         """The names of a layer: the one here, then its aliases."""

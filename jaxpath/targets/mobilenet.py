@@ -16,7 +16,7 @@ from jax.typing import DTypeLike
 
 from jaxpath.gating import Taps
 from jaxpath.layers import Conv
-from jaxpath.targets.family import Family, Shapes
+from jaxpath.targets.family import Family, Released, Shapes
 from jaxpath.targets.linen import batch_norm, compute_dtype, from_linen, make_preprocessing
 from jaxpath.types import Gates, Target
 
@@ -154,4 +154,17 @@ def _recognise(shapes: Shapes) -> str | None:
     return "mobilenet_v2" if "features.17.conv.3.weight" in shapes and head[:2] == (1280, 320) else None
 
 
-MOBILENET = Family({"mobilenet_v2": mobilenet_v2}, _recognise, first="features.0.0", last="classifier.1")
+_RELEASED = Released(
+    "https://download.pytorch.org/models/mobilenet_v2-b0353104.pth",
+    "torchvision",
+    "BSD-3-Clause",
+    sha256="b0353104",
+)
+
+MOBILENET = Family(
+    {"mobilenet_v2": mobilenet_v2},
+    _recognise,
+    first="features.0.0",
+    last="classifier.1",
+    released={"mobilenet_v2": _RELEASED},
+)

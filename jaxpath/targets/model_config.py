@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaxpath.naming import HUB
 from jaxpath.targets import registry
+from jaxpath.targets.downloads import address_of, download, parse_hub_path
 from jaxpath.targets.headers import parse_object
 from jaxpath.targets.linen import IMAGENET
 from jaxpath.targets.preprocessing import deviations, interpolation, numbers, positive
-from jaxpath.targets.weight_files import HUB, download, parse_hub_path
 from jaxpath.types import InputError, Preprocessing
 
 _FILE = "config.json"
@@ -72,12 +73,13 @@ def find_config(path: str | Path) -> ModelConfig | None:
         InputError: It is damaged or cannot be fetched, or it names a network or a preprocessing that is none
             of the library's.
     """
-    if str(path).startswith(HUB):
-        repository, _ = parse_hub_path(str(path))
+    address = address_of(path)
+    if address.startswith(HUB):
+        repository, _ = parse_hub_path(address)
         file = download(repository, _FILE, optional=True)
         source = f"{_FILE} of {HUB}{repository}"
     else:
-        file = Path(path).expanduser().with_name(_FILE)
+        file = Path(address).expanduser().with_name(_FILE)
         source = str(file)
     if file is None or not file.is_file():
         return None

@@ -8,7 +8,7 @@ from jaxpath.targets.convnext import CONVNEXT
 from jaxpath.targets.deit import DEIT
 from jaxpath.targets.discover_cnn import DIGIT_CNN
 from jaxpath.targets.efficientnet import EFFICIENTNET
-from jaxpath.targets.family import Family
+from jaxpath.targets.family import Family, Released
 from jaxpath.targets.flint_lenet import LENET
 from jaxpath.targets.lwta import split_name
 from jaxpath.targets.mobilenet import MOBILENET
@@ -46,6 +46,11 @@ def published() -> dict[str, str]:
     """The names of networks in timm, and our own -> ours."""
     names = {name: name for name in makers()}
     return names | {theirs: ours for family in FAMILIES for theirs, ours in family.published.items()}
+
+
+def released() -> dict[str, Released]:
+    """Name of a target -> the published weights that are meant by it, where there are some."""
+    return {name: weights for family in FAMILIES for name, weights in family.released.items()}
 
 
 def families_of(name: str) -> tuple[Family, ...]:

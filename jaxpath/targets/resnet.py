@@ -17,7 +17,7 @@ from jax.typing import DTypeLike
 
 from jaxpath.gating import Activation, Pointwise, Taps
 from jaxpath.layers import Conv, relu
-from jaxpath.targets.family import Family, Shapes
+from jaxpath.targets.family import Family, Released, Shapes
 from jaxpath.targets.linen import batch_norm, compute_dtype, from_linen, make_preprocessing
 from jaxpath.targets.lwta import TEMPERATURE, Competing, competing_name
 from jaxpath.targets.pooling import ORDINARY, Halve, Pooling
@@ -264,7 +264,22 @@ IMAGENET_RESNET = Family(
         **{f"gluon_resnet{depth}_v1b": f"resnet{depth}" for depth in (18, 34, 50, 101, 152)},
         **{f"{recipe}_resnet{depth}": f"resnet{depth}" for recipe in ("ssl", "swsl") for depth in (18, 50)},
     },
+    released={
+        name: Released(f"hf://timm/{name}.tv_in1k", "torchvision", "BSD-3-Clause") for name in _IMAGENET_SIZES
+    },
 )
+
+_AKAMASTER = (
+    "https://github.com/akamaster/pytorch_resnet_cifar10/raw/d5489e8995e81e91ce6b1d69dcc98ad579b0b153"
+)
+_CIFAR_FILES = {
+    "resnet20": "12fca82f0bebc4135bf1f32f6e3710e61d5108578464b84fd6d7f5c1b04036c8",
+    "resnet32": "d509ac1820d7f25398913559d7e81a13229b1e7adc5648e3bfa5e22dc137f850",
+    "resnet44": "014dd6541728a1c700b1642ab640e211dc6eb8ed507d70697458dc8f8a0ae2e4",
+    "resnet56": "4bfd97631478d6b638d2764fd2baff3edb1d7d82252d54439343b6596b9b5367",
+    "resnet110": "1d1ed7c2",
+}
+"""Name -> SHA-256 of the file, which begins as the file's name ends."""
 
 CIFAR_RESNET = Family(
     {name: partial(_cifar_resnet, name, blocks) for name, blocks in _CIFAR_SIZES.items()},
@@ -272,4 +287,14 @@ CIFAR_RESNET = Family(
     first="conv1",
     last="linear",
     aliases={"fc": "linear"},
+    released={
+        name: Released(
+            f"{_AKAMASTER}/pretrained_models/{name}-{sha256[:8]}.th",
+            "Y. Idelbayev",
+            "BSD-2-Clause",
+            classes="cifar10",
+            sha256=sha256,
+        )
+        for name, sha256 in _CIFAR_FILES.items()
+    },
 )

@@ -18,7 +18,7 @@ from jax.typing import DTypeLike
 
 from jaxpath.gating import Taps
 from jaxpath.layers import Conv, Dense, adaptive_average_pool, relu
-from jaxpath.targets.family import Family, Shapes, count_features
+from jaxpath.targets.family import Family, Released, Shapes, count_features
 from jaxpath.targets.linen import batch_norm, compute_dtype, from_linen, make_preprocessing
 from jaxpath.targets.pooling import ORDINARY, Pooling
 from jaxpath.types import Gates, Target
@@ -187,6 +187,10 @@ VGG_NET = Family(
         "head.fc": "classifier.6",
     },
     flattened="classifier.0",
+    released={
+        _name(*kind): Released(f"hf://timm/{_name(*kind)}.tv_in1k", "torchvision", "BSD-3-Clause")
+        for kind in _KINDS
+    },
 )
 
 VGG_GAP = Family(

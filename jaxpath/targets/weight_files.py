@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxpath.errors import InputError, not_installed
-from jaxpath.naming import HUB as HUB
-from jaxpath.naming import local_weights
+from jaxpath.errors import InputError
+from jaxpath.naming import HUB, local_weights
 from jaxpath.targets import torch_files
+from jaxpath.targets.downloads import download, fetch, find_released, parse_hub_path
 from jaxpath.targets.safetensors_files import read_words, stored_tensors
 from jaxpath.targets.state_dicts import Known, State, choose_state, find_states
 
@@ -31,14 +31,18 @@ class Contents(NamedTuple):
 
 
 def local_file(path: str | Path) -> Path:
-    """Returns the path of a file, downloading it first if it is on the Hub.
+    """Returns the path of a file, downloading it first if it is on the Hub or goes by a network's name.
 
     Args:
-        path: A file, or ``hf://owner/name`` (its ``model.safetensors``) or ``hf://owner/name/file``.
+        path: A file; ``hf://owner/name`` (its ``model.safetensors``) or ``hf://owner/name/file``; or the name
+            of a network, for its published weights.
 
     Raises:
         InputError: There is no such file, or ``huggingface_hub`` is not installed, or the download failed.
     """
+    released = find_released(path)
+    if released is not None:
+        return fetch(released)
     if str(path).startswith(HUB):
         found = download(*parse_hub_path(str(path)))
         assert found is not None
@@ -73,44 +77,3 @@ def read_contents(path: str | Path, known: Known, *, state: str | None = None) -
         keys = ", ".join(str(key) for key in list(tree)[:8]) or "nothing"
         raise InputError(f"{file} holds {keys}; expected a state dict, alone or under a key")
     return Contents(file, choose_state(states, state, str(path)), tuple(states), words)
-
-
-def parse_hub_path(path: str) -> tuple[str, str]:
-    """Splits a path on the Hub into repository and file.
-
-    >>> parse_hub_path("hf://timm/resnet50.tv_in1k")
-    ('timm/resnet50.tv_in1k', 'model.safetensors')
-    """
-    owner, _, rest = path.removeprefix(HUB).partition("/")
-    name, _, file = rest.partition("/")
-    if not owner or not name:
-        raise InputError(f"{path!r} names no repository; expected hf://owner/name or hf://owner/name/file")
-    return f"{owner}/{name}", file or "model.safetensors"
-
-
-def download(repository: str, file: str, *, optional: bool = False) -> Path | None:
-    """Downloads a file of a repository on the Hub, unless it is there already.
-
-    Args:
-        repository: ``owner/name``.
-        file: Its path there.
-        optional: Whether the repository may lack it; then None is returned.
-
-    Raises:
-        InputError: ``huggingface_hub`` is not installed, or the download failed.
-    """
-    try:
-        from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
-    except ImportError as error:
-        use = f"downloading {HUB}{repository}"
-        raise not_installed(use, "huggingface_hub", "huggingface_hub") from error
-    try:
-        return Path(hf_hub_download(repository, file))
-    # OSError covers a broken connection and a full disk, ValueError a malformed repository name.
-    except (HfHubHTTPError, EntryNotFoundError, OSError, ValueError) as error:
-        # Without a connection, the Hub's library cannot tell either: that error is one of files, too.
-        if optional and isinstance(error, EntryNotFoundError) and not isinstance(error, FileNotFoundError):
-            return None
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise InputError(f"{HUB}{repository}/{file} could not be downloaded: {reason}") from error

@@ -34,7 +34,8 @@ def load_weights(target: Target, path: str | Path, *, state: str | None = None) 
         target: The target the weights are for.
         path: A ``.safetensors`` file; a ``.pth``, ``.pt``, ``.th``, ``.bin``, ``.ckpt`` or ``.tar`` file of
             ``torch.save``, which needs PyTorch; or ``hf://owner/name`` or
-            ``hf://owner/name/file`` on the Hugging Face Hub, which needs ``huggingface_hub`` and the network.
+            ``hf://owner/name/file`` on the Hugging Face Hub, which needs ``huggingface_hub`` and the network;
+            or one word, such as ``resnet18``, for the published weights of that network.
         state: Which state of a checkpoint that holds several: ``"ema"``, the averaged one; ``"raw"``, the one
             that was trained; or the key under which it lies. None takes the raw one, or the only one.
 

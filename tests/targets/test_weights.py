@@ -15,9 +15,9 @@ from safetensors.numpy import load_file, save_file
 
 from jaxpath import targets
 from jaxpath.targets import registry
+from jaxpath.targets.downloads import parse_hub_path
 from jaxpath.targets.recognition import recognise
 from jaxpath.targets.torch_names import parameter_slots
-from jaxpath.targets.weight_files import parse_hub_path
 from jaxpath.types import InputError, Preprocessing
 
 RESNET = targets.resnet8(num_classes=3)
