@@ -11,8 +11,10 @@ from foreign_models import (
     PREPROCESSING,
     LinenCNN,
     NnxCNN,
+    channels_first,
     foreign_resnet8,
     linen_cnn,
+    linen_vit,
     nnx_cnn,
 )
 from jax.sharding import Mesh, PartitionSpec
@@ -71,6 +73,11 @@ def test_a_linen_module_gives_sites_named_by_its_submodules_and_its_own_logits()
     params, x = target.init(jax.random.key(0)), images(target)
     expected = jax.jit(lambda params, x: LinenCNN().apply(params, x, train=False))(params, x)
     np.testing.assert_allclose(jax.jit(target.apply)(params, x).logits, expected, atol=1e-5)
+
+
+def test_tokens_of_a_scan_and_channels_that_come_first_are_the_sites_of_the_contracts():
+    assert [site[1:3] for site in linen_vit().sites] == [(12, (7,))] * 3
+    assert [site[1:3] for site in channels_first().sites] == [(4, (10, 9)), (8, (5, 5)), (8, (5, 5))]
 
 
 def test_a_trained_nnx_module_gives_its_own_logits_with_its_running_statistics():

@@ -2,9 +2,11 @@
 
 Each entry makes one as its own library's users do, adapts it, and keeps its own forward pass to compare with.
 Its package is loaded by nobody else. Counts are those of the papers' tables: what is added up stands in the
-entry.
+entry. Where the library takes a number of layers, the entry also makes a shallow network of the same layers,
+whose programs compile in a fraction of the time.
 """
 
+import dataclasses
 import importlib
 import importlib.util
 import os
@@ -42,26 +44,30 @@ class Model(NamedTuple):
         name: Of the network.
         library: Who published it, and in what it is written.
         count: Its activations, counted by hand.
+        shallow_count: Of the same layers, but fewer; None if the library offers no fewer.
         side: Of the images that it is tried with.
-        make: Makes it for a preprocessing.
+        make: Makes it for a preprocessing, shallow or as it was published.
     """
 
     name: str
     library: str
     count: int
+    shallow_count: int | None
     side: int
-    make: Callable[[Preprocessing], Adapted]
+    make: Callable[[Preprocessing, bool], Adapted]
 
 
 MODELS: dict[str, Model] = {}
 """Key -> model."""
 
 
-def model(key: str, name: str, library: str, count: int, *, side: int = 64) -> Callable[[Any], Any]:
+def model(
+    key: str, name: str, library: str, count: int, *, shallow: int | None = None, side: int = 64
+) -> Callable[[Any], Any]:
     """Enters a maker under its key."""
 
-    def enter(make: Callable[[Preprocessing], Adapted]) -> Callable[[Preprocessing], Adapted]:
-        MODELS[key] = Model(name, library, count, side, make)
+    def enter(make: Callable[[Preprocessing, bool], Adapted]) -> Callable[[Preprocessing, bool], Adapted]:
+        MODELS[key] = Model(name, library, count, shallow, side, make)
         return make
 
     return enter
@@ -101,21 +107,26 @@ def _nnx(make: Callable[..., Any], preprocessing: Preprocessing, **options: Any)
     return Adapted(target, forward)
 
 
+_ONE_EACH = (1, 1, 1, 1)
+"""Blocks in the four stages of a shallow network."""
+
+
 # Flax's examples: the folder examples/imagenet of its repository on the path.
 
 
 @model("flax_resnet18", "ResNet-18", "Flax examples, Linen", 1 + 2 * 8)
-def _(preprocessing: Preprocessing) -> Adapted:
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
     import models  # type: ignore[import-not-found]
 
     return _linen(models.ResNet18(num_classes=CLASSES), preprocessing, train=False)
 
 
-@model("flax_resnet50", "ResNet-50", "Flax examples, Linen", 1 + 3 * 16)
-def _(preprocessing: Preprocessing) -> Adapted:
+@model("flax_resnet50", "ResNet-50", "Flax examples, Linen", 1 + 3 * 16, shallow=1 + 3 * 4)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
     import models
 
-    return _linen(models.ResNet50(num_classes=CLASSES), preprocessing, train=False)
+    fewer = {"stage_sizes": _ONE_EACH} if shallow else {}
+    return _linen(models.ResNet50(num_classes=CLASSES, **fewer), preprocessing, train=False)
 
 
 # transformers 4, which has models of Flax.
@@ -143,35 +154,44 @@ def _transformers(kind: str, preprocessing: Preprocessing, **config: Any) -> Ada
 _TINY = {"hidden_size": 192, "num_attention_heads": 3, "intermediate_size": 768}
 
 
-@model("hf_resnet50", "ResNet-50", "Hugging Face, Linen", 1 + 3 * 16)
-def _(preprocessing: Preprocessing) -> Adapted:
-    return _transformers("ResNet", preprocessing)
+@model("hf_resnet50", "ResNet-50", "Hugging Face, Linen", 1 + 3 * 16, shallow=1 + 3 * 4)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
+    fewer = {"depths": _ONE_EACH} if shallow else {}
+    return _transformers("ResNet", preprocessing, **fewer)
 
 
 # Two of a layer's convolutions, the squeezed channels, the sum; 2 + 6 + 12 + 2 layers.
-@model("hf_regnet", "RegNetY-4.0GF", "Hugging Face, Linen", 1 + 4 * 22)
-def _(preprocessing: Preprocessing) -> Adapted:
-    return _transformers("RegNet", preprocessing)
+@model("hf_regnet", "RegNetY-4.0GF", "Hugging Face, Linen", 1 + 4 * 22, shallow=1 + 4 * 4)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
+    fewer = {"depths": _ONE_EACH} if shallow else {}
+    return _transformers("RegNet", preprocessing, **fewer)
 
 
-@model("hf_vit", "ViT-Tiny", "Hugging Face, Linen", 12)
-def _(preprocessing: Preprocessing) -> Adapted:
-    return _transformers("ViT", preprocessing, image_size=preprocessing.crop[0], **_TINY)
+@model("hf_vit", "ViT-Tiny", "Hugging Face, Linen", 12, shallow=2)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
+    layers, size = 2 if shallow else 12, preprocessing.crop[0]
+    return _transformers("ViT", preprocessing, image_size=size, num_hidden_layers=layers, **_TINY)
 
 
-@model("hf_beit", "BEiT, width 192", "Hugging Face, Linen", 12)
-def _(preprocessing: Preprocessing) -> Adapted:
+@model("hf_beit", "BEiT, width 192", "Hugging Face, Linen", 12, shallow=2)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
     return _transformers(
-        "Beit", preprocessing, image_size=preprocessing.crop[0], use_relative_position_bias=True, **_TINY
+        "Beit",
+        preprocessing,
+        image_size=preprocessing.crop[0],
+        num_hidden_layers=2 if shallow else 12,
+        use_relative_position_bias=True,
+        **_TINY,
     )
 
 
-@model("hf_dinov2", "DINOv2, width 192", "Hugging Face, Linen", 12, side=56)
-def _(preprocessing: Preprocessing) -> Adapted:
+@model("hf_dinov2", "DINOv2, width 192", "Hugging Face, Linen", 12, shallow=2, side=56)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
     return _transformers(
         "Dinov2",
         preprocessing,
         image_size=preprocessing.crop[0],
+        num_hidden_layers=2 if shallow else 12,
         patch_size=14,
         hidden_size=192,
         num_attention_heads=3,
@@ -181,35 +201,39 @@ def _(preprocessing: Preprocessing) -> Adapted:
 # Bonsai: a clone of jax-ml/bonsai on the path.
 
 
-@model("bonsai_resnet50", "ResNet-50", "Bonsai, NNX", 1 + 3 * 16)
-def _(preprocessing: Preprocessing) -> Adapted:
+@model("bonsai_resnet50", "ResNet-50", "Bonsai, NNX", 1 + 3 * 16, shallow=1 + 3 * 4)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
     from bonsai.models.resnet import modeling  # type: ignore[import-not-found]
 
-    config = modeling.ModelConfig.resnet50()
+    config = modeling.ModelConfig(_ONE_EACH if shallow else [3, 4, 6, 3], CLASSES)
     return _nnx(lambda rngs: modeling.ResNet(config, rngs=rngs), preprocessing)
 
 
-@model("bonsai_convnext", "ConvNeXt-Tiny", "Bonsai, NNX", 18)
-def _(preprocessing: Preprocessing) -> Adapted:
+@model("bonsai_convnext", "ConvNeXt-Tiny", "Bonsai, NNX", 18, shallow=4)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
     from bonsai.models.convnext import modeling
 
     config = modeling.ModelConfig.convnext_tiny_224(num_classes=CLASSES)
+    if shallow:
+        config = dataclasses.replace(config, stage_depths=_ONE_EACH)
     return _nnx(lambda rngs: modeling.ConvNeXt(config, rngs=rngs), preprocessing, rngs=None, train=False)
 
 
 # Stem and head; of 16 blocks, one does not widen; the squeezed channels of each.
-@model("bonsai_efficientnet", "EfficientNet-B0", "Bonsai, NNX", 2 + 1 + 2 * 15 + 16)
-def _(preprocessing: Preprocessing) -> Adapted:
+@model(
+    "bonsai_efficientnet", "EfficientNet-B0", "Bonsai, NNX", 2 + 1 + 2 * 15 + 16, shallow=2 + 1 + 2 * 6 + 7
+)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
     from bonsai.models.efficientnet import modeling
 
     config = modeling.ModelConfig.b0(num_classes=CLASSES)
+    if shallow:  # one block of each kind
+        config = dataclasses.replace(config, depth_coefficient=0.1)
     return _nnx(lambda rngs: modeling.EfficientNet(config, rngs=rngs), preprocessing, training=False)
 
 
-@model("bonsai_vit", "ViT, width 192", "Bonsai, NNX", 12)
-def _(preprocessing: Preprocessing) -> Adapted:
-    import dataclasses
-
+@model("bonsai_vit", "ViT, width 192", "Bonsai, NNX", 12, shallow=2)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
     from bonsai.models.vit import modeling
 
     config = dataclasses.replace(
@@ -217,6 +241,7 @@ def _(preprocessing: Preprocessing) -> Adapted:
         image_size=preprocessing.crop,
         hidden_dim=192,
         num_heads=3,
+        num_layers=2 if shallow else 12,
         mlp_dim=768,
         num_labels=CLASSES,
     )
@@ -224,20 +249,21 @@ def _(preprocessing: Preprocessing) -> Adapted:
 
 
 # Its three last layers have no activation between them.
-@model("bonsai_vgg19", "VGG-19", "Bonsai, NNX", 16)
-def _(preprocessing: Preprocessing) -> Adapted:
+@model("bonsai_vgg19", "VGG-19", "Bonsai, NNX", 16, shallow=5)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
     from bonsai.models.vgg19 import modeling
 
-    config = modeling.ModelConfig(CLASSES, [2, 2, 4, 4, 4], [64, 128, 256, 512, 512, 256])
+    layers = [1, 1, 1, 1, 1] if shallow else [2, 2, 4, 4, 4]
+    config = modeling.ModelConfig(CLASSES, layers, [64, 128, 256, 512, 512, 256])
     return _nnx(lambda rngs: modeling.VGG(config, rngs=rngs), preprocessing)
 
 
 # Two in each of 58 layers, three transitions, the last one; its stem has none.
-@model("bonsai_densenet", "DenseNet-121", "Bonsai, NNX", 2 * 58 + 3 + 1)
-def _(preprocessing: Preprocessing) -> Adapted:
+@model("bonsai_densenet", "DenseNet-121", "Bonsai, NNX", 2 * 58 + 3 + 1, shallow=2 * 8 + 3 + 1)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
     from bonsai.models.densenet121 import modeling
 
-    config = modeling.ModelConfig.densenet_121()
+    config = modeling.ModelConfig(CLASSES, [2, 2, 2, 2] if shallow else [6, 12, 24, 16], 32)
     return _nnx(lambda rngs: modeling.DenseNet(config, rngs=rngs), preprocessing)
 
 
@@ -263,30 +289,38 @@ def _big_vision(name: str) -> Any:
             del sys.modules[name_of_empty]
 
 
-@model("big_vision_vit", "ViT-Ti/16", "big_vision, Linen", 12)
-def _(preprocessing: Preprocessing) -> Adapted:
-    return _first_of_linen(_big_vision("vit").Model(CLASSES, variant="Ti/16", pool_type="tok"), preprocessing)
+def _vit(preprocessing: Preprocessing, shallow: bool, **options: Any) -> Adapted:
+    layers = 2 if shallow else 12
+    network = _big_vision("vit").Model(CLASSES, variant="Ti/16", depth=layers, **options)
+    return _first_of_linen(network, preprocessing)
 
 
-@model("big_vision_vit_scan", "ViT-Ti/16 by scan", "big_vision, Linen", 12)
-def _(preprocessing: Preprocessing) -> Adapted:
-    return _first_of_linen(_big_vision("vit").Model(CLASSES, variant="Ti/16", scan=True), preprocessing)
+@model("big_vision_vit", "ViT-Ti/16", "big_vision, Linen", 12, shallow=2)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
+    return _vit(preprocessing, shallow, pool_type="tok")
+
+
+@model("big_vision_vit_scan", "ViT-Ti/16 by scan", "big_vision, Linen", 12, shallow=2)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
+    return _vit(preprocessing, shallow, scan=True)
 
 
 # The head attends once more, and has an MLP.
-@model("big_vision_vit_map", "ViT-Ti/16, head MAP", "big_vision, Linen", 12 + 1)
-def _(preprocessing: Preprocessing) -> Adapted:
-    return _first_of_linen(_big_vision("vit").Model(CLASSES, variant="Ti/16", pool_type="map"), preprocessing)
+@model("big_vision_vit_map", "ViT-Ti/16, head MAP", "big_vision, Linen", 12 + 1, shallow=2 + 1)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
+    return _vit(preprocessing, shallow, pool_type="map")
 
 
-@model("big_vision_mixer", "Mixer-S/16", "big_vision, Linen", 2 * 8)
-def _(preprocessing: Preprocessing) -> Adapted:
-    return _first_of_linen(_big_vision("mlp_mixer").Model(CLASSES, variant="S/16"), preprocessing)
+@model("big_vision_mixer", "Mixer-S/16", "big_vision, Linen", 2 * 8, shallow=2 * 2)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
+    fewer = {"num_blocks": 2} if shallow else {}
+    return _first_of_linen(_big_vision("mlp_mixer").Model(CLASSES, variant="S/16", **fewer), preprocessing)
 
 
-@model("big_vision_bit", "BiT ResNet-50", "big_vision, Linen", 1 + 3 * 16)
-def _(preprocessing: Preprocessing) -> Adapted:
-    return _first_of_linen(_big_vision("bit").Model(CLASSES, depth=50), preprocessing)
+@model("big_vision_bit", "BiT ResNet-50", "big_vision, Linen", 1 + 3 * 16, shallow=1 + 3 * 4)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
+    depth = _ONE_EACH if shallow else 50
+    return _first_of_linen(_big_vision("bit").Model(CLASSES, depth=depth), preprocessing)
 
 
 # Keras.
@@ -326,7 +360,7 @@ _KERAS = {
 for _name, (_title, _count) in _KERAS.items():
 
     @model(f"keras_{_name.lower()}", _title, "Keras", _count)
-    def _(preprocessing: Preprocessing, name: str = _name) -> Adapted:
+    def _(preprocessing: Preprocessing, shallow: bool, name: str = _name) -> Adapted:
         return _keras(name, preprocessing)
 
 
@@ -348,17 +382,18 @@ def _equinox(network: Any, preprocessing: Preprocessing) -> Adapted:
 
 
 @model("equinox_mobilenet", "MobileNetV3-Small", "Equimo, Equinox", 1 + 2 * 11 + 9)
-def _(preprocessing: Preprocessing) -> Adapted:
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
     import equimo.models  # type: ignore[import-not-found]
 
     return _equinox(equimo.models.mobilenetv3_small(num_classes=CLASSES), preprocessing)
 
 
-@model("equinox_convnext", "ConvNeXt-Tiny", "Equimo, Equinox", 18)
-def _(preprocessing: Preprocessing) -> Adapted:
+@model("equinox_convnext", "ConvNeXt-Tiny", "Equimo, Equinox", 18, shallow=4)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
     import equimo.models
 
-    return _equinox(equimo.models.convnext_t(num_classes=CLASSES), preprocessing)
+    fewer = {"depths": list(_ONE_EACH)} if shallow else {}
+    return _equinox(equimo.models.convnext_t(num_classes=CLASSES, **fewer), preprocessing)
 
 
 # Haiku.
@@ -380,16 +415,17 @@ def _haiku(name: str, preprocessing: Preprocessing, **options: Any) -> Adapted:
 
 
 @model("haiku_resnet18", "ResNet-18", "Haiku", 1 + 2 * 8)
-def _(preprocessing: Preprocessing) -> Adapted:
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
     return _haiku("ResNet18", preprocessing)
 
 
 # Before each convolution, and once behind the last block.
-@model("haiku_resnet50v2", "ResNet-50 v2", "Haiku", 3 * 16 + 1)
-def _(preprocessing: Preprocessing) -> Adapted:
-    return _haiku("ResNet50", preprocessing, resnet_v2=True)
+@model("haiku_resnet50v2", "ResNet-50 v2", "Haiku", 3 * 16 + 1, shallow=3 * 4 + 1)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
+    blocks = _ONE_EACH if shallow else (3, 4, 6, 3)
+    return _haiku("ResNet", preprocessing, blocks_per_group=blocks, resnet_v2=True)
 
 
 @model("haiku_mobilenet", "MobileNetV1", "Haiku", 1 + 2 * 13)
-def _(preprocessing: Preprocessing) -> Adapted:
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
     return _haiku("MobileNetV1", preprocessing)
