@@ -1,4 +1,4 @@
-"""Published classifiers that nobody here wrote, with the number of their activations counted by hand.
+"""Published classifiers in Flax that nobody here wrote, with the number of their activations counted by hand.
 
 Each entry makes one as its own library's users do, adapts it, and keeps its own forward pass to compare with.
 Its package is loaded by nobody else. Counts are those of the papers' tables: what is added up stands in the
@@ -9,68 +9,17 @@ whose programs compile in a fraction of the time.
 import dataclasses
 import importlib
 import importlib.util
-import os
 import sys
 import types
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
 import jax.numpy as jnp
+from entries import CLASSES, ONE_EACH, Adapted, model
 from jax import Array
 
 from jaxpath import Preprocessing, targets
-from jaxpath.types import Params, Target
-
-CLASSES = 10
-
-
-class Adapted(NamedTuple):
-    """A model that was adapted.
-
-    Attributes:
-        target: Of the adapter.
-        forward: The model's own ``(params, images [B, H, W, C]) -> logits [B, K]``.
-    """
-
-    target: Target
-    forward: Callable[[Params, Array], Array]
-
-
-class Model(NamedTuple):
-    """One published classifier.
-
-    Attributes:
-        name: Of the network.
-        library: Who published it, and in what it is written.
-        count: Its activations, counted by hand.
-        shallow_count: Of the same layers, but fewer; None if the library offers no fewer.
-        side: Of the images that it is tried with.
-        make: Makes it for a preprocessing, shallow or as it was published.
-    """
-
-    name: str
-    library: str
-    count: int
-    shallow_count: int | None
-    side: int
-    make: Callable[[Preprocessing, bool], Adapted]
-
-
-MODELS: dict[str, Model] = {}
-"""Key -> model."""
-
-
-def model(
-    key: str, name: str, library: str, count: int, *, shallow: int | None = None, side: int = 64
-) -> Callable[[Any], Any]:
-    """Enters a maker under its key."""
-
-    def enter(make: Callable[[Preprocessing, bool], Adapted]) -> Callable[[Preprocessing, bool], Adapted]:
-        MODELS[key] = Model(name, library, count, shallow, side, make)
-        return make
-
-    return enter
+from jaxpath.types import Params
 
 
 def _linen(module: Any, preprocessing: Preprocessing, **options: Any) -> Adapted:
@@ -107,10 +56,6 @@ def _nnx(make: Callable[..., Any], preprocessing: Preprocessing, **options: Any)
     return Adapted(target, forward)
 
 
-_ONE_EACH = (1, 1, 1, 1)
-"""Blocks in the four stages of a shallow network."""
-
-
 # Flax's examples: the folder examples/imagenet of its repository on the path.
 
 
@@ -125,7 +70,7 @@ def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
 def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
     import models
 
-    fewer = {"stage_sizes": _ONE_EACH} if shallow else {}
+    fewer = {"stage_sizes": ONE_EACH} if shallow else {}
     return _linen(models.ResNet50(num_classes=CLASSES, **fewer), preprocessing, train=False)
 
 
@@ -156,14 +101,14 @@ _TINY = {"hidden_size": 192, "num_attention_heads": 3, "intermediate_size": 768}
 
 @model("hf_resnet50", "ResNet-50", "Hugging Face, Linen", 1 + 3 * 16, shallow=1 + 3 * 4)
 def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
-    fewer = {"depths": _ONE_EACH} if shallow else {}
+    fewer = {"depths": ONE_EACH} if shallow else {}
     return _transformers("ResNet", preprocessing, **fewer)
 
 
 # Two of a layer's convolutions, the squeezed channels, the sum; 2 + 6 + 12 + 2 layers.
 @model("hf_regnet", "RegNetY-4.0GF", "Hugging Face, Linen", 1 + 4 * 22, shallow=1 + 4 * 4)
 def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
-    fewer = {"depths": _ONE_EACH} if shallow else {}
+    fewer = {"depths": ONE_EACH} if shallow else {}
     return _transformers("RegNet", preprocessing, **fewer)
 
 
@@ -205,7 +150,7 @@ def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
 def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
     from bonsai.models.resnet import modeling  # type: ignore[import-not-found]
 
-    config = modeling.ModelConfig(_ONE_EACH if shallow else [3, 4, 6, 3], CLASSES)
+    config = modeling.ModelConfig(ONE_EACH if shallow else [3, 4, 6, 3], CLASSES)
     return _nnx(lambda rngs: modeling.ResNet(config, rngs=rngs), preprocessing)
 
 
@@ -215,7 +160,7 @@ def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
 
     config = modeling.ModelConfig.convnext_tiny_224(num_classes=CLASSES)
     if shallow:
-        config = dataclasses.replace(config, stage_depths=_ONE_EACH)
+        config = dataclasses.replace(config, stage_depths=ONE_EACH)
     return _nnx(lambda rngs: modeling.ConvNeXt(config, rngs=rngs), preprocessing, rngs=None, train=False)
 
 
@@ -319,113 +264,5 @@ def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
 
 @model("big_vision_bit", "BiT ResNet-50", "big_vision, Linen", 1 + 3 * 16, shallow=1 + 3 * 4)
 def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
-    depth = _ONE_EACH if shallow else 50
+    depth = ONE_EACH if shallow else 50
     return _first_of_linen(_big_vision("bit").Model(CLASSES, depth=depth), preprocessing)
-
-
-# Keras.
-
-
-def _keras(name: str, preprocessing: Preprocessing, **options: Any) -> Adapted:
-    os.environ.setdefault("KERAS_BACKEND", "jax")
-    import keras  # type: ignore[import-not-found]
-
-    network = getattr(keras.applications, name)(
-        weights=None,
-        classifier_activation=None,
-        classes=CLASSES,
-        input_shape=preprocessing.shape,
-        **options,
-    )
-    target = targets.adapt_keras(network, name="zoo", preprocessing=preprocessing)
-
-    def forward(params: Params, images: Array) -> Array:
-        return network.stateless_call(params["trainable"], params["non_trainable"], images, training=False)[0]
-
-    return Adapted(target, forward)
-
-
-_KERAS = {
-    "ResNet50": ("ResNet-50", 1 + 3 * 16),
-    "VGG16": ("VGG-16", 13 + 2),
-    "DenseNet121": ("DenseNet-121", 1 + 2 * 58 + 3 + 1),
-    "MobileNetV2": ("MobileNetV2", 1 + 1 + 2 * 16 + 1),
-    # Stem and two at the end; of 11 blocks, one does not widen; nine squeeze.
-    "MobileNetV3Small": ("MobileNetV3-Small", 3 + 1 + 2 * 10 + 9),
-    "MobileNetV3Large": ("MobileNetV3-Large", 3 + 1 + 2 * 14 + 8),
-    "EfficientNetB0": ("EfficientNet-B0", 2 + 1 + 2 * 15 + 16),
-    "ConvNeXtTiny": ("ConvNeXt-Tiny", 18),
-}
-
-for _name, (_title, _count) in _KERAS.items():
-
-    @model(f"keras_{_name.lower()}", _title, "Keras", _count)
-    def _(preprocessing: Preprocessing, shallow: bool, name: str = _name) -> Adapted:
-        return _keras(name, preprocessing)
-
-
-# Equimo, in Equinox. A block has two activations; where it squeezes, one more.
-
-
-def _equinox(network: Any, preprocessing: Preprocessing) -> Adapted:
-    import equinox as eqx  # type: ignore[import-not-found]
-
-    key = jax.random.key(0)
-    target = targets.adapt_equinox(network, name="zoo", preprocessing=preprocessing, key=key, inference=True)
-    _, static = eqx.partition(eqx.nn.inference_mode(network), eqx.is_inexact_array)
-
-    def forward(params: Params, images: Array) -> Array:
-        whole = eqx.combine(params["model"], static)
-        return jax.vmap(lambda image: whole(image, key=key, inference=True))(images.transpose(0, 3, 1, 2))
-
-    return Adapted(target, forward)
-
-
-@model("equinox_mobilenet", "MobileNetV3-Small", "Equimo, Equinox", 1 + 2 * 11 + 9)
-def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
-    import equimo.models  # type: ignore[import-not-found]
-
-    return _equinox(equimo.models.mobilenetv3_small(num_classes=CLASSES), preprocessing)
-
-
-@model("equinox_convnext", "ConvNeXt-Tiny", "Equimo, Equinox", 18, shallow=4)
-def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
-    import equimo.models
-
-    fewer = {"depths": list(_ONE_EACH)} if shallow else {}
-    return _equinox(equimo.models.convnext_t(num_classes=CLASSES, **fewer), preprocessing)
-
-
-# Haiku.
-
-
-def _haiku(name: str, preprocessing: Preprocessing, **options: Any) -> Adapted:
-    import haiku as hk  # type: ignore[import-not-found]
-
-    def network(images: Array, is_training: bool) -> Array:
-        return getattr(hk.nets, name)(num_classes=CLASSES, **options)(images, is_training=is_training)
-
-    made = hk.transform_with_state(network)
-    target = targets.adapt_haiku(made, name="zoo", preprocessing=preprocessing, is_training=False)
-
-    def forward(params: Params, images: Array) -> Array:
-        return made.apply(params["params"], params["state"], None, images, is_training=False)[0]
-
-    return Adapted(target, forward)
-
-
-@model("haiku_resnet18", "ResNet-18", "Haiku", 1 + 2 * 8)
-def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
-    return _haiku("ResNet18", preprocessing)
-
-
-# Before each convolution, and once behind the last block.
-@model("haiku_resnet50v2", "ResNet-50 v2", "Haiku", 3 * 16 + 1, shallow=3 * 4 + 1)
-def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
-    blocks = _ONE_EACH if shallow else (3, 4, 6, 3)
-    return _haiku("ResNet", preprocessing, blocks_per_group=blocks, resnet_v2=True)
-
-
-@model("haiku_mobilenet", "MobileNetV1", "Haiku", 1 + 2 * 13)
-def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
-    return _haiku("MobileNetV1", preprocessing)

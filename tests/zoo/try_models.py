@@ -16,6 +16,7 @@ takes a number of layers, the steps are taken with fewer of them. What is not in
 """
 
 import argparse
+import importlib
 import json
 import os
 import subprocess
@@ -36,14 +37,19 @@ os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
 import jax
 import numpy as np
 import optax
-from catalogue import MODELS, Adapted
+from entries import MODELS, Adapted
 
 from jaxpath import Preprocessing, attributions, data, devices, explainers, gencnp, metrics, targets, training
 from jaxpath.cli.main import main as run_command
 from jaxpath.types import Params
 
+for _catalogue in ("catalogue", "catalogue_others"):
+    importlib.import_module(_catalogue)
+
 BATCH, DENSITY = 4, 0.25
 EXPLAINERS = ("activation", "taylor", "taylor_signed", "integrated_gradients")
+FEW = {"integrated_gradients": {"steps": 4}, "smoothgrad": {"samples": 4}}
+"""Options of attributions that take as many passes as they are asked for."""
 CLOSE = 1e-4
 """Largest difference of logits, as a share of the largest, that counts as rounding."""
 
@@ -119,12 +125,15 @@ def attribute(trial: Trial) -> None:
     failed = []
     classes = np.asarray(jax.jit(trial.model.target.apply)(trial.params, trial.images).logits).argmax(-1)
     for name in attributions.names():
-        run = jax.jit(attributions.make_attribution(name, trial.model.target))
+        run = jax.jit(attributions.make_attribution(name, trial.model.target, **FEW.get(name, {})))
+        began = time.process_time()
         try:
             maps = run(trial.params, trial.images, classes, key=jax.random.key(0))
         except Exception as error:
             failed.append(f"{name}: {str(error).splitlines()[0][:200]}")
             continue
+        finally:
+            print(f"  {name} ({time.process_time() - began:.0f} s)", flush=True)
         if maps.shape != trial.images.shape[:3] or not np.isfinite(maps).all() or not np.abs(maps).max():
             failed.append(f"{name}: {maps.shape}, largest {np.abs(maps).max()}")
     assert not failed, "; ".join(failed)
