@@ -130,7 +130,7 @@ def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
     )
 
 
-@model("hf_dinov2", "DINOv2, width 192", "Hugging Face, Linen", 12, shallow=2, side=56)
+@model("hf_dinov2", "DINOv2, width 192", "Hugging Face, Linen", 12, shallow=2, side=28)
 def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
     return _transformers(
         "Dinov2",

@@ -51,7 +51,7 @@ MODELS: dict[str, Model] = {}
 
 
 def model(
-    key: str, name: str, library: str, count: int, *, shallow: int | None = None, side: int = 64
+    key: str, name: str, library: str, count: int, *, shallow: int | None = None, side: int = 32
 ) -> Callable[[Any], Any]:
     """Enters a maker under its key."""
 
