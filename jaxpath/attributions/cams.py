@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxpath.attributions.reach import patches_reach_logits
 from jaxpath.attributions.scores import as_pixels
 from jaxpath.explainers.scoring import logit_of
 from jaxpath.places import grid_of, on_grid, place_axes, sites_in_image
@@ -72,6 +73,9 @@ def activation_gradient(
 def last_spatial_site(target: Target) -> str:
     """The name of the last site with more than one place in the image: a map, or patches among tokens.
 
+    Sites whose patches reach no logit are passed over, as those behind the last attention of a transformer
+    that reads its logits off a class token.
+
     Raises:
         InputError: The target has none.
     """
@@ -81,7 +85,7 @@ def last_spatial_site(target: Target) -> str:
             f"{target.name} has no site with space, which is more than one place in the image; class "
             "activation maps need one"
         )
-    return spatial[-1].name
+    return next((s.name for s in reversed(spatial) if patches_reach_logits(target, s)), spatial[-1].name)
 
 
 def upsample(maps: Array, size: tuple[int, int]) -> Array:

@@ -50,7 +50,11 @@ class TargetOptions:
             raise InputError(NO_CLASSIFIER)
 
     def check(self) -> None:
-        """Raises an :class:`InputError` if a file is not there."""
+        """Raises an :class:`InputError` if two classifiers are named, or a file is not there."""
+        if self.model is not None and self.loading.target is not None:
+            raise InputError(
+                f"--model {self.model} and --target {self.loading.target} name two classifiers; give one"
+            )
         look_for_weights(self.weights)
         look_for_names(self.class_names, "--class-names")
 

@@ -59,12 +59,12 @@ def load_net(
 
     Raises:
         InputError: The model or the weights cannot be opened, or do not fit each other; or the options
-            contradict what the file's header says; or jaxpath wrote the file without an image size, and none
-            is given.
+            contradict what the file's header says, or what the user's own classifier is; or jaxpath wrote
+            the file without an image size, and none is given.
     """
     options = options or WeightsOptions()
     if options.target is not None:
-        return _load_own(options.target, weights, options)
+        return _load_own(options.target, weights, options, shape)
     if weights is None:
         raise InputError(NO_CLASSIFIER)
     released = targets.find_released(weights)
@@ -140,8 +140,17 @@ def refuse_own_target(options: WeightsOptions, *, why: str) -> None:
         raise InputError(f"--target {options.target} was given, but {why}; leave it out and give --model")
 
 
-def _load_own(spec: str, weights: str | None, options: WeightsOptions) -> Net:
+def _load_own(spec: str, weights: str | None, options: WeightsOptions, shape: dict[str, Any]) -> Net:
     target, params = open_own_target(spec, weights, state=options.state)
+    sides = options.preprocessing.side(shape.get("image_size"))
+    asked = {"--image-size or --crop": sides, "--num-classes": shape.get("num_classes")}
+    own = target.preprocessing.crop, target.num_classes
+    for (flag, value), known in zip(asked.items(), own, strict=True):
+        if value not in (None, known):
+            raise InputError(
+                f"{flag} asks for {_pixels(value)}, and the classifier of {spec} has {_pixels(known)}; leave "
+                "it out, or let the function make another one"
+            )
     given = options.preprocessing.given()
     if given:
         target = targets.with_preprocessing(target, options.preprocessing.changed(target.preprocessing))
@@ -153,6 +162,10 @@ def _load_own(spec: str, weights: str | None, options: WeightsOptions) -> Net:
     for note in target.notes:
         say(f"note: {note}")
     return Net(target, params, (), origin, own_identity(target, params))
+
+
+def _pixels(value: Any) -> str:
+    return f"{value[0]} x {value[1]} pixels" if isinstance(value, tuple) else f"{value} classes"
 
 
 def small_size(source: data.Source) -> tuple[int, int] | None:

@@ -145,7 +145,10 @@ def open_study(options: GeneratorRun) -> Study:
     """
     train, held_out = open_data(options, seed=options.seed)
     channels = target_options(train).get("channels")
-    shape = {"num_classes": options.num_classes, "image_size": options.image_size, "channels": channels}
+    classes = options.num_classes
+    if options.loading.target is not None and classes == type(options).num_classes:
+        classes = None  # of a data set's networks, such as ten for CIFAR-10; not asked for
+    shape = {"num_classes": classes, "image_size": options.image_size, "channels": channels}
     precision = options.generator.precision
     net = load_net(
         options.model, options.weights, options=options.loading, like=train, dtype=precision, **shape

@@ -67,7 +67,7 @@ def check(target: Target, params: Params, images: np.ndarray | Array) -> Checks:
     Raises:
         InputError: There are fewer than two images.
     """
-    images = jnp.asarray(images)
+    images = np.asarray(images)
     if len(images) < 2:
         raise InputError(f"{len(images)} images were given; expected two or more, to see whether they mix")
     run = jax.jit(target.apply)
@@ -81,13 +81,13 @@ def check(target: Target, params: Params, images: np.ndarray | Array) -> Checks:
 def check_quickly(target: Target, params: Params) -> Checks:
     """The part of :func:`check` that takes a forward pass or two, on random images."""
     shape = (3, *target.preprocessing.shape)
-    images = jnp.asarray(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
+    images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     run = jax.jit(target.apply)
     return Checks(tuple(_quick_checks(target, run, params, images, run(params, images))))
 
 
 def _quick_checks(
-    target: Target, run: Callable[..., TargetOutput], params: Params, images: Array, clean: TargetOutput
+    target: Target, run: Callable[..., TargetOutput], params: Params, images: np.ndarray, clean: TargetOutput
 ) -> Iterator[Check]:
     logits = np.asarray(clean.logits)
     finite = bool(np.isfinite(logits).all())
@@ -99,7 +99,7 @@ def _quick_checks(
     yield Check(
         "logits are no probabilities", not are_odds, f"rows add up to {sums.min():.3g} to {sums.max():.3g}"
     )
-    apart = _difference(run(params, images[::-1]).logits[::-1], logits)
+    apart = _difference(np.asarray(run(params, images[::-1]).logits)[::-1], logits)
     yield Check("images do not mix", apart < _CLOSE, f"logits move by {apart:.1e} in another order")
     named = set(clean.features) == {site.name for site in target.sites}
     shaped = named and all(
@@ -109,10 +109,11 @@ def _quick_checks(
 
 
 def _gate_checks(
-    target: Target, run: Callable[..., TargetOutput], params: Params, images: Array, clean: TargetOutput
+    target: Target, run: Callable[..., TargetOutput], params: Params, images: np.ndarray, clean: TargetOutput
 ) -> Iterator[Check]:
     sites, batch = target.sites, len(images)
-    ones = {site.name: jnp.ones((batch, site.channels)) for site in sites}
+    # Of NumPy, here as below: JAX would compile a program for the shapes of each site.
+    ones = {site.name: np.ones((batch, site.channels), np.float32) for site in sites}
     moved = _difference(run(params, images, ones).logits, clean.logits)
     yield Check("open gates change nothing", moved < _CLOSE, f"logits move by {moved:.1e}")
     found = [_close(site, run, params, images, clean, ones) for site in sites]
@@ -133,9 +134,9 @@ def _close(
     site: Site,
     run: Callable[..., TargetOutput],
     params: Params,
-    images: Array,
+    images: np.ndarray,
     clean: TargetOutput,
-    ones: Mapping[str, Array],
+    ones: Mapping[str, np.ndarray],
 ) -> tuple[bool, bool, bool]:
     """Whether closing the site's strongest channel does something else, and whether closing it does nothing.
 
@@ -143,12 +144,13 @@ def _close(
     """
     feature = np.asarray(clean.features[site.name], np.float32)
     strongest = int(np.abs(feature).reshape(-1, site.channels).max(axis=0).argmax())
-    gates = ones[site.name].at[:, strongest].set(0)
+    gates = ones[site.name].copy()
+    gates[:, strongest] = 0
     closed = run(params, images, {**ones, site.name: gates})
     wanted = np.where(np.arange(site.channels) == strongest, 0, feature)
     apart = np.abs(np.asarray(closed.features[site.name], np.float32) - wanted).max()
     shut = run(params, images, {**ones, site.name: 0 * gates})
-    growth = np.abs(closed.logits).max() / max(float(np.abs(clean.logits).max()), 1e-30)
+    growth = np.abs(np.asarray(closed.logits)).max() / max(float(np.abs(clean.logits).max()), 1e-30)
     return (
         bool(apart > _CLOSE * np.abs(feature).max()),
         _difference(shut.logits, clean.logits) == 0,
@@ -157,7 +159,10 @@ def _close(
 
 
 def _other_checks(target: Target, params: Params) -> Iterator[Check]:
-    first, second = (target.init(jax.random.key(seed)) for seed in (0, 1))
+    init = jax.jit(target.init).trace(jax.random.key(0))
+    # One that takes no key returns what there is: its arrays need not be compiled into a program.
+    draw = init.lower().compile() if init.jaxpr.eqns else target.init
+    first, second = (draw(jax.random.key(seed)) for seed in (0, 1))
     shapes = [
         [
             (jax.tree_util.keystr(path), np.shape(leaf))
@@ -174,7 +179,7 @@ def _other_checks(target: Target, params: Params) -> Iterator[Check]:
     raw = np.random.default_rng(0).integers(0, 256, (2, *target.preprocessing.shape), dtype=np.uint8)
     outputs = [
         jax.jit(target.apply)(params, images).logits
-        for images in (raw, normalize(jnp.asarray(raw), target.preprocessing))
+        for images in (raw, jax.jit(normalize, static_argnums=1)(raw, target.preprocessing))
     ]
     apart = _difference(*outputs)
     yield Check("raw pixels are normalised within", apart < _CLOSE, f"logits move by {apart:.1e}")

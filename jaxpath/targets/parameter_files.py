@@ -40,7 +40,7 @@ def save_parameters(params: Params, path: str | Path) -> None:
         raise InputError(f"parameters were to be written to {str(path)!r}; expected the suffix .safetensors")
     arrays: dict[str, np.ndarray] = {}
     for name, leaf in _named(params):
-        array = np.ascontiguousarray(leaf)
+        array = np.asarray(leaf, order="C")  # keeps a scalar's shape
         if array.dtype.kind in "OSU" or name in arrays:
             raise InputError(
                 f"the parameters hold {name or 'a leaf'} of type {array.dtype}, or twice; expected a pytree "

@@ -262,6 +262,11 @@ def is_pointwise(operation: Operation, moving: set[Value]) -> bool:
     primitive = operation.primitive
     if primitive in ("broadcast_in_dim", "reshape"):
         return True
+    return is_of_single_values(primitive)
+
+
+def is_of_single_values(primitive: str) -> bool:
+    """Whether each value of an operation's result depends on one value of each operand."""
     return primitive in _COMPUTED or primitive in IDENTITIES or primitive == "integer_pow"
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from jaxpath import Preprocessing, attributions, targets
+from jaxpath.attributions.cams import activation_gradient
 from jaxpath.types import InputError
 
 PREPROCESSING = Preprocessing(None, (16, 16), (0.5,) * 3, (0.25,) * 3)
@@ -177,3 +178,60 @@ def test_every_attribution_explains_tokens(name):
     target, params = token_target()
     maps = explain(name, target, params)
     assert maps.shape == (2, 16, 16) and np.isfinite(maps).all() and np.abs(maps).max() > 0
+
+
+def attend(x, weights):
+    scores = jax.nn.softmax(jnp.einsum("btc,bsc->bts", x @ weights, x))
+    return x + jnp.einsum("bts,bsc->btc", scores, x)
+
+
+def make_transformer(read, norm):
+    """A class token and 16 patches, two blocks of attention and a layer with a GELU: logits by ``read``."""
+
+    def forward(params, x):
+        tokens = x.reshape(len(x), 4, 4, 4, 4, 3).transpose(0, 1, 3, 2, 4, 5).reshape(len(x), 16, 48)
+        tokens = tokens @ params["embed"]
+        first = jnp.broadcast_to(params["token"][None, None], (len(x), 1, 8))
+        tokens = jnp.concatenate([first, tokens], axis=1)
+        for weights, hidden in zip(params["attend"], params["hidden"], strict=True):
+            tokens = attend(tokens, weights)
+            tokens = tokens + jax.nn.gelu(norm(tokens) @ hidden)
+        return read(norm(tokens)) @ params["head"]
+
+    shapes = {"embed": (48, 8), "token": (8,), "attend": (2, 8, 8), "hidden": (2, 8, 8), "head": (8, 5)}
+
+    def init(key):
+        keys = jax.random.split(key, len(shapes))
+        return {n: jax.random.normal(k, s) / 3 for k, (n, s) in zip(keys, shapes.items(), strict=True)}
+
+    target = targets.adapt_function(forward, init=init, name="vit", preprocessing=PREPROCESSING)
+    return target, target.init(jax.random.key(0))
+
+
+def layer_norm(x):
+    return (x - x.mean(-1, keepdims=True)) / jnp.sqrt(x.var(-1, keepdims=True) + 1e-6)
+
+
+READ = {
+    # Behind the last attention, the class token is all that the logits ask for.
+    "class token": (lambda x: x[:, 0], "000.gelu"),
+    "mean of all": (lambda x: x.mean(1), "001.gelu"),
+    "mean of the patches": (lambda x: x[:, 1:].mean(1), "001.gelu"),
+    "class token and patches": (lambda x: x[:, 0] + x[:, 1:].max(1), "001.gelu"),
+}
+
+
+@pytest.mark.parametrize("norm", [lambda x: x, layer_norm], ids=["plain", "norm"])
+@pytest.mark.parametrize(("read", "chosen"), READ.values(), ids=READ)
+def test_maps_are_of_the_last_site_whose_patches_reach_a_logit(read, chosen, norm):
+    target, params = make_transformer(read, norm)
+    assert [site.patches.first for site in target.sites] == [1, 1]
+    assert attributions.last_spatial_site(target) == chosen
+    _, gradient = activation_gradient(target, params, IMAGES, LABELS, "001.gelu")
+    assert bool(np.abs(gradient[:, 1:]).max() > 0) == (chosen == "001.gelu")
+    assert np.abs(explain("layercam", target, params)).max() > 0
+
+
+def test_the_class_token_of_the_librarys_own_transformer_is_read_before_its_last_block():
+    target = targets.vit_tiny(num_classes=3, image_size=32)
+    assert attributions.last_spatial_site(target) == target.sites[-2].name

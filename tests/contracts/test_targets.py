@@ -7,14 +7,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from foreign_models import foreign_resnet8, linen_cnn, nnx_cnn
+from foreign_models import channels_first, foreign_resnet8, linen_cnn, linen_vit, nnx_cnn
 from small_targets import COMPETITORS, TRAINABLE
 from user_settings import jit_as_for_users
 
 from jaxpath import targets
 from jaxpath.types import Competition, InputError, Params, Target
 
-ADAPTED = {"linen_cnn": linen_cnn, "nnx_cnn": nnx_cnn, "foreign_resnet8": foreign_resnet8}
+ADAPTED = {
+    "linen_cnn": linen_cnn,
+    "nnx_cnn": nnx_cnn,
+    "linen_vit": linen_vit,
+    "channels_first": channels_first,
+    "foreign_resnet8": foreign_resnet8,
+}
 TARGETS = {**TRAINABLE, **ADAPTED}
 BATCH = 3
 

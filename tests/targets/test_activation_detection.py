@@ -48,6 +48,7 @@ TAKEN = {
     ),
     "a shifted ReLU": (lambda x: relu(x - 1), "relu"),
     "the ReLU of a squared one": (lambda x: relu(x) ** 2, "relu"),
+    "the logarithm behind a ReLU": (lambda x: jnp.log1p(relu(x)), "relu"),
     "the gate of SwiGLU": (lambda x: jax.nn.silu(x) * x, "silu"),
     "squeeze and excite": (lambda x: x * jax.nn.sigmoid(relu(x.mean((1, 2), keepdims=True))), "relu"),
 }
@@ -98,6 +99,11 @@ def test_what_is_not_taken_is_said_in_a_warning_and_in_the_report(function, name
 def test_a_gated_linear_unit_is_said():
     target = quietly(relu, lambda x: jnp.concatenate([jax.nn.glu(x)] * 2, -1))
     assert target.notes[0].startswith("sigmoid was seen once")
+
+
+def test_a_layer_without_a_nonlinearity_is_no_site_and_no_note():
+    target = adapt(relu, lambda x: x, lambda x: 2 * x + 1)
+    assert names_of(target) == ["000.relu"] and target.notes == ()
 
 
 @pytest.mark.parametrize("name", ["tanh", "sigmoid", "softplus", "hard_tanh", "soft_sign"])

@@ -11,8 +11,10 @@ from foreign_models import (
     PREPROCESSING,
     LinenCNN,
     NnxCNN,
+    channels_first,
     foreign_resnet8,
     linen_cnn,
+    linen_vit,
     nnx_cnn,
 )
 from jax.sharding import Mesh, PartitionSpec
@@ -71,6 +73,11 @@ def test_a_linen_module_gives_sites_named_by_its_submodules_and_its_own_logits()
     params, x = target.init(jax.random.key(0)), images(target)
     expected = jax.jit(lambda params, x: LinenCNN().apply(params, x, train=False))(params, x)
     np.testing.assert_allclose(jax.jit(target.apply)(params, x).logits, expected, atol=1e-5)
+
+
+def test_tokens_of_a_scan_and_channels_that_come_first_are_the_sites_of_the_contracts():
+    assert [site[1:3] for site in linen_vit().sites] == [(12, (7,))] * 3
+    assert [site[1:3] for site in channels_first().sites] == [(4, (10, 9)), (8, (5, 5)), (8, (5, 5))]
 
 
 def test_a_trained_nnx_module_gives_its_own_logits_with_its_running_statistics():
@@ -267,3 +274,32 @@ def test_a_linen_module_is_asked_for_its_options_and_all_of_its_variables():
         InputError, match=r"lack params/.* the variables \{'params': ..., 'batch_stats': ...\}"
     ):
         target.apply(params["params"], images(target))
+
+
+class Slanted(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(3)(nn.PReLU()(nn.Conv(4, (3, 3))(x)).mean((1, 2)))
+
+
+def test_a_linen_module_may_be_bound_to_its_variables_and_have_a_prelu():
+    module = Slanted()
+    params = module.init(jax.random.key(0), np.zeros((1, 10, 9, 1)))
+    for given in (module, module.bind(params)):
+        target = targets.adapt_linen(given, name="l", preprocessing=PREPROCESSING)
+        assert [site.name.rpartition(".")[2] for site in target.sites] == ["prelu"]
+        x = images(target)
+        np.testing.assert_allclose(
+            target.apply(params, x).logits, module.apply(params, x), rtol=1e-5, atol=1e-6
+        )
+
+
+def test_images_of_another_size_and_precision_are_taken_and_of_another_layout_refused():
+    target = linen_cnn()
+    params, x = target.init(jax.random.key(0)), images(target)
+    assert target.apply(params, x.astype(np.float64)).logits.dtype == jnp.float32
+    larger = np.zeros((2, 12, 14, 1), np.float32)
+    assert target.apply(params, larger).features["000.relu"].shape == (2, 12, 14, 6)
+    for wrong in (x.transpose(0, 3, 1, 2), x[0]):
+        with pytest.raises(InputError, match=r"images of shape .*; expected \[B, H, W, 1\]"):
+            target.apply(params, wrong)

@@ -25,7 +25,7 @@ TREE = {
 def same(found, expected):
     assert jax.tree.structure(found) == jax.tree.structure(expected)
     for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
-        assert one.dtype == other.dtype
+        assert one.dtype == other.dtype and np.shape(one) == np.shape(other)
         np.testing.assert_array_equal(np.asarray(one), other)
 
 

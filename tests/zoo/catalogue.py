@@ -1,70 +1,25 @@
-"""Published classifiers that nobody here wrote, with the number of their activations counted by hand.
+"""Published classifiers in Flax that nobody here wrote, with the number of their activations counted by hand.
 
 Each entry makes one as its own library's users do, adapts it, and keeps its own forward pass to compare with.
 Its package is loaded by nobody else. Counts are those of the papers' tables: what is added up stands in the
-entry.
+entry. Where the library takes a number of layers, the entry also makes a shallow network of the same layers,
+whose programs compile in a fraction of the time.
 """
 
+import dataclasses
 import importlib
 import importlib.util
-import os
 import sys
 import types
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
 import jax.numpy as jnp
+from entries import CLASSES, ONE_EACH, Adapted, model
 from jax import Array
 
 from jaxpath import Preprocessing, targets
-from jaxpath.types import Params, Target
-
-CLASSES = 10
-
-
-class Adapted(NamedTuple):
-    """A model that was adapted.
-
-    Attributes:
-        target: Of the adapter.
-        forward: The model's own ``(params, images [B, H, W, C]) -> logits [B, K]``.
-    """
-
-    target: Target
-    forward: Callable[[Params, Array], Array]
-
-
-class Model(NamedTuple):
-    """One published classifier.
-
-    Attributes:
-        name: Of the network.
-        library: Who published it, and in what it is written.
-        count: Its activations, counted by hand.
-        side: Of the images that it is tried with.
-        make: Makes it for a preprocessing.
-    """
-
-    name: str
-    library: str
-    count: int
-    side: int
-    make: Callable[[Preprocessing], Adapted]
-
-
-MODELS: dict[str, Model] = {}
-"""Key -> model."""
-
-
-def model(key: str, name: str, library: str, count: int, *, side: int = 64) -> Callable[[Any], Any]:
-    """Enters a maker under its key."""
-
-    def enter(make: Callable[[Preprocessing], Adapted]) -> Callable[[Preprocessing], Adapted]:
-        MODELS[key] = Model(name, library, count, side, make)
-        return make
-
-    return enter
+from jaxpath.types import Params
 
 
 def _linen(module: Any, preprocessing: Preprocessing, **options: Any) -> Adapted:
@@ -105,17 +60,18 @@ def _nnx(make: Callable[..., Any], preprocessing: Preprocessing, **options: Any)
 
 
 @model("flax_resnet18", "ResNet-18", "Flax examples, Linen", 1 + 2 * 8)
-def _(preprocessing: Preprocessing) -> Adapted:
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
     import models  # type: ignore[import-not-found]
 
     return _linen(models.ResNet18(num_classes=CLASSES), preprocessing, train=False)
 
 
-@model("flax_resnet50", "ResNet-50", "Flax examples, Linen", 1 + 3 * 16)
-def _(preprocessing: Preprocessing) -> Adapted:
+@model("flax_resnet50", "ResNet-50", "Flax examples, Linen", 1 + 3 * 16, shallow=1 + 3 * 4)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
     import models
 
-    return _linen(models.ResNet50(num_classes=CLASSES), preprocessing, train=False)
+    fewer = {"stage_sizes": ONE_EACH} if shallow else {}
+    return _linen(models.ResNet50(num_classes=CLASSES, **fewer), preprocessing, train=False)
 
 
 # transformers 4, which has models of Flax.
@@ -143,35 +99,44 @@ def _transformers(kind: str, preprocessing: Preprocessing, **config: Any) -> Ada
 _TINY = {"hidden_size": 192, "num_attention_heads": 3, "intermediate_size": 768}
 
 
-@model("hf_resnet50", "ResNet-50", "Hugging Face, Linen", 1 + 3 * 16)
-def _(preprocessing: Preprocessing) -> Adapted:
-    return _transformers("ResNet", preprocessing)
+@model("hf_resnet50", "ResNet-50", "Hugging Face, Linen", 1 + 3 * 16, shallow=1 + 3 * 4)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
+    fewer = {"depths": ONE_EACH} if shallow else {}
+    return _transformers("ResNet", preprocessing, **fewer)
 
 
 # Two of a layer's convolutions, the squeezed channels, the sum; 2 + 6 + 12 + 2 layers.
-@model("hf_regnet", "RegNetY-4.0GF", "Hugging Face, Linen", 1 + 4 * 22)
-def _(preprocessing: Preprocessing) -> Adapted:
-    return _transformers("RegNet", preprocessing)
+@model("hf_regnet", "RegNetY-4.0GF", "Hugging Face, Linen", 1 + 4 * 22, shallow=1 + 4 * 4)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
+    fewer = {"depths": ONE_EACH} if shallow else {}
+    return _transformers("RegNet", preprocessing, **fewer)
 
 
-@model("hf_vit", "ViT-Tiny", "Hugging Face, Linen", 12)
-def _(preprocessing: Preprocessing) -> Adapted:
-    return _transformers("ViT", preprocessing, image_size=preprocessing.crop[0], **_TINY)
+@model("hf_vit", "ViT-Tiny", "Hugging Face, Linen", 12, shallow=2)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
+    layers, size = 2 if shallow else 12, preprocessing.crop[0]
+    return _transformers("ViT", preprocessing, image_size=size, num_hidden_layers=layers, **_TINY)
 
 
-@model("hf_beit", "BEiT, width 192", "Hugging Face, Linen", 12)
-def _(preprocessing: Preprocessing) -> Adapted:
+@model("hf_beit", "BEiT, width 192", "Hugging Face, Linen", 12, shallow=2)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
     return _transformers(
-        "Beit", preprocessing, image_size=preprocessing.crop[0], use_relative_position_bias=True, **_TINY
+        "Beit",
+        preprocessing,
+        image_size=preprocessing.crop[0],
+        num_hidden_layers=2 if shallow else 12,
+        use_relative_position_bias=True,
+        **_TINY,
     )
 
 
-@model("hf_dinov2", "DINOv2, width 192", "Hugging Face, Linen", 12, side=56)
-def _(preprocessing: Preprocessing) -> Adapted:
+@model("hf_dinov2", "DINOv2, width 192", "Hugging Face, Linen", 12, shallow=2, side=28)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
     return _transformers(
         "Dinov2",
         preprocessing,
         image_size=preprocessing.crop[0],
+        num_hidden_layers=2 if shallow else 12,
         patch_size=14,
         hidden_size=192,
         num_attention_heads=3,
@@ -181,35 +146,39 @@ def _(preprocessing: Preprocessing) -> Adapted:
 # Bonsai: a clone of jax-ml/bonsai on the path.
 
 
-@model("bonsai_resnet50", "ResNet-50", "Bonsai, NNX", 1 + 3 * 16)
-def _(preprocessing: Preprocessing) -> Adapted:
+@model("bonsai_resnet50", "ResNet-50", "Bonsai, NNX", 1 + 3 * 16, shallow=1 + 3 * 4)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
     from bonsai.models.resnet import modeling  # type: ignore[import-not-found]
 
-    config = modeling.ModelConfig.resnet50()
+    config = modeling.ModelConfig(ONE_EACH if shallow else [3, 4, 6, 3], CLASSES)
     return _nnx(lambda rngs: modeling.ResNet(config, rngs=rngs), preprocessing)
 
 
-@model("bonsai_convnext", "ConvNeXt-Tiny", "Bonsai, NNX", 18)
-def _(preprocessing: Preprocessing) -> Adapted:
+@model("bonsai_convnext", "ConvNeXt-Tiny", "Bonsai, NNX", 18, shallow=4)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
     from bonsai.models.convnext import modeling
 
     config = modeling.ModelConfig.convnext_tiny_224(num_classes=CLASSES)
+    if shallow:
+        config = dataclasses.replace(config, stage_depths=ONE_EACH)
     return _nnx(lambda rngs: modeling.ConvNeXt(config, rngs=rngs), preprocessing, rngs=None, train=False)
 
 
 # Stem and head; of 16 blocks, one does not widen; the squeezed channels of each.
-@model("bonsai_efficientnet", "EfficientNet-B0", "Bonsai, NNX", 2 + 1 + 2 * 15 + 16)
-def _(preprocessing: Preprocessing) -> Adapted:
+@model(
+    "bonsai_efficientnet", "EfficientNet-B0", "Bonsai, NNX", 2 + 1 + 2 * 15 + 16, shallow=2 + 1 + 2 * 6 + 7
+)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
     from bonsai.models.efficientnet import modeling
 
     config = modeling.ModelConfig.b0(num_classes=CLASSES)
+    if shallow:  # one block of each kind
+        config = dataclasses.replace(config, depth_coefficient=0.1)
     return _nnx(lambda rngs: modeling.EfficientNet(config, rngs=rngs), preprocessing, training=False)
 
 
-@model("bonsai_vit", "ViT, width 192", "Bonsai, NNX", 12)
-def _(preprocessing: Preprocessing) -> Adapted:
-    import dataclasses
-
+@model("bonsai_vit", "ViT, width 192", "Bonsai, NNX", 12, shallow=2)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
     from bonsai.models.vit import modeling
 
     config = dataclasses.replace(
@@ -217,6 +186,7 @@ def _(preprocessing: Preprocessing) -> Adapted:
         image_size=preprocessing.crop,
         hidden_dim=192,
         num_heads=3,
+        num_layers=2 if shallow else 12,
         mlp_dim=768,
         num_labels=CLASSES,
     )
@@ -224,20 +194,21 @@ def _(preprocessing: Preprocessing) -> Adapted:
 
 
 # Its three last layers have no activation between them.
-@model("bonsai_vgg19", "VGG-19", "Bonsai, NNX", 16)
-def _(preprocessing: Preprocessing) -> Adapted:
+@model("bonsai_vgg19", "VGG-19", "Bonsai, NNX", 16, shallow=5)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
     from bonsai.models.vgg19 import modeling
 
-    config = modeling.ModelConfig(CLASSES, [2, 2, 4, 4, 4], [64, 128, 256, 512, 512, 256])
+    layers = [1, 1, 1, 1, 1] if shallow else [2, 2, 4, 4, 4]
+    config = modeling.ModelConfig(CLASSES, layers, [64, 128, 256, 512, 512, 256])
     return _nnx(lambda rngs: modeling.VGG(config, rngs=rngs), preprocessing)
 
 
 # Two in each of 58 layers, three transitions, the last one; its stem has none.
-@model("bonsai_densenet", "DenseNet-121", "Bonsai, NNX", 2 * 58 + 3 + 1)
-def _(preprocessing: Preprocessing) -> Adapted:
+@model("bonsai_densenet", "DenseNet-121", "Bonsai, NNX", 2 * 58 + 3 + 1, shallow=2 * 8 + 3 + 1)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
     from bonsai.models.densenet121 import modeling
 
-    config = modeling.ModelConfig.densenet_121()
+    config = modeling.ModelConfig(CLASSES, [2, 2, 2, 2] if shallow else [6, 12, 24, 16], 32)
     return _nnx(lambda rngs: modeling.DenseNet(config, rngs=rngs), preprocessing)
 
 
@@ -263,133 +234,35 @@ def _big_vision(name: str) -> Any:
             del sys.modules[name_of_empty]
 
 
-@model("big_vision_vit", "ViT-Ti/16", "big_vision, Linen", 12)
-def _(preprocessing: Preprocessing) -> Adapted:
-    return _first_of_linen(_big_vision("vit").Model(CLASSES, variant="Ti/16", pool_type="tok"), preprocessing)
+def _vit(preprocessing: Preprocessing, shallow: bool, **options: Any) -> Adapted:
+    layers = 2 if shallow else 12
+    network = _big_vision("vit").Model(CLASSES, variant="Ti/16", depth=layers, **options)
+    return _first_of_linen(network, preprocessing)
 
 
-@model("big_vision_vit_scan", "ViT-Ti/16 by scan", "big_vision, Linen", 12)
-def _(preprocessing: Preprocessing) -> Adapted:
-    return _first_of_linen(_big_vision("vit").Model(CLASSES, variant="Ti/16", scan=True), preprocessing)
+@model("big_vision_vit", "ViT-Ti/16", "big_vision, Linen", 12, shallow=2)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
+    return _vit(preprocessing, shallow, pool_type="tok")
+
+
+@model("big_vision_vit_scan", "ViT-Ti/16 by scan", "big_vision, Linen", 12, shallow=2)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
+    return _vit(preprocessing, shallow, scan=True)
 
 
 # The head attends once more, and has an MLP.
-@model("big_vision_vit_map", "ViT-Ti/16, head MAP", "big_vision, Linen", 12 + 1)
-def _(preprocessing: Preprocessing) -> Adapted:
-    return _first_of_linen(_big_vision("vit").Model(CLASSES, variant="Ti/16", pool_type="map"), preprocessing)
+@model("big_vision_vit_map", "ViT-Ti/16, head MAP", "big_vision, Linen", 12 + 1, shallow=2 + 1)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
+    return _vit(preprocessing, shallow, pool_type="map")
 
 
-@model("big_vision_mixer", "Mixer-S/16", "big_vision, Linen", 2 * 8)
-def _(preprocessing: Preprocessing) -> Adapted:
-    return _first_of_linen(_big_vision("mlp_mixer").Model(CLASSES, variant="S/16"), preprocessing)
+@model("big_vision_mixer", "Mixer-S/16", "big_vision, Linen", 2 * 8, shallow=2 * 2)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
+    fewer = {"num_blocks": 2} if shallow else {}
+    return _first_of_linen(_big_vision("mlp_mixer").Model(CLASSES, variant="S/16", **fewer), preprocessing)
 
 
-@model("big_vision_bit", "BiT ResNet-50", "big_vision, Linen", 1 + 3 * 16)
-def _(preprocessing: Preprocessing) -> Adapted:
-    return _first_of_linen(_big_vision("bit").Model(CLASSES, depth=50), preprocessing)
-
-
-# Keras.
-
-
-def _keras(name: str, preprocessing: Preprocessing, **options: Any) -> Adapted:
-    os.environ.setdefault("KERAS_BACKEND", "jax")
-    import keras  # type: ignore[import-not-found]
-
-    network = getattr(keras.applications, name)(
-        weights=None,
-        classifier_activation=None,
-        classes=CLASSES,
-        input_shape=preprocessing.shape,
-        **options,
-    )
-    target = targets.adapt_keras(network, name="zoo", preprocessing=preprocessing)
-
-    def forward(params: Params, images: Array) -> Array:
-        return network.stateless_call(params["trainable"], params["non_trainable"], images, training=False)[0]
-
-    return Adapted(target, forward)
-
-
-_KERAS = {
-    "ResNet50": ("ResNet-50", 1 + 3 * 16),
-    "VGG16": ("VGG-16", 13 + 2),
-    "DenseNet121": ("DenseNet-121", 1 + 2 * 58 + 3 + 1),
-    "MobileNetV2": ("MobileNetV2", 1 + 1 + 2 * 16 + 1),
-    # Stem and two at the end; of 11 blocks, one does not widen; nine squeeze.
-    "MobileNetV3Small": ("MobileNetV3-Small", 3 + 1 + 2 * 10 + 9),
-    "MobileNetV3Large": ("MobileNetV3-Large", 3 + 1 + 2 * 14 + 8),
-    "EfficientNetB0": ("EfficientNet-B0", 2 + 1 + 2 * 15 + 16),
-    "ConvNeXtTiny": ("ConvNeXt-Tiny", 18),
-}
-
-for _name, (_title, _count) in _KERAS.items():
-
-    @model(f"keras_{_name.lower()}", _title, "Keras", _count)
-    def _(preprocessing: Preprocessing, name: str = _name) -> Adapted:
-        return _keras(name, preprocessing)
-
-
-# Equimo, in Equinox. A block has two activations; where it squeezes, one more.
-
-
-def _equinox(network: Any, preprocessing: Preprocessing) -> Adapted:
-    import equinox as eqx  # type: ignore[import-not-found]
-
-    key = jax.random.key(0)
-    target = targets.adapt_equinox(network, name="zoo", preprocessing=preprocessing, key=key, inference=True)
-    _, static = eqx.partition(eqx.nn.inference_mode(network), eqx.is_inexact_array)
-
-    def forward(params: Params, images: Array) -> Array:
-        whole = eqx.combine(params["model"], static)
-        return jax.vmap(lambda image: whole(image, key=key, inference=True))(images.transpose(0, 3, 1, 2))
-
-    return Adapted(target, forward)
-
-
-@model("equinox_mobilenet", "MobileNetV3-Small", "Equimo, Equinox", 1 + 2 * 11 + 9)
-def _(preprocessing: Preprocessing) -> Adapted:
-    import equimo.models  # type: ignore[import-not-found]
-
-    return _equinox(equimo.models.mobilenetv3_small(num_classes=CLASSES), preprocessing)
-
-
-@model("equinox_convnext", "ConvNeXt-Tiny", "Equimo, Equinox", 18)
-def _(preprocessing: Preprocessing) -> Adapted:
-    import equimo.models
-
-    return _equinox(equimo.models.convnext_t(num_classes=CLASSES), preprocessing)
-
-
-# Haiku.
-
-
-def _haiku(name: str, preprocessing: Preprocessing, **options: Any) -> Adapted:
-    import haiku as hk  # type: ignore[import-not-found]
-
-    def network(images: Array, is_training: bool) -> Array:
-        return getattr(hk.nets, name)(num_classes=CLASSES, **options)(images, is_training=is_training)
-
-    made = hk.transform_with_state(network)
-    target = targets.adapt_haiku(made, name="zoo", preprocessing=preprocessing, is_training=False)
-
-    def forward(params: Params, images: Array) -> Array:
-        return made.apply(params["params"], params["state"], None, images, is_training=False)[0]
-
-    return Adapted(target, forward)
-
-
-@model("haiku_resnet18", "ResNet-18", "Haiku", 1 + 2 * 8)
-def _(preprocessing: Preprocessing) -> Adapted:
-    return _haiku("ResNet18", preprocessing)
-
-
-# Before each convolution, and once behind the last block.
-@model("haiku_resnet50v2", "ResNet-50 v2", "Haiku", 3 * 16 + 1)
-def _(preprocessing: Preprocessing) -> Adapted:
-    return _haiku("ResNet50", preprocessing, resnet_v2=True)
-
-
-@model("haiku_mobilenet", "MobileNetV1", "Haiku", 1 + 2 * 13)
-def _(preprocessing: Preprocessing) -> Adapted:
-    return _haiku("MobileNetV1", preprocessing)
+@model("big_vision_bit", "BiT ResNet-50", "big_vision, Linen", 1 + 3 * 16, shallow=1 + 3 * 4)
+def _(preprocessing: Preprocessing, shallow: bool) -> Adapted:
+    depth = ONE_EACH if shallow else 50
+    return _first_of_linen(_big_vision("bit").Model(CLASSES, depth=depth), preprocessing)

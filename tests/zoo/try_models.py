@@ -1,6 +1,7 @@
 r"""Tries everything of jaxpath on published classifiers, and writes the table of docs/own-models.md.
 
-Each model is tried in a process of its own. What is not installed is left out, and said:
+Each model is tried in a process of its own. The sites are those of the published network; where its library
+takes a number of layers, the steps are taken with fewer of them. What is not installed is left out, and said:
 
     pip install jaxpath "transformers<5" keras equinox equimo dm-haiku einops ml_collections
     git clone https://github.com/jax-ml/bonsai
@@ -9,11 +10,13 @@ Each model is tried in a process of its own. What is not installed is left out, 
     export PYTHONPATH=bonsai:big_vision:flax/examples/imagenet
     python tests/zoo/try_models.py --out zoo                    # all models, all steps
     python tests/zoo/try_models.py --out zoo --only-sites       # only the sites: seconds for each
+    python tests/zoo/try_models.py --out zoo --whole            # all steps with the published layers
     python tests/zoo/try_models.py --out zoo hf_vit keras_vgg16 # some of them
     python tests/zoo/try_models.py --out zoo --table
 """
 
 import argparse
+import importlib
 import json
 import os
 import subprocess
@@ -22,21 +25,31 @@ import tempfile
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
+
+# Every program runs once or twice: compiling it takes longer than anything that it does.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
 
 import jax
 import numpy as np
 import optax
-from catalogue import MODELS, Adapted
+from entries import MODELS, Adapted
 
 from jaxpath import Preprocessing, attributions, data, devices, explainers, gencnp, metrics, targets, training
 from jaxpath.cli.main import main as run_command
 from jaxpath.types import Params
 
+for _catalogue in ("catalogue", "catalogue_others"):
+    importlib.import_module(_catalogue)
+
 BATCH, DENSITY = 4, 0.25
 EXPLAINERS = ("activation", "taylor", "taylor_signed", "integrated_gradients")
+FEW = {"integrated_gradients": {"steps": 2}, "smoothgrad": {"samples": 4}}
+"""Options of those that take as many passes as they are asked for."""
 CLOSE = 1e-4
 """Largest difference of logits, as a share of the largest, that counts as rounding."""
 
@@ -92,7 +105,8 @@ def contracts(trial: Trial) -> None:
 def explain(trial: Trial) -> None:
     """Four explainers open the density that was asked for."""
     for name in EXPLAINERS:
-        run = jax.jit(explainers.make_explainer(name, trial.model.target, density=DENSITY))
+        options = {"density": DENSITY, **FEW.get(name, {})}
+        run = jax.jit(explainers.make_explainer(name, trial.model.target, **options))
         pathway = run(trial.params, trial.images, np.zeros(BATCH, int), key=jax.random.key(0))
         opened = np.concatenate([np.asarray(mask) for mask in pathway.masks.values()], axis=1)
         assert np.allclose(opened.mean(axis=1), DENSITY, atol=1 / opened.shape[1]), name
@@ -108,12 +122,13 @@ def measure(trial: Trial) -> None:
 
 
 def attribute(trial: Trial) -> None:
-    """Every attribution gives a finite map that is not 0, and relevance is not lost unsaid."""
+    """Every attribution of the predicted classes gives a finite map that is not 0."""
     failed = []
+    classes = np.asarray(jax.jit(trial.model.target.apply)(trial.params, trial.images).logits).argmax(-1)
     for name in attributions.names():
-        run = jax.jit(attributions.make_attribution(name, trial.model.target))
+        run = jax.jit(attributions.make_attribution(name, trial.model.target, **FEW.get(name, {})))
         try:
-            maps = run(trial.params, trial.images, np.arange(BATCH), key=jax.random.key(0))
+            maps = run(trial.params, trial.images, classes, key=jax.random.key(0))
         except Exception as error:
             failed.append(f"{name}: {str(error).splitlines()[0][:200]}")
             continue
@@ -126,8 +141,8 @@ def train_generator(trial: Trial) -> None:
     """Three steps, saved, loaded, the same pathways."""
     target, mesh = trial.model.target, devices.make_mesh()
     generator = gencnp.Generator(target.sites, target.num_classes, width=8, grid=2)
-    clean = jax.jit(target.apply)(trial.params, trial.images)
-    weights = jax.jit(generator.init)(jax.random.key(1), clean)
+    _, reading = jax.jit(partial(gencnp.read, target))(trial.params, trial.images)
+    weights = jax.jit(generator.init)(jax.random.key(1), reading)
     options, optimizer = gencnp.ObjectiveOptions(gencnp.Faithfulness(0.1)), optax.adamw(1e-3)
     state = training.create_state(
         weights, optimizer, key=jax.random.key(2), extra=gencnp.init_sparsity(options)
@@ -198,16 +213,15 @@ def disturb(params: Params) -> Params:
     return jax.tree.map(disturbed, params)
 
 
-def try_model(key: str, *, only_sites: bool) -> dict[str, Any]:
+def try_model(key: str, *, only_sites: bool, whole: bool) -> dict[str, Any]:
     """One model's row: its sites, and of each step either ``ok`` or what went wrong."""
-    model, began = MODELS[key], time.monotonic()
+    model, began = MODELS[key], time.process_time()
     preprocessing = Preprocessing(None, (model.side, model.side), (0.5,) * 3, (0.25,) * 3)
-    row: dict[str, Any] = {"name": model.name, "library": model.library, "side": model.side}
-    row |= {"by hand": model.count, "found": None, "steps": {}}
+    row: dict[str, Any] = {"found": None, "by hand": model.count, "steps": {}}
     try:
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
-            adapted = model.make(preprocessing)
+            adapted = model.make(preprocessing, False)
     except ImportError as error:
         return row | {"missing": str(error)}
     except Exception as error:
@@ -221,33 +235,49 @@ def try_model(key: str, *, only_sites: bool) -> dict[str, Any]:
     row["sites"] = [f"{site.name} {site.channels} {site.size()}" for site in adapted.target.sites]
     if only_sites:
         return row
+    if model.shallow_count is not None and not whole:
+        del adapted
+        adapted = model.make(preprocessing, True)
+        found, by_hand = len(adapted.target.sites), model.shallow_count
+        row["steps"]["sites"] = "ok" if found == by_hand else f"{found} sites, {by_hand} by hand"
+        row["tried sites"] = found
+    for name, result, seconds in _steps(adapted, preprocessing):
+        row["steps"][name] = result
+        print(f"{key}: {name} {result} ({seconds:.0f} s)", flush=True)
+    return row | {"seconds": round(time.process_time() - began)}
+
+
+def _steps(adapted: Adapted, preprocessing: Preprocessing) -> Iterator[tuple[str, str, float]]:
+    """The name of each step, either ``ok`` or what went wrong, and the process's seconds."""
     params = disturb(jax.jit(adapted.target.init)(jax.random.key(0)))
     shape = (BATCH, *preprocessing.shape)
     images = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
     with tempfile.TemporaryDirectory() as folder:
         trial = Trial(adapted, params, images, Path(folder))
         for name, step in STEPS.items():
-            start = time.monotonic()
+            began = time.process_time()
+            result = "ok"
             try:
                 step(trial)
-                row["steps"][name] = "ok"
             except (Exception, SystemExit) as error:
                 traceback.print_exc()
-                row["steps"][name] = f"{type(error).__name__}: {str(error)[:400]}"
-            print(f"{key}: {name} {row['steps'][name]} ({time.monotonic() - start:.0f} s)", flush=True)
-    return row | {"seconds": round(time.monotonic() - began)}
+                result = f"{type(error).__name__}: {str(error)[:400]}"
+            yield name, result, time.process_time() - began
+    jax.clear_caches()
 
 
 def table(folder: Path) -> str:
     """The rows in a folder as a table of Markdown."""
-    lines = ["| Model | Library | Found | By hand | All steps |", "|---|---|---|---|---|"]
+    lines = ["| Model | Library | Found | By hand | Steps, with how many sites |", "|---|---|---|---|---|"]
     for key, model in MODELS.items():
         path = folder / f"{key}.json"
         row = json.loads(path.read_text()) if path.is_file() else {}
         if row.get("found") is None:
             continue
         failed = [name for name, result in row["steps"].items() if result != "ok"]
-        steps = "not tried" if not row["steps"] else f"fails: {', '.join(failed)}" if failed else "yes"
+        tried = row.get("tried sites", row["found"])
+        steps = f"fails: {', '.join(failed)}" if failed else "all"
+        steps = f"{steps}, {tried}" if row["steps"] else "not tried"
         lines.append(f"| {model.name} | {model.library} | {row['found']} | {model.count} | {steps} |")
     return "\n".join(lines)
 
@@ -260,6 +290,7 @@ def main() -> None:
     parser.add_argument("models", nargs="*", metavar="MODEL", help=f"of {', '.join(MODELS)}")
     parser.add_argument("--out", type=Path, required=True, help="folder of the rows, one file for each model")
     parser.add_argument("--only-sites", action="store_true", help="adapt, and no more")
+    parser.add_argument("--whole", action="store_true", help="take all steps with the published layers")
     parser.add_argument("--table", action="store_true", help="print the table of what is in the folder")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -269,11 +300,12 @@ def main() -> None:
         return
     for key in options.models or MODELS:
         if not options.here:
-            only = ["--only-sites"] if options.only_sites else []
-            command = [sys.executable, __file__, key, "--here", "--out", str(options.out), *only]
+            flags = {"--only-sites": options.only_sites, "--whole": options.whole}
+            given = [flag for flag, is_given in flags.items() if is_given]
+            command = [sys.executable, __file__, key, "--here", "--out", str(options.out), *given]
             subprocess.run(command, check=False, env=os.environ)
             continue
-        row = try_model(key, only_sites=options.only_sites)
+        row = try_model(key, only_sites=options.only_sites, whole=options.whole)
         (options.out / f"{key}.json").write_text(json.dumps(row, indent=1))
         said = row.get("missing") or row.get("error") or ""
         print(f"{key}: {row['found']} sites, {row['by hand']} by hand {said}", flush=True)

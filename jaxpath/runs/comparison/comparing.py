@@ -46,7 +46,9 @@ def open_classifier(options: Comparison, source: data.Source) -> Net:
     Raises:
         InputError: The model or the weights cannot be opened, or do not fit each other.
     """
-    shape = {**target_options(source), "image_size": options.image_size}
+    # One of the user's own has its classes, whatever the data list.
+    shape = target_options(source) if options.loading.target is None else {}
+    shape["image_size"] = options.image_size
     if options.num_classes is not None:
         shape["num_classes"] = options.num_classes
     return load_net(options.model, options.weights, options=options.loading, like=source, **shape)
