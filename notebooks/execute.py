@@ -27,7 +27,7 @@ QUICK = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
 WIDEST = 880
 """Pixels of a picture that is kept."""
 
-COLOURS = 64
+COLOURS = 256
 
 MACHINE = re.compile(r"(?<![\w.:/<])/(tmp|home|root|work|var|usr|Users|private)\b|0x[0-9a-f]{6,}")
 """A path of this machine, or an address in its memory."""
