@@ -14,7 +14,7 @@ NUMERICS := tests/contracts/test_targets.py tests/targets/test_parity.py tests/c
   tests/test_compiling.py tests/training/test_step.py tests/gencnp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo app test test-slow test-xla test-oldest wheel docs lint types clean
+.PHONY: help demo app test test-slow test-xla test-oldest wheel docs notebooks lint types clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 17
@@ -45,6 +45,9 @@ wheel: $(READY)  ## build the wheel, in dist/, and try it outside the checkout
 
 docs: $(VENV)/ready-docs  ## build the documentation, in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir $(abspath $(SITE))
+
+notebooks: $(READY)  ## run the notebooks and keep what they say and show
+	$(BIN)/python notebooks/execute.py
 
 lint: $(READY)  ## check style, formatting and spelling
 	$(BIN)/ruff check .

@@ -1,99 +1,131 @@
-"""The notebooks run in a kernel of their own, as a reader's do."""
+"""The notebooks run in a kernel of their own, as a reader's do, and say what is kept of them."""
 
 import base64
+import importlib.util
 import io
-import json
-import os
 import re
 from pathlib import Path
+from types import ModuleType
 
-import nbclient
 import nbformat
 import pytest
 from PIL import Image
 
-from jaxpath.findings import VERDICTS
-
-NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.ipynb"))
+FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
+@pytest.fixture(scope="module")
+def execute() -> ModuleType:
+    """``notebooks/execute.py``, which made what is kept."""
+    spec = importlib.util.spec_from_file_location("execute", FOLDER / "execute.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def code_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def pictures_of(cell: nbformat.NotebookNode) -> list[bytes]:
+    shown = [output.data for output in cell.outputs if "data" in output]
+    return [base64.b64decode(data["image/png"]) for data in shown if "image/png" in data]
+
+
 @each_notebook
-def test_notebooks_are_kept_without_results(path):
-    """Figures would make them large, and every run would change them."""
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    code = [cell for cell in cells if cell["cell_type"] == "code"]
-    assert code
-    assert [cell["id"] for cell in code if cell["outputs"] or cell["execution_count"]] == []
-
-
-def outputs(path: Path, folder: Path) -> list[dict]:
-    """What the code cells of a notebook say and show, after a run in ``folder``."""
+def test_what_is_kept_is_small_and_names_no_machine(path, execute):
     notebook = nbformat.read(path, as_version=4)
-    # Its programs run once, as those of all tests: compiling them well takes longer than they do.
-    environment = {**os.environ, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
-    client = nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}})
-    cells = client.execute(env=environment)["cells"]
-    return [output for cell in cells if cell["cell_type"] == "code" for output in cell["outputs"]]
+    cells = code_cells(notebook)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert {output.name for cell in cells for output in cell.outputs if "name" in output} <= {"stdout"}
+    texts = "".join(str(cell.outputs) for cell in cells if not pictures_of(cell))
+    assert execute.MACHINE.findall(texts) == []
+    pictures = [picture for cell in cells for picture in pictures_of(cell)]
+    assert max(map(len, pictures), default=0) < 60_000
+    assert min((min(Image.open(io.BytesIO(picture)).size) for picture in pictures), default=100) >= 100
+    assert path.stat().st_size < 400_000
 
 
-def run(name: str, folder: Path) -> tuple[str, int]:
-    """What a notebook of that name prints, and how many figures it shows."""
-    (path,) = (path for path in NOTEBOOKS if path.stem == name)
-    result = outputs(path, folder)
-    said = "".join(output["text"] for output in result if output.get("name") == "stdout")
-    return said, sum("image/png" in output.get("data", {}) for output in result)
+@each_notebook
+def test_a_notebook_is_short_links_its_page_and_ends_with_what_was_learned(path):
+    notebook = nbformat.read(path, as_version=4)
+    assert 5 <= len(code_cells(notebook)) <= 12
+    last = notebook.cells[-1]
+    assert last.cell_type == "markdown"
+    assert "**What you have learned.**" in last.source and "**Its caveat.**" in last.source
+    assert "](../docs/" in last.source
 
 
-def figure(name: str, said: str) -> float:
-    """The number that stands behind a name."""
-    return float(re.search(rf"{name}:? ([\d.]+)", said)[1])
+@pytest.mark.slow
+@each_notebook
+def test_a_notebook_runs_and_says_what_is_kept_but_for_figures(path, execute):
+    kept = code_cells(nbformat.read(path, as_version=4))
+    run = code_cells(execute.execute(path))
+    assert [execute.said(cell.outputs) for cell in run] == [execute.said(cell.outputs) for cell in kept]
+    # A program that is run as a reader runs it shows every picture, at a size at which it can be read.
+    assert [len(pictures_of(cell)) for cell in run] == [len(pictures_of(cell)) for cell in kept]
 
 
-def test_your_own_model_is_checked_and_its_pathway_gets_a_verdict(tmp_path):
-    said, figures = run("own_model", tmp_path)
-    alone, randomly = figure("with the pathway alone", said), figure("as many random channels alone", said)
-    assert figure("with probability", said) > 0.5 and alone > randomly + 0.1
-    assert re.search(r"verdict: (\w+)", said)[1] in VERDICTS
-    assert "3 sites" in said
-    assert figures == 1
+def stream(text: str, name: str = "stdout") -> nbformat.NotebookNode:
+    return nbformat.v4.new_output("stream", name=name, text=text)
 
 
-def test_attributes_imitate_the_classifier_and_few_of_them_decide(tmp_path):
-    said, figures = run("flint", tmp_path)
-    assert figure("fidelity", said) > 0.8 and 1 <= figure("cns_5", said) <= 6
-    assert figures == 1
+def display(**data: str) -> nbformat.NotebookNode:
+    forms = {kind.replace("_", "/"): text for kind, text in data.items()}
+    return nbformat.v4.new_output("display_data", data=forms)
 
 
-def test_attention_is_plugged_in_without_a_change_and_drawn(tmp_path):
-    said, figures = run("lap", tmp_path)
-    assert figure("largest change of a logit", said) < 0.05 and figure("classes kept", said) > 0.95
-    assert 0 < figure("insertion of lap", said) <= 1
-    assert figures == 1
+def test_what_is_volatile_is_not_kept(execute):
+    kept = execute.kept(
+        [
+            stream("training\nfigure: /tmp/x/maps.png\n"),
+            stream("step 3/10\n", "stderr"),
+            stream("took 3.5 s\nfidelity 0.98\nat 64 images/s\n<object at 0x7f00aa11>\nsee s3://tmp/x\n"),
+            display(text_plain="Table(...)", text_html="<b>3</b>"),
+            display(text_plain="0.5"),
+        ]
+    )
+    assert [dict(output.get("data", {"text": output.get("text")})) for output in kept] == [
+        {"text": "training\nfidelity 0.98\nsee s3://tmp/x\n"},
+        {"text/html": "<b>3</b>"},
+        {"text/plain": "0.5"},
+    ]
 
 
-def test_competing_units_learn_and_have_names(tmp_path):
-    said, _ = run("discover", tmp_path)
-    assert figure("accuracy", said) > 0.75 and figure("active_share", said) == 0.25
-    named, units = re.search(r"(\d+) of (\d+) units", said).groups()
-    assert 0 < int(named) <= int(units)
+def test_results_are_the_same_but_for_figures(execute):
+    before = [stream("fidelity   0.98, at 1,024 images\n  dead -3\n"), display(text_plain="1.5e-07")]
+    after = [stream("fidelity 1.00, at 64 images\n dead 0\n"), display(text_plain="12")]
+    assert execute.said(before) == execute.said(after)
+    assert execute.said(before) == ["fidelity #, at # images", "dead #", "text/plain: #"]
+    stale = [stream("accuracy 0.98, at 64 images\n dead 0\n"), display(text_plain="12")]
+    assert execute.said(before) != execute.said(stale)
+    # What is no number any more is no other figure.
+    assert execute.said([stream("fidelity nan\n")]) != execute.said([stream("fidelity 0.98\n")])
 
 
-def test_the_quick_start_explains_its_classifier_and_shows_tables_and_figures(tmp_path):
-    (path,) = (path for path in NOTEBOOKS if path.stem == "quickstart")
-    result = outputs(path, tmp_path)
-    said = "".join(output["text"] for output in result if output.get("name") == "stdout")
+def test_pictures_are_kept_small(execute):
+    picture = io.BytesIO()
+    Image.radial_gradient("L").resize((2000, 1000)).save(picture, "png")
+    shown = execute.shown("image/png", base64.b64encode(picture.getvalue()).decode())
+    with Image.open(io.BytesIO(base64.b64decode(shown))) as small:
+        assert small.size == (execute.WIDEST, execute.WIDEST // 2)
+        assert len(small.convert("RGB").getcolors()) <= execute.COLOURS
+
+
+def test_the_quick_start_explains_its_classifier():
+    notebook = nbformat.read(FOLDER / "quickstart.ipynb", as_version=4)
+    outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
+    said = "".join(output.text for output in outputs if "text" in output)
     accuracy = float(said.split("accuracy ")[1].split("%")[0])
     fidelity = [float(part.split()[-1]) for part in said.split("% of the predictions stay")[:-1]]
     assert accuracy > 90
     assert len(fidelity) == 2 and min(fidelity) > 80
-
-    shown = [output["data"] for output in result if "data" in output]
+    shown = [output.data for output in outputs if "data" in output]
     tables = [data["text/html"] for data in shown if "text/html" in data]
     captions = [re.findall("<summary>(.*?)</summary>", table)[0] for table in tables]
     assert captions[0] == "cnn: 10 classes, 4 sites, 112 channels"
     assert captions[1:] == ["Pathways of 359 images: 20 % open", "359 explained images"]
-    figures = [base64.b64decode(data["image/png"]) for data in shown if "image/png" in data]
-    assert len(figures) == 3
-    assert min(min(Image.open(io.BytesIO(figure)).size) for figure in figures) > 100
