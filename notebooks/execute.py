@@ -27,7 +27,11 @@ QUICK = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
 WIDEST = 880
 """Pixels of a picture that is kept."""
 
-COLOURS = 256
+LARGEST = 58_000
+"""Its bytes."""
+
+COLOURS = (256, 128, 64, 32, 16)
+"""Of a picture: the first with which it is small enough."""
 
 MACHINE = re.compile(r"(?<![\w.:/<])/(tmp|home|root|work|var|usr|Users|private)\b|0x[0-9a-f]{6,}")
 """A path of this machine, or an address in its memory."""
@@ -106,8 +110,12 @@ def shown(kind: str, value: str) -> str:
     if picture.width > WIDEST:
         height = round(picture.height * WIDEST / picture.width)
         picture = picture.resize((WIDEST, height), Image.Resampling.LANCZOS)
-    small = io.BytesIO()
-    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(small, "png", optimize=True)
+    for colours in COLOURS:
+        small = io.BytesIO()
+        fewer = picture.quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        fewer.save(small, "png", optimize=True)
+        if small.tell() <= LARGEST:
+            break
     return base64.b64encode(small.getvalue()).decode()
 
 

@@ -107,13 +107,16 @@ def test_results_are_the_same_but_for_figures(execute):
     assert execute.said([stream("fidelity nan\n")]) != execute.said([stream("fidelity 0.98\n")])
 
 
-def test_pictures_are_kept_small(execute):
+@pytest.mark.parametrize(("sigma", "fewest"), [(0, 1), (10, 17)], ids=["plain", "noise"])
+def test_pictures_are_kept_small(sigma, fewest, execute):
+    """Noise hardly packs: it is left fewer colours, and only as few as are needed."""
     picture = io.BytesIO()
-    Image.radial_gradient("L").resize((2000, 1000)).save(picture, "png")
-    shown = execute.shown("image/png", base64.b64encode(picture.getvalue()).decode())
-    with Image.open(io.BytesIO(base64.b64decode(shown))) as small:
-        assert small.size == (execute.WIDEST, execute.WIDEST // 2)
-        assert len(small.convert("RGB").getcolors()) <= execute.COLOURS
+    Image.effect_noise((2000, 200), sigma).save(picture, "png")
+    shown = base64.b64decode(execute.shown("image/png", base64.b64encode(picture.getvalue()).decode()))
+    assert len(shown) <= execute.LARGEST
+    with Image.open(io.BytesIO(shown)) as small:
+        assert small.size == (execute.WIDEST, execute.WIDEST // 10)
+        assert fewest <= len(small.convert("RGB").getcolors()) <= execute.COLOURS[0]
 
 
 def test_the_quick_start_explains_its_classifier():
