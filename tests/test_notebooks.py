@@ -82,7 +82,7 @@ def display(**data: str) -> nbformat.NotebookNode:
 def test_what_is_volatile_is_not_kept(execute):
     kept = execute.kept(
         [
-            stream("training\nfigure: /tmp/x/maps.png\n"),
+            stream("training\nfigure: /var/x/maps.png\n"),
             stream("step 3/10\n", "stderr"),
             stream("took 3.5 s\nfidelity 0.98\nat 64 images/s\n<object at 0x7f00aa11>\nsee s3://tmp/x\n"),
             display(text_plain="Table(...)", text_html="<b>3</b>"),
