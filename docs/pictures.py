@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from PIL import Image
 
 from jaxpath import data, devices, explainers, findings, gencnp, metrics, report, runs, targets
 from jaxpath.report.style import CLEAN, CLOSED, INK, MUTED, OPEN, SMALL, TEXT, WRONG
@@ -17,6 +18,9 @@ from jaxpath.report.style import CLEAN, CLOSED, INK, MUTED, OPEN, SMALL, TEXT, W
 IMAGES = Path(__file__).parent / "images"
 GATES = ((1, 0, 1, 0, 0, 1), (0, 1, 0, 0, 1, 0, 0, 1), (1, 0, 0, 1, 0))
 """Of the drawing, site by site."""
+
+VERDICT = (112, 404, 1190, 1184)
+"""The part of the report that the README shows: left, top, right and bottom in pixels."""
 
 
 def draw_gates() -> Figure:
@@ -121,6 +125,7 @@ def main(run: Path) -> None:
         report.save_figure(figure, IMAGES / f"question_{name}.png", dpi=110)
     for name in ("class_pathways.png", "density_per_site.png"):
         shutil.copy(run / name, IMAGES / name)
+    Image.open(IMAGES / "report.png").crop(VERDICT).save(IMAGES / "verdict.png", optimize=True)
 
 
 if __name__ == "__main__":
