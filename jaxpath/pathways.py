@@ -22,6 +22,12 @@ def flatten(values: Mapping[str, Array], sites: Sequence[Site]) -> Array:
     """Concatenates per-site values in forward order: {site: [B, ...]} -> [B, N].
 
     By ``sites``, never by ``jax.tree.leaves``: a dict pytree is ordered by key.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxpath.types import Site
+    >>> sites = [Site("000.a", 2, None), Site("001.b", 1, None)]
+    >>> flatten({"001.b": jnp.array([[3]]), "000.a": jnp.array([[1, 2]])}, sites).tolist()
+    [[1, 2, 3]]
     """
     return jnp.concatenate(
         [values[site.name].reshape(values[site.name].shape[0], -1) for site in sites], axis=1
@@ -37,6 +43,11 @@ def unflatten(
         flat: One value per channel, or per unit if ``like`` has units.
         sites: The target's sites.
         like: Values by site whose shapes to take, such as scores at unit granularity; None: channels.
+
+    >>> from jaxpath.types import Site
+    >>> sites = [Site("000.a", 2, None), Site("001.b", 1, None)]
+    >>> {name: part.tolist() for name, part in unflatten(np.array([[1, 2, 3]]), sites).items()}
+    {'000.a': [[1, 2]], '001.b': [[3]]}
     """
     if like is None:
         shapes = {site.name: (*flat.shape[:-1], site.channels) for site in sites}
@@ -73,7 +84,12 @@ def site_arrays(sites: Sequence[Site]) -> dict[str, Any]:
 
 
 def density(masks: Array) -> Array:
-    """Fraction of neurons that are open, [..., N] -> [...]."""
+    """Fraction of neurons that are open, [..., N] -> [...].
+
+    >>> import jax.numpy as jnp
+    >>> density(jnp.array([[1, 0, 0, 0], [1, 1, 0, 1]])).tolist()
+    [0.25, 0.75]
+    """
     return masks.astype(jnp.float32).mean(axis=-1)
 
 
@@ -113,12 +129,22 @@ def top_fraction(scores: Array, density: Array | float) -> Array:
 
     Returns:
         0/1 masks [B, N], float32.
+
+    >>> import jax.numpy as jnp
+    >>> top_fraction(jnp.array([[0.1, 0.9, 0.5, 0.5]]), 0.5).tolist()
+    [[0.0, 1.0, 1.0, 0.0]]
     """
     return open_first(ranks(scores), density)
 
 
 def open_first(ranks: Array, density: Array | float) -> Array:
-    """The masks of :func:`top_fraction` from :func:`ranks` [B, N], which serve many densities."""
+    """The masks of :func:`top_fraction` from :func:`ranks` [B, N], which serve many densities.
+
+    >>> import jax.numpy as jnp
+    >>> order = ranks(jnp.array([[0.1, 0.9, 0.5, 0.5]]))
+    >>> open_first(order, 0.25).tolist(), open_first(order, 0.75).tolist()
+    ([[0.0, 1.0, 0.0, 0.0]], [[0.0, 1.0, 1.0, 1.0]])
+    """
     num_open = jnp.round(jnp.broadcast_to(jnp.asarray(density), ranks.shape[:1]) * ranks.shape[1])
     return (ranks < num_open[:, None]).astype(jnp.float32)
 

@@ -50,5 +50,14 @@ def make_attribution(name: str, target: Target, **options: Any) -> Attribution:
 
     Raises:
         InputError: There is no attribution of that name.
+
+    >>> import jax
+    >>> from jaxpath import targets
+    >>> target = targets.resnet8(image_size=8, channels=1)
+    >>> attribute = make_attribution("gradcam", target)
+    >>> params = jax.eval_shape(target.init, jax.random.key(0))  # shapes alone: nothing is computed
+    >>> images, labels = jax.numpy.zeros((2, 8, 8, 1)), jax.numpy.array([3, 7])
+    >>> jax.eval_shape(attribute, params, images, labels, key=jax.random.key(0)).shape
+    (2, 8, 8)
     """
     return choose(_MAKERS, name, kind="attribution")(target, **options)

@@ -26,6 +26,10 @@ class ArraySource(Source):
 
     Raises:
         InputError: The arrays do not have these shapes and types.
+
+    >>> source = ArraySource(np.zeros((3, 8, 8), np.uint8), np.array([0, 1, 0]), class_names=["cat", "dog"])
+    >>> len(source), source[1]["image"].shape, source.class_names[source[1]["label"]]
+    (3, (8, 8, 1), 'dog')
     """
 
     def __init__(
@@ -63,6 +67,12 @@ def digits(split: str | None = None) -> ArraySource:
 
     Raises:
         InputError: No such split.
+
+    >>> source = digits()
+    >>> len(source), source[0]["image"].shape, int(source[0]["label"])
+    (1797, (8, 8, 1), 0)
+    >>> len(digits("train")) + len(digits("test"))
+    1797
     """
     import sklearn.datasets
 

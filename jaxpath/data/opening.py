@@ -34,6 +34,10 @@ def open_source(
 
     Raises:
         InputError: No such form, file, folder or split, or no images in it.
+
+    >>> source = open_source("digits")
+    >>> len(source), source.class_names[:3]
+    (1797, ('0', '1', '2'))
     """
     source = _open(*parse_data(spec), split, data_dir, class_index)
     _tell(spec, source)

@@ -215,6 +215,14 @@ def eval_batches(
     Raises:
         InputError: An argument is out of range, or (when its batch is asked for) an example holds
             no picture, or (at the end) none does.
+
+    >>> from jaxpath.data import ArraySource
+    >>> from jaxpath.types import Preprocessing
+    >>> source = ArraySource(np.zeros((3, 8, 8), np.uint8), np.array([0, 1, 0]))
+    >>> preprocessing = Preprocessing(resize=None, crop=(8, 8), mean=(0.5,), std=(0.25,))
+    >>> batches = list(eval_batches(source, batch_size=2, preprocessing=preprocessing))
+    >>> [batch["weight"].tolist() for batch in batches]
+    [[1.0, 1.0], [1.0, 0.0]]
     """
     maker = _make_maker(
         source,

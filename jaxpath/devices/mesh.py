@@ -21,7 +21,11 @@ _INT32 = np.iinfo(np.int32)
 
 
 def make_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
-    """Returns the one-dimensional mesh of ``devices``, all devices of all processes by default."""
+    """Returns the one-dimensional mesh of ``devices``, all devices of all processes by default.
+
+    >>> make_mesh(jax.devices()[:1]).size
+    1
+    """
     devices = jax.devices() if devices is None else list(devices)
     # Under Explicit axes, which are the default, sharding becomes part of every array's type.
     return Mesh(np.asarray(devices), (AXIS,), axis_types=(AxisType.Auto,))

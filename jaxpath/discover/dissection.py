@@ -164,6 +164,13 @@ def dissect(
 
     Raises:
         InputError: The embeddings are of another number of images, or the similarity knows no winners.
+
+    >>> shown = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])  # two cats, then two dogs
+    >>> embeddings = Embeddings(images=shown, texts=np.eye(2), concepts=("cat", "dog"))
+    >>> excited = {"000.relu": np.array([[0.0, 7.0], [0.0, 8.0], [5.0, 0.0], [6.0, 0.0]])}
+    >>> activity = Activity(np.arange(4), np.array([0, 0, 1, 1]), excited, {})
+    >>> dissect(activity, embeddings, similarity=SIMILARITIES["cosine"])["000.relu"].words
+    ('dog', 'cat')
     """
     if len(activity.indices) and activity.indices.max() >= len(embeddings.images):
         raise InputError(

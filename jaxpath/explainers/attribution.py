@@ -58,7 +58,20 @@ def make_taylor(target: Target, *, density: float, granularity: Granularity = "c
 
 
 def make_taylor_signed(target: Target, *, density: float, granularity: Granularity = "channel") -> Explainer:
-    """a_i dy_c/da_i with its sign: what speaks against the class goes first."""
+    """a_i dy_c/da_i with its sign: what speaks against the class goes first.
+
+    >>> from jaxpath import targets
+    >>> from jaxpath.types import Preprocessing
+    >>> def forward(params, images):
+    ...     return jax.nn.relu(images.reshape(len(images), -1)) @ params
+    >>> weights, pixels = jnp.array([[2.0, 0.0], [-1.0, 0.0]]), Preprocessing(None, (1, 2), (0.0,), (1.0,))
+    >>> target = targets.adapt_function(forward, init=lambda _: weights, name="two", preprocessing=pixels)
+    >>> explain = make_taylor_signed(target, density=0.5)
+    >>> image = jnp.array([[[[3.0], [1.0]]]])  # so that the class has 2 * 3 - 1 * 1
+    >>> pathway = explain(weights, image, jnp.array([0]), key=jax.random.key(0))
+    >>> pathway.scores["000.relu"].tolist(), pathway.masks["000.relu"].tolist()
+    ([[6.0, -1.0]], [[1.0, 0.0]])
+    """
 
     def scores(params: Params, images: Array, labels: Array, *, key: Array) -> Array:
         del key

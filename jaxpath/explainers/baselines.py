@@ -71,5 +71,15 @@ def make_explainer(name: str, target: "Target", **options: Any) -> "Explainer":
 
     Raises:
         InputError: There is no baseline of that name.
+
+    >>> import jax
+    >>> from jaxpath import targets
+    >>> target = targets.resnet8(image_size=8, channels=1)
+    >>> explain = make_explainer("taylor_signed", target, density=0.2)
+    >>> params = jax.eval_shape(target.init, jax.random.key(0))  # shapes alone: nothing is computed
+    >>> images, labels = jax.numpy.zeros((2, 8, 8, 1)), jax.numpy.array([3, 7])
+    >>> pathways = jax.eval_shape(explain, params, images, labels, key=jax.random.key(0))
+    >>> pathways.masks["000.relu"].shape
+    (2, 16)
     """
     return choose(BASELINES, name, kind="explainer").make(target, **options)

@@ -156,6 +156,14 @@ def judge(controls: Mapping[str, Controls], clean: float) -> Judgement:
 
     Raises:
         InputError: Nothing was measured.
+
+    >>> likely, unlikely = (Control.of(np.full(8, p), np.full(8, p > 0.5)) for p in (0.9, 0.1))
+    >>> measured = Controls(likely, unlikely, unlikely, likely, unlikely, unlikely)
+    >>> judge({"zero": measured}, 0.9).verdict
+    'carries_this_decision'
+    >>> judgement = judge({"zero": measured, "mean": measured._replace(alone=unlikely)}, 0.9)
+    >>> judgement.verdict, judgement.weak
+    ('names_the_class', True)
     """
     if not controls:
         raise InputError("there are no controls to judge by; measure a pathway under at least one ablation")

@@ -80,6 +80,11 @@ def make_interpreter(target: Target, sites: Sequence[str] = (), **options: Any) 
 
     Raises:
         InputError: A name is no site of the target, or a site without space.
+
+    >>> from jaxpath import targets
+    >>> interpreter = make_interpreter(targets.resnet8(image_size=8, channels=1), num_attributes=12)
+    >>> [site.name for site in interpreter.sites], interpreter.num_attributes
+    (['004.layer2.0.relu2', '006.layer3.0.relu2'], 12)
     """
     spatial = {site.name: site for site in target.sites if grid_of(site)}
     names = sites or default_sites(target)

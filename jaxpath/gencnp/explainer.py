@@ -32,6 +32,17 @@ def make_gencnp(
 
     Returns:
         An explainer whose scores lie in (0, 1).
+
+    >>> from jaxpath import gencnp, targets
+    >>> target, key = targets.resnet8(image_size=8, channels=1), jax.random.key(0)
+    >>> params, images = jax.eval_shape(target.init, key), jnp.zeros((2, 8, 8, 1))  # shapes alone
+    >>> _, reading = jax.eval_shape(lambda params: gencnp.read(target, params, images), params)
+    >>> generator = gencnp.Generator(target.sites, target.num_classes, width=32)
+    >>> trained = jax.eval_shape(generator.init, key, reading)
+    >>> def explain(trained, params):
+    ...     return make_gencnp(target, generator, trained, density=0.1)(params, images, None, key=key)
+    >>> jax.eval_shape(explain, trained, params).masks["003.layer2.0.relu1"].shape
+    (2, 32)
     """
 
     def explain(params: Params, images: Array, labels: Array, *, key: Array) -> Pathway:

@@ -58,6 +58,24 @@ def load_generator(
     Raises:
         InputError: There is no such file, it is damaged or holds no generator, it is one for another target,
             preprocessing or parameters, or another version of jaxpath wrote it.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> import jax
+    >>> import numpy as np
+    >>> from jaxpath import gencnp, targets
+    >>> def ones(shapes):
+    ...     return jax.tree.map(lambda leaf: np.ones(leaf.shape, leaf.dtype), shapes)
+    >>> target, key = targets.resnet8(image_size=8, channels=1), jax.random.key(0)
+    >>> params = ones(jax.eval_shape(target.init, key))
+    >>> _, reading = jax.eval_shape(lambda p: gencnp.read(target, p, jnp.zeros((1, 8, 8, 1))), params)
+    >>> generator = Generator(target.sites, target.num_classes, width=32)
+    >>> trained = ones(jax.eval_shape(generator.init, key, reading))
+    >>> with TemporaryDirectory() as folder:
+    ...     path = f"{folder}/generator.safetensors"
+    ...     save_generator(generator, trained, target, path, target_params=params)
+    ...     loaded, weights = load_generator(path, target, params=params)
+    >>> loaded == generator, jax.tree.all(jax.tree.map(np.array_equal, weights, trained))
+    (True, True)
     """
     header, weights = read_module(path, _KIND)
     sites = [[site.name, site.channels] for site in target.sites]

@@ -88,6 +88,15 @@ class Generator(nn.Module):
             budget; empty: neurons above score 0.5 are kept.
         tried_with: What closed neurons hold in those trials, "zero" and, with ``taylor``, "mean": a cut has
             to carry the decision under each of them.
+
+    >>> from jaxpath import gencnp, targets
+    >>> target, key = targets.resnet8(image_size=8, channels=1), jax.random.key(0)
+    >>> params, images = jax.eval_shape(target.init, key), jnp.zeros((2, 8, 8, 1))  # shapes alone
+    >>> _, reading = jax.eval_shape(lambda params: gencnp.read(target, params, images), params)
+    >>> generator = gencnp.Generator(target.sites, target.num_classes, width=32)
+    >>> trained = jax.eval_shape(generator.init, key, reading)
+    >>> jax.eval_shape(generator.apply, trained, reading).logits["003.layer2.0.relu1"].shape
+    (2, 32)
     """
 
     sites: tuple[Site, ...]

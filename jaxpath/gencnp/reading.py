@@ -54,6 +54,16 @@ def read(
         params: Its parameters.
         images: [B, H, W, 3], as the target takes them.
         slopes: Read them too, for a generator with ``taylor``: they cost one backward pass of the target.
+
+    >>> from jaxpath import targets
+    >>> from jaxpath.types import Preprocessing
+    >>> def forward(params, images):
+    ...     return jax.nn.relu(images.reshape(len(images), -1)) @ params
+    >>> weights, pixels = jnp.array([[2.0, 0.0], [-1.0, 0.0]]), Preprocessing(None, (1, 2), (0.0,), (1.0,))
+    >>> target = targets.adapt_function(forward, init=lambda _: weights, name="two", preprocessing=pixels)
+    >>> clean, reading = read(target, weights, jnp.array([[[[3.0], [1.0]]]]))
+    >>> clean.logits.tolist(), reading.features["000.relu"].tolist(), reading.evidence.tolist()
+    ([[5.0, 0.0]], [[3.0, 1.0]], [[6.0, -1.0]])
     """
     last = target.sites[-1].name
     sites = target.sites if slopes else target.sites[-1:]

@@ -75,6 +75,13 @@ def extend(
 
     Raises:
         InputError: A site is no place of the network, or ``alpha`` is out of range.
+
+    >>> from jaxpath import targets
+    >>> target = extend(targets.resnet8, image_size=8, channels=1)
+    >>> key, images = jax.random.key(0), jnp.zeros((2, 8, 8, 1))
+    >>> output = jax.eval_shape(lambda key: target.apply(target.init(key), images), key)
+    >>> {name: scores.shape for name, scores in read(output).scores.items()}
+    {'lap0_layer2': (2, 8, 8, 10), 'lap1_layer3': (2, 4, 4, 10), 'lap2_avgpool': (2, 2, 2, 10)}
     """
     known = places(make_target, **options)
     sites = known[-_DEFAULT_SITES:] if sites is None else tuple(sites)

@@ -28,6 +28,19 @@ def explain_all(session: Session, method: Method, passes: Passes) -> Records:
         session: The classifier.
         method: The explainer.
         passes: The data set.
+
+    >>> from jaxpath import data, devices, explainers, metrics, targets
+    >>> from jaxpath.types import Preprocessing
+    >>> def forward(params, images):
+    ...     return jax.nn.relu(images.reshape(len(images), -1)) @ params
+    >>> weights, pixels = jnp.array([[2.0, 0.0], [-1.0, 0.0]]), Preprocessing(None, (1, 2), (0.0,), (1.0,))
+    >>> target = targets.adapt_function(forward, init=lambda _: weights, name="two", preprocessing=pixels)
+    >>> session = metrics.Session(target, weights, devices.make_mesh(jax.devices()[:1]), batch_size=2)
+    >>> method = metrics.Method.of("taylor", explainers.make_taylor_signed(target, density=0.5))
+    >>> source = data.ArraySource(np.array([[[255, 0]], [[0, 255]]], np.uint8), np.array([0, 1]))
+    >>> records = explain_all(session, method, metrics.source_passes(session, source))
+    >>> records.predicted.tolist(), records.masks.tolist()
+    ([0, 1], [[True, False], [True, False]])
     """
     (records,), _ = explain_once(session, method, passes)
     return records

@@ -105,6 +105,13 @@ def source_passes(
         source: The images.
         title: For the session's progress bar.
         reading: Workers, threads, and what to do with files that are no images.
+
+    >>> from jaxpath import devices, metrics, targets
+    >>> target = targets.resnet8(image_size=8, channels=1)
+    >>> session = metrics.Session(target, {}, devices.make_mesh(jax.devices()[:1]), batch_size=2)
+    >>> source = data.ArraySource(np.zeros((3, 8, 8), np.uint8), np.array([0, 1, 0]))
+    >>> [(batch["image"].shape, batch["weight"].tolist()) for batch in source_passes(session, source)()]
+    [((2, 8, 8, 1), [1.0, 1.0]), ((2, 8, 8, 1), [1.0, 0.0])]
     """
     return SourcePasses(session, source, title, reading)
 

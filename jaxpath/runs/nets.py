@@ -61,6 +61,18 @@ def load_net(
         InputError: The model or the weights cannot be opened, or do not fit each other; or the options
             contradict what the file's header says, or what the user's own classifier is; or jaxpath wrote
             the file without an image size, and none is given.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> import jax
+    >>> target = targets.resnet8(image_size=8, channels=1, num_classes=2)
+    >>> params = jax.tree.map(jax.numpy.ones_like, jax.eval_shape(target.init, jax.random.key(0)))
+    >>> with TemporaryDirectory() as folder:
+    ...     targets.save_weights(target, params, f"{folder}/net.safetensors", class_names=["cat", "dog"])
+    ...     net = load_net(None, f"{folder}/net.safetensors")
+    classifier: resnet8 with 2 classes
+    preprocessing: size (bilinear) 8 x 8, mean 0.449, std 0.226; by the weights
+    >>> net.target.preprocessing == target.preprocessing, net.class_names
+    (True, ('cat', 'dog'))
     """
     options = options or WeightsOptions()
     if options.target is not None:

@@ -60,6 +60,16 @@ def adapt_function(
         InputError: ``forward`` fails, mixes images, or returns something else than logits; or no activation
             was found, or one lies in a branch, in a loop of unknown length or in a function with a
             derivative of its own; or a name in ``activations`` is never called.
+
+    >>> from jaxpath.types import Preprocessing
+    >>> def init(key):
+    ...     return {"first": jax.random.normal(key, (16, 5)), "last": jnp.ones((5, 3))}
+    >>> def forward(params, images):
+    ...     hidden = jax.nn.relu(images.reshape(len(images), -1) @ params["first"])
+    ...     return hidden @ params["last"]
+    >>> preprocessing = Preprocessing(resize=None, crop=(4, 4), mean=(0.5,), std=(0.25,))
+    >>> adapt_function(forward, init=init, name="two_layers", preprocessing=preprocessing).sites
+    (Site(name='000.relu', channels=5, spatial=None),)
     """
     if layout not in (None, "NHWC", "NCHW"):
         raise InputError(f"layout={layout!r} was given for {name}; expected 'NHWC', 'NCHW' or None")
@@ -177,6 +187,14 @@ def adapt_linen(
     Raises:
         InputError: See :func:`adapt_function`; or the module takes other options, or wants to change its
             statistics or to draw random numbers.
+
+    >>> from flax import linen as nn
+    >>> from jaxpath.types import Preprocessing
+    >>> module = nn.Sequential([nn.Conv(6, (3, 3)), nn.relu, lambda x: x.mean(axis=(1, 2)), nn.Dense(3)])
+    >>> preprocessing = Preprocessing(resize=None, crop=(4, 4), mean=(0.5,), std=(0.25,))
+    >>> print(adapt_linen(module, name="small", preprocessing=preprocessing).report())
+    small: 3 classes, 1 sites
+      000.relu      6 channels  4 x 4
     """
     if not isinstance(module, nn.Module):
         raise InputError(f"{name} was made of {_kind(module)}; expected a Linen module, such as CNN()")
@@ -232,6 +250,16 @@ def adapt_nnx(
 
     Raises:
         InputError: See :func:`adapt_function`; or the module takes other options.
+
+    >>> from flax import nnx
+    >>> from jaxpath.types import Preprocessing
+    >>> def make(rngs):
+    ...     layers = nnx.Conv(1, 6, (3, 3), rngs=rngs), nnx.relu, nnx.Linear(6, 3, rngs=rngs)
+    ...     return nnx.Sequential(*layers, lambda x: x.mean(axis=(1, 2)))
+    >>> preprocessing = Preprocessing(resize=None, crop=(4, 4), mean=(0.5,), std=(0.25,))
+    >>> print(adapt_nnx(make, name="small", preprocessing=preprocessing).report())
+    small: 3 classes, 1 sites
+      000.relu      6 channels  4 x 4
     """
     make = _maker_of(module, name=name)
 

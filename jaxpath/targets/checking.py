@@ -66,6 +66,17 @@ def check(target: Target, params: Params, images: np.ndarray | Array) -> Checks:
 
     Raises:
         InputError: There are fewer than two images.
+
+    >>> from jaxpath import targets
+    >>> from jaxpath.types import Preprocessing
+    >>> def forward(params, images):
+    ...     return jax.nn.relu(images.reshape(len(images), -1)) @ params
+    >>> def init(key):
+    ...     return jax.random.normal(key, (2, 2))
+    >>> weights, pixels = jnp.array([[2.0, 0.0], [-1.0, 0.0]]), Preprocessing(None, (1, 2), (0.0,), (1.0,))
+    >>> target = targets.adapt_function(forward, init=init, name="two", preprocessing=pixels)
+    >>> check(target, weights, np.array([[[[0], [255]]], [[[255], [51]]]], np.uint8)).failures()
+    []
     """
     images = np.asarray(images)
     if len(images) < 2:

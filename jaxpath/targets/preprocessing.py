@@ -25,6 +25,13 @@ def with_preprocessing(target: Target, preprocessing: Preprocessing) -> Target:
 
     Raises:
         InputError: The crop or the number of channels is another.
+
+    >>> from jaxpath import targets
+    >>> from jaxpath.types import Preprocessing
+    >>> centred = Preprocessing(resize=None, crop=(8, 8), mean=(0.5,), std=(0.5,))
+    >>> target = with_preprocessing(targets.resnet8(image_size=8, channels=1), centred)
+    >>> target.preprocessing.mean, target.preprocessing.std
+    ((0.5,), (0.5,))
     """
     if preprocessing.shape != target.preprocessing.shape:
         raise InputError(

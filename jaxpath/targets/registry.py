@@ -38,7 +38,11 @@ def makers() -> dict[str, Callable[..., Target]]:
 
 
 def names() -> tuple[str, ...]:
-    """Returns the names that :func:`make_target` knows; ``_lwta2`` and so on may follow some of them."""
+    """Returns the names that :func:`make_target` knows; ``_lwta2`` and so on may follow some of them.
+
+    >>> "resnet18" in names(), "resnet18_lwta4" in names()
+    (True, False)
+    """
     return tuple(makers())
 
 

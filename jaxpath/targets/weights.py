@@ -47,6 +47,17 @@ def load_weights(target: Target, path: str | Path, *, state: str | None = None) 
             target's; then missing, unexpected and misshaped keys are listed together. Or a value is no finite
             number, or a variance is negative; then the tensor is named. Or the file's header says that it was
             trained with another number of competing units, or with another preprocessing.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> import jax
+    >>> from jaxpath import targets
+    >>> target = targets.resnet8(image_size=8, channels=1)
+    >>> params = jax.tree.map(jnp.ones_like, jax.eval_shape(target.init, jax.random.key(0)))
+    >>> with TemporaryDirectory() as folder:
+    ...     save_weights(target, params, f"{folder}/resnet8.safetensors")
+    ...     loaded = load_weights(target, f"{folder}/resnet8.safetensors")
+    >>> jax.tree.all(jax.tree.map(np.array_equal, loaded, params))
+    True
     """
     slots = parameter_slots(target)
     contents = read_contents(path, is_known, state=state)
@@ -85,6 +96,16 @@ def save_weights(
     Raises:
         InputError: The parameters are not this target's, the suffix is another, or there is not one name for
             each class.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> import jax
+    >>> from jaxpath import targets
+    >>> target = targets.resnet8(image_size=8, channels=1, num_classes=2)
+    >>> params = jax.tree.map(jnp.ones_like, jax.eval_shape(target.init, jax.random.key(0)))
+    >>> with TemporaryDirectory() as folder:
+    ...     save_weights(target, params, f"{folder}/resnet8.safetensors", class_names=["cat", "dog"])
+    ...     targets.describe_weights(f"{folder}/resnet8.safetensors").class_names
+    ('cat', 'dog')
     """
     path = Path(path)
     if path.suffix != ".safetensors":
