@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jaxpath.metrics import METRICS
-from jaxpath.runs.comparison.tables import SHOWN
+from jaxpath.runs.comparison.tables import shown_of
 
 _CONTROLS = ("random", "constant", "taylor_signed")
 """Baselines that say what figures are worth: masks without a reason, and a known switch for the class."""
@@ -41,7 +41,8 @@ def _points(rows: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str, s
 def _shown(row: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     """The points that the table shows, with their densities as text."""
     curve = row["curve"]
-    points = [point for point in curve if point["density"] in SHOWN] or curve[:1]
+    densities = shown_of([point["density"] for point in curve])
+    points = [point for point in curve if point["density"] in densities]
     shown = [(f"{point['density']:g}", point) for point in points]
     if "natural" in row:
         shown.append((f"own, {row['natural']['density']:.3f}", row["natural"]))

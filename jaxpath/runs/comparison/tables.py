@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,9 +11,11 @@ from jaxpath.metrics import METRICS, Metric
 from jaxpath.runs.comparison.scoring import Row
 from jaxpath.runs.run import say
 
-SHOWN = (0.05, 0.1, 0.5, 0.9)
+_SHOWN = (0.05, 0.1, 0.5, 0.9)
+"""Of many densities, those that tables show."""
+
 _OTHERS_AT = 0.1
-"""Densities at which the table of one row per explainer looks, as far as they were scored."""
+"""Density at which further columns are given, if it was scored."""
 
 _PANELS = tuple(metric for metric in METRICS if metric.panel)
 """What a cell at a density holds."""
@@ -98,7 +100,7 @@ def markdown(rows: Mapping[str, Row]) -> str:
         rows: From :func:`~jaxpath.runs.comparison.merge`.
     """
     densities = _densities(rows)
-    shown = [density for density in SHOWN if density in densities] or densities[:1]
+    shown = shown_of(densities)
     others_at = _OTHERS_AT if _OTHERS_AT in densities else shown[0]
     sizes = next(iter(rows.values())).get("milliseconds_per_image", {})
     columns = [
@@ -124,6 +126,17 @@ def markdown(rows: Mapping[str, Row]) -> str:
             f"first rest on {min(tried)} of the images."
         )
     return "\n".join([*lines, "", notes, ""])
+
+
+def shown_of(densities: Sequence[float]) -> list[float]:
+    """The densities that tables show: all where they are few.
+
+    >>> shown_of([0.2, 0.5]), shown_of([0.05, 0.1, 0.2, 0.3, 0.5, 0.7])
+    ([0.2, 0.5], [0.05, 0.1, 0.5])
+    """
+    if len(densities) <= len(_SHOWN):
+        return list(densities)
+    return [density for density in _SHOWN if density in densities] or list(densities[:1])
 
 
 def _scores_at(density: float) -> Callable[[str, Row], str]:
