@@ -24,6 +24,9 @@ class _Program(NamedTuple):
     barriers: bool = False
 
 
+_FEW = 16
+"""Values that are computed anew rather than kept."""
+
 _PROGRAM = jax.make_user_context(default_value=None)
 _HINTS = jax.make_user_context(default_value=Hints())
 
@@ -95,9 +98,11 @@ def computed_once(x: T) -> T:
     """``x``, whose arrays are computed once and read from memory where :func:`jit` compiles for a CPU.
 
     XLA would fuse their computation into each reader: the gradient of one residual block's activation then
-    computes those of all blocks before it anew. A no-op on accelerators, which decide well.
+    computes those of all blocks before it anew. A no-op on accelerators, which decide well, and for a few
+    values: nothing is gained there, and XLA fails to compile some programs with a barrier of twelve.
     """
-    return lax.optimization_barrier(x) if for_cpu() else x
+    few = all(leaf.size <= _FEW for leaf in jax.tree.leaves(x))
+    return lax.optimization_barrier(x) if for_cpu() and not few else x
 
 
 def read_once(holds: bool = True) -> AbstractContextManager[None]:

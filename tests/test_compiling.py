@@ -5,10 +5,11 @@ import optax
 import pytest
 from jax.sharding import AbstractDevice, AbstractMesh
 
-from jaxpath import compiling, targets
+from jaxpath import compiling, data, explainers, metrics, targets
 from jaxpath.devices import make_eval_step, make_mesh
 from jaxpath.targets.resnet import BasicBlock, ResNet
 from jaxpath.training import TrainState, make_train_step
+from jaxpath.types import Preprocessing
 
 
 def chained(x):
@@ -18,7 +19,7 @@ def chained(x):
 
 
 def barriers(program):
-    return program.lower(jnp.ones(16)).compile().as_text().count(" opt-barrier(")
+    return program.lower(jnp.ones(1024)).compile().as_text().count(" opt-barrier(")
 
 
 def test_what_is_computed_once_stays_so_where_jit_compiles_and_is_forgotten_elsewhere():
@@ -170,3 +171,21 @@ def test_on_an_accelerator_products_of_float32_numbers_are_exact_unless_a_precis
     assert "HIGHEST" not in listing("cpu")
     with jax.default_matmul_precision("bfloat16"):
         assert "HIGHEST" not in listing("tpu")
+
+
+@pytest.mark.parametrize(("batch", "hidden"), [(2, 2), (3, 3), (4, 2), (2, 6), (2, 8)])
+def test_metrics_of_a_dense_network_of_a_few_neurons_compile(batch, hidden):
+    rng = np.random.default_rng(0)
+    params = {"first": rng.random((2, hidden), np.float32), "last": rng.random((hidden, 2), np.float32)}
+
+    def forward(params, images):
+        return jax.nn.relu(images.reshape(len(images), -1) @ params["first"]) @ params["last"]
+
+    preprocessing = Preprocessing(None, (1, 2), (0.0,), (1.0,))
+    target = targets.adapt_function(forward, init=lambda key: params, name="few", preprocessing=preprocessing)
+    session = metrics.Session(target, params, make_mesh(jax.devices()[:1]), batch_size=batch)
+    images = np.array([[[255, 0]], [[0, 255]], [[255, 51]]], np.uint8)
+    passes = metrics.source_passes(session, data.ArraySource(images, np.array([0, 1, 0])))
+    method = metrics.Method.of("all", explainers.make_taylor_signed(target, density=1.0))
+    records = metrics.explain_all(session, method, passes)
+    assert metrics.evaluate_records(session, records, passes)["fidelity"] == 1
