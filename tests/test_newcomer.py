@@ -115,6 +115,7 @@ def home(tmp_path_factory) -> Path:
 def test_the_demo_leaves_what_the_quick_start_lists_and_reaches_what_the_readme_says(home):
     out = home / "runs" / "digits"
     listed = re.findall(r"^\| `([\w./]+)` \|", (ROOT / "docs/quickstart.md").read_text(), re.MULTILINE)
+    listed = [name for name in listed if not name.endswith(".ipynb")]  # a table of its own
     assert len(listed) == 5 and all((out / name).is_file() for name in listed)
     results = json.loads((out / "results.json").read_text())
     (row,) = re.findall(
