@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxpath import losses
 from jaxpath.pathways import flatten
 from jaxpath.types import Params, ShiftedMask, Target, TargetOutput
 
@@ -88,7 +89,5 @@ def read(
 
 
 def _total_margin(logits: Array, classes: Array) -> Array:
-    """Sum over a batch of the logit of its ``classes`` [B] minus the others' log-sum-exp; logits [B, K]."""
-    is_class = jax.nn.one_hot(classes, logits.shape[-1], dtype=bool)
-    rest = jax.nn.logsumexp(jnp.where(is_class, -jnp.inf, logits), axis=-1)
-    return (jnp.where(is_class, logits, 0).sum(axis=-1) - rest).sum()
+    """Sum over a batch of log p / (1 - p) of its ``classes`` [B]; logits [B, K]."""
+    return (losses.rejection(logits, classes) - losses.cross_entropy(logits, classes)).sum()
