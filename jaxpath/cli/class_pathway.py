@@ -19,6 +19,7 @@ from jaxpath.cli.opening import (
     names_to_show,
     open_classifier,
     open_pictures,
+    open_words,
     read_class_names,
 )
 from jaxpath.cli.workplace import Workplace, set_up, warn_of_chance
@@ -33,7 +34,6 @@ from jaxpath.findings import (
     learn_class_pathways,
     load_left_out,
     load_pictures,
-    load_words,
     others_for,
     save_class_pathways,
     survey,
@@ -54,7 +54,7 @@ def run(options: LearnClassPathways) -> None:
     new = _pictures_to_explain(options)
     net = open_classifier(options.classifier)
     target = net.target
-    words = None if options.words is None else load_words(options.words, target.sites)
+    words = open_words(options.words, target, net.params)
     names = read_class_names(options.classifier.class_names, target.num_classes, net.class_names)
     source = fit_pictures(source, target.num_classes, names)
     if new is not None:
@@ -73,7 +73,7 @@ def run(options: LearnClassPathways) -> None:
     learned, records = _learn(options, workplace, source)
     warnings = warn_of_chance(target, source, records.predicted, records.labels)
     count = len(records.labels)
-    save_class_pathways(learned, target, options.out / "class_pathways.npz")
+    save_class_pathways(learned, target, options.out / "class_pathways.npz", params=net.params)
     _draw(workplace, learned, records)
     clear(options.out, "transfer.json", "class_words.*")
     if words is not None:

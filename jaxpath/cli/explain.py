@@ -20,6 +20,7 @@ from jaxpath.cli.opening import (
     open_classifier,
     open_pictures,
     open_question,
+    open_words,
     read_class_names,
 )
 from jaxpath.cli.workplace import Workplace, set_up, warn_of_chance
@@ -43,7 +44,6 @@ from jaxpath.findings import (
     load_class_pathways,
     load_left_out,
     load_reference,
-    load_words,
     others_for,
 )
 from jaxpath.naming import without_folders
@@ -133,8 +133,12 @@ def _open(options: Explain) -> tuple[Workplace, _Sources]:
         reference = open_pictures(options.reference, options.classifier)
     net = open_classifier(options.classifier)
     target = net.target
-    words = None if options.words is None else load_words(options.words, target.sites)
-    learned = None if options.class_pathways is None else load_class_pathways(options.class_pathways, target)
+    words = open_words(options.words, target, net.params)
+    learned = (
+        None
+        if options.class_pathways is None
+        else load_class_pathways(options.class_pathways, target, params=net.params)
+    )
     names = read_class_names(options.classifier.class_names, target.num_classes, net.class_names)
     if learned is not None:
         names = _check_learned_names(names, learned.class_names, options.class_pathways)

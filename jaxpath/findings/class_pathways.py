@@ -1,5 +1,6 @@
 """Class pathways as a file: learned once from many images, then put on images that were never seen."""
 
+import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,7 +10,12 @@ from jaxpath import metrics
 from jaxpath.files import read_arrays, write_arrays
 from jaxpath.metrics import Records
 from jaxpath.pathways import site_arrays
-from jaxpath.types import InputError, Target
+from jaxpath.targets.belonging import check_classifier, classifier_facts
+from jaxpath.targets.headers import parse_object
+from jaxpath.types import InputError, Params, Target
+
+_MADE_FOR = "made_for"
+"""The array that says for which classifier a file was made, as JSON."""
 
 
 class ClassPathways(NamedTuple):
@@ -71,8 +77,19 @@ def learn_class_pathways(
     return ClassPathways(frequencies, counts, threshold, class_names, method)
 
 
-def save_class_pathways(pathways: ClassPathways, target: Target, path: str | Path) -> None:
-    """Writes class pathways as an ``.npz`` file; :func:`load_class_pathways` reads it."""
+def save_class_pathways(
+    pathways: ClassPathways, target: Target, path: str | Path, *, params: Params | None = None
+) -> None:
+    """Writes class pathways as an ``.npz`` file; :func:`load_class_pathways` reads it.
+
+    Args:
+        pathways: The class pathways.
+        target: The classifier that they were learned from.
+        path: The file.
+        params: The classifier's parameters, of which the file keeps a digest; None: it cannot be checked then
+            to which weights it belongs.
+    """
+    made_for = {} if params is None else {_MADE_FOR: json.dumps(classifier_facts(target, params))}
     arrays = {
         "frequencies": pathways.frequencies.astype(np.float32),
         "counts": pathways.counts,
@@ -80,16 +97,23 @@ def save_class_pathways(pathways: ClassPathways, target: Target, path: str | Pat
         "class_names": np.array(pathways.class_names, np.str_),
         "method": pathways.method,
         "target": target.name,
+        **made_for,
         **site_arrays(target.sites),
     }
     write_arrays(path, arrays)
 
 
-def load_class_pathways(path: str | Path, target: Target) -> ClassPathways:
+def load_class_pathways(path: str | Path, target: Target, *, params: Params | None = None) -> ClassPathways:
     """Reads a file of :func:`save_class_pathways`.
 
+    Args:
+        path: The file.
+        target: The classifier that the pathways were learned from.
+        params: Its parameters; None leaves them unchecked.
+
     Raises:
-        InputError: There is no such file, it holds something else, or it belongs to another target.
+        InputError: There is no such file, it holds something else, or it belongs to another target, another
+            preprocessing or other parameters.
     """
     arrays = read_arrays(path, "the class_pathways.npz that jaxpath class-pathway left")
     try:
@@ -112,4 +136,7 @@ def load_class_pathways(path: str | Path, target: Target) -> ClassPathways:
             f"the class pathways in {path} are those of {name} with {len(learned.counts)} classes; expected "
             f"{target.name} with {target.num_classes}: learn them anew for this target"
         )
+    if _MADE_FOR in arrays:
+        facts = parse_object(str(arrays[_MADE_FOR]), f"{_MADE_FOR} in {path}")
+        check_classifier(facts, target, params, path, "file of class pathways")
     return learned

@@ -3,14 +3,13 @@
 from pathlib import Path
 
 from jaxpath.flint.interpreter import Interpreter
+from jaxpath.targets.belonging import check_classifier, wrong_target
 from jaxpath.targets.module_files import (
-    check_classifier,
     module_fields,
     module_options,
     named_damage,
     read_module,
     save_module,
-    wrong_target,
 )
 from jaxpath.types import InputError, Params, Target
 

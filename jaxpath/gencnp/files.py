@@ -7,15 +7,14 @@ from typing import Any
 import jax.numpy as jnp
 
 from jaxpath.gencnp.generator import Generator
+from jaxpath.targets.belonging import check_classifier, wrong_target
 from jaxpath.targets.module_files import (
-    check_classifier,
     module_fields,
     module_options,
     named_damage,
     names_parameters,
     read_module,
     save_module,
-    wrong_target,
 )
 from jaxpath.types import InputError, Params, Target
 

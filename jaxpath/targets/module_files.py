@@ -13,16 +13,16 @@ import numpy as np
 from flax import linen as nn
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from jaxpath.targets.belonging import FACTS, classifier_facts
 from jaxpath.targets.digests import digest
 from jaxpath.targets.headers import parse_object
-from jaxpath.targets.preprocessing import as_facts, describe_preprocessing, from_facts
 from jaxpath.targets.safetensors_files import read_arrays, read_words, write_safetensors
 from jaxpath.targets.weights import check_values
 from jaxpath.types import InputError, Params, Target
 
 _CHECKSUM = "checksum"
-_OF_TARGET = ("target", "preprocessing", "target_params")
-"""What a header says about the classifier, besides sites and classes."""
+_OF_TARGET = tuple(name for name in FACTS if name != "num_classes")
+"""What a header says about the classifier, besides sites and what the module is built with."""
 
 
 def module_options(module: nn.Module) -> dict[str, Any]:
@@ -52,8 +52,8 @@ def save_module(
         classifier: The target that it was trained for, and that target's parameters.
     """
     target, target_params = classifier
-    about = (target.name, as_facts(target.preprocessing), digest(target_params))
-    facts = {**header, **dict(zip(_OF_TARGET, about, strict=True))}
+    about = classifier_facts(target, target_params)
+    facts = {**header, **{name: about[name] for name in _OF_TARGET}}
     arrays = {"/".join(key): np.asarray(value) for key, value in flatten_dict(params).items()}
     text = json.dumps({**facts, _CHECKSUM: _checksum(facts, arrays)})
     write_safetensors(path, arrays, key=f"jaxpath.{kind}", text=text)
@@ -109,49 +109,6 @@ def names_parameters(path: str | Path, kind: str) -> bool:
     path = Path(path).expanduser()
     text = read_words(path).get(f"jaxpath.{kind}", "{}")
     return "target_params" in parse_object(text, f"the header of {path}")
-
-
-def check_classifier(
-    header: Mapping[str, Any], target: Target, params: Params | None, path: str | Path, kind: str
-) -> None:
-    """Raises an error unless the module in ``path`` belongs to this classifier, by its ``header``.
-
-    Args:
-        header: Of the file.
-        target: The classifier.
-        params: Its parameters; None leaves them unchecked.
-        path: The file.
-        kind: What it holds.
-
-    Raises:
-        InputError: It was trained for a target of another name or number of classes, for pictures of another
-            size or preprocessing, or for other parameters.
-    """
-    if header.get("target") != target.name or header.get("num_classes") != target.num_classes:
-        raise wrong_target(header, target, path, kind)
-    if "preprocessing" in header:
-        trained = from_facts(header["preprocessing"], f"the header of {path}")
-        if trained != target.preprocessing:
-            raise InputError(
-                f"the {kind} in {path} was trained on pictures with {describe_preprocessing(trained)}, and "
-                f"{target.name} takes them with {describe_preprocessing(target.preprocessing)}; open the "
-                f"classifier as it was then, or train another {kind}"
-            )
-    if params is not None and header.get("target_params") not in (None, found := digest(params)):
-        raise InputError(
-            f"the {kind} in {path} was trained for other weights of {target.name} (digest "
-            f"{str(header['target_params'])[:12]}) than those that were given ({found[:12]}); give the "
-            f"weights that it was trained for, or train another {kind} for these"
-        )
-
-
-def wrong_target(header: Mapping[str, Any], target: Target, path: str | Path, kind: str) -> InputError:
-    """The error that says what the module in ``path`` was trained for, by its ``header``."""
-    return InputError(
-        f"the {kind} in {path} was trained for {header.get('target')} with {header.get('num_classes')} "
-        "classes; "
-        f"expected one for {target.name} with {target.num_classes}: make that target, or train another {kind}"
-    )
 
 
 def _checksum(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:

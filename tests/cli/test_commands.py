@@ -125,6 +125,11 @@ def test_class_pathways_are_learned_put_on_new_pictures_and_drawn_by_explain(
     )
     assert status == 0, error
     assert "how many of its pictures open each channel" in (tmp_path / "report" / "report.html").read_text()
+    other = tmp_path / "other.safetensors"
+    targets.save_weights(target, target.init(jax.random.key(9)), other)
+    asked = ("--class-pathways", file, "--out", tmp_path / "other")
+    status, _, error = run("explain", pictures, "--weights", other, *asked)
+    assert status == 2 and "was made for other weights of resnet8" in error
 
 
 def test_a_data_set_becomes_a_page(run, common, many, tmp_path):
@@ -217,7 +222,7 @@ def test_a_generator_for_another_classifier_is_refused(run, common, pictures, ma
     gencnp.save_generator(generator, made, target, path, target_params=params)
     asked = ("explain", pictures / "b.png", "--generator", path, "--out", tmp_path / "out")
     status, _, error = run(*asked, "--weights", other)
-    assert status == 2 and "was trained for other weights of resnet8" in error
+    assert status == 2 and "was made for other weights of resnet8" in error
     assert len(error.splitlines()) == 1
     status, _, error = run(*asked, *common)
     assert status == 0, error

@@ -1,9 +1,10 @@
+import jax
 import numpy as np
 import pytest
 from tiny_target import NUM_CHANNELS, tiny_target
 
 from jaxpath import targets
-from jaxpath.findings import learn_class_pathways, load_class_pathways, save_class_pathways
+from jaxpath.findings import ClassPathways, learn_class_pathways, load_class_pathways, save_class_pathways
 from jaxpath.metrics import Records
 from jaxpath.types import InputError
 
@@ -55,6 +56,23 @@ def test_a_wrong_file_is_one_clear_error(records, tmp_path):
     save_class_pathways(learn_class_pathways(records, 3), tiny_target(), tmp_path / "c.npz")
     with pytest.raises(InputError, match="those of tiny with 3 classes; expected resnet8 with 10"):
         load_class_pathways(tmp_path / "c.npz", targets.resnet8())
+
+
+def test_class_pathways_of_other_weights_or_another_preprocessing_are_refused(records, tmp_path):
+    target, path = targets.resnet8(image_size=8, channels=1), tmp_path / "c.npz"
+    params, others = (target.init(jax.random.key(seed)) for seed in (0, 1))
+    channels = sum(site.channels for site in target.sites)
+    learned = ClassPathways(np.full((10, channels), 0.5), np.full(10, 3), 0.5, (), "a method")
+    save_class_pathways(learned, target, path, params=params)
+    load_class_pathways(path, target, params=params)
+    with pytest.raises(InputError, match="was made for other weights of resnet8"):
+        load_class_pathways(path, target, params=others)
+    darker = target.preprocessing._replace(mean=(0.1,))
+    with pytest.raises(InputError, match=r"was made for pictures with .* mean 0.449.* mean 0.1"):
+        load_class_pathways(path, targets.with_preprocessing(target, darker), params=params)
+    # Without parameters nothing is kept of them, as in files of older versions.
+    save_class_pathways(learned, target, path)
+    load_class_pathways(path, target, params=others)
 
 
 @pytest.mark.parametrize("threshold", [0.0, 1.5, float("nan")])

@@ -33,7 +33,7 @@ def test_a_generator_comes_back_with_its_options_and_every_bit(tmp_path):
 def test_a_generator_for_another_target_is_refused_and_both_are_named(tmp_path):
     saved(tmp_path / "g.safetensors")
     with pytest.raises(
-        InputError, match="trained for planted with 4 classes; expected one for resnet8 with 10"
+        InputError, match="made for planted with 4 classes; expected a file for resnet8 with 10"
     ):
         gencnp.load_generator(tmp_path / "g.safetensors", targets.resnet8(image_size=8))
 
@@ -66,7 +66,7 @@ def test_a_generator_of_other_weights_is_refused_and_one_of_the_same_is_not(tmp_
     same = jax.tree.map(np.asarray, PARAMS)
     gencnp.load_generator(tmp_path / "g.safetensors", TARGET, params=same)
     other = jax.tree.map(lambda array: np.asarray(array) * np.float32(1.001), PARAMS)
-    with pytest.raises(InputError, match=r"the generator in .* was trained for other weights of planted"):
+    with pytest.raises(InputError, match=r"was made for other weights of planted"):
         gencnp.load_generator(tmp_path / "g.safetensors", TARGET, params=other)
 
 
@@ -76,7 +76,7 @@ def test_a_generator_of_other_weights_is_refused_and_one_of_the_same_is_not(tmp_
 def test_a_generator_for_pictures_prepared_otherwise_is_refused(change, tmp_path):
     saved(tmp_path / "g.safetensors")
     target = TARGET._replace(preprocessing=TARGET.preprocessing._replace(**change))
-    with pytest.raises(InputError, match=r"was trained on pictures with .* 4 x 4, mean 0 .* takes them with"):
+    with pytest.raises(InputError, match=r"was made for pictures with .* 4 x 4, mean 0 .* takes them with"):
         gencnp.load_generator(tmp_path / "g.safetensors", target)
 
 
