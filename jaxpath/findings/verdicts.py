@@ -59,8 +59,8 @@ class Control(NamedTuple):
         mean, share = float(np.mean(probabilities)), float(np.mean(wins))
         if runs == 1:
             return cls(mean, share, mean, mean, 1)
-        _, low, high = seed_interval(probabilities)
-        return cls(mean, share, max(low, 0.0), min(high, 1.0), runs)
+        _, low, high = seed_interval(probabilities, bounds=(0.0, 1.0))
+        return cls(mean, share, low, high, runs)
 
     @property
     def strongest(self) -> float:

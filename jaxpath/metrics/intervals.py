@@ -54,7 +54,12 @@ def image_interval(
     return Interval(float(numbers.mean()), float(interval.low), float(interval.high))
 
 
-def seed_interval(values: Sequence[float] | np.ndarray, *, confidence: float = 0.95) -> Interval:
+def seed_interval(
+    values: Sequence[float] | np.ndarray,
+    *,
+    confidence: float = 0.95,
+    bounds: tuple[float, float] = (-np.inf, np.inf),
+) -> Interval:
     """Student's t interval of the mean over runs with different seeds.
 
     mean +- t * s / sqrt(n), n - 1 degrees of freedom. Not the bootstrap: of three values, the usual
@@ -63,12 +68,16 @@ def seed_interval(values: Sequence[float] | np.ndarray, *, confidence: float = 0
     Args:
         values: One number per run.
         confidence: Share of such intervals that hold the true mean.
+        bounds: The smallest and the largest possible value, such as (0, 1) of a share, where the interval
+            ends.
 
     Raises:
         InputError: Fewer than two values, or one that is not finite.
 
     >>> print(seed_interval([1.0, 2.0, 3.0]))
     2.000 [-0.484, 4.484]
+    >>> print(seed_interval([0.9, 1.0, 1.0], bounds=(0, 1)))
+    0.967 [0.823, 1.000]
     """
     # scipy.stats has the same quantile and takes a second to import.
     from scipy.special import stdtrit
@@ -77,7 +86,8 @@ def seed_interval(values: Sequence[float] | np.ndarray, *, confidence: float = 0
     quantile = stdtrit(numbers.size - 1, (1 + confidence) / 2)
     half = float(quantile * numbers.std(ddof=1) / np.sqrt(numbers.size))
     mean = float(numbers.mean())
-    return Interval(mean, mean - half, mean + half)
+    least, most = bounds
+    return Interval(mean, max(mean - half, least), min(mean + half, most))
 
 
 def _check(values: Sequence[float] | np.ndarray, what: str) -> np.ndarray:

@@ -9,6 +9,7 @@ from jaxpath import metrics
 from jaxpath.runs.comparison.scoring import Row
 
 _WITH_INTERVAL = (*metrics.metric_names(lambda metric: metric.interval), "worst_fidelity")
+"""All of them are shares."""
 
 
 def merge(scores: Iterable[tuple[str, Row]]) -> dict[str, Row]:
@@ -52,6 +53,6 @@ def _mean_of_mappings(values: Sequence[Mapping[str, Any]]) -> Row:
         runs = [value[name] for value in values]
         means[name] = _mean(runs)
         if name in _WITH_INTERVAL and np.isfinite(means[name]):
-            interval = metrics.seed_interval(runs)
+            interval = metrics.seed_interval(runs, bounds=(0.0, 1.0))
             means[f"{name}_runs_low"], means[f"{name}_runs_high"] = interval.low, interval.high
     return means
