@@ -129,6 +129,7 @@ def _unbreakable(stream: Any) -> Any:
         io.BufferedWriter(_Pipe(number, "w", closefd=False)),
         encoding=stream.encoding,
         errors="backslashreplace",
-        line_buffering=stream.line_buffering,
+        # What is to have no buffer (PYTHONUNBUFFERED) gets one here, and is written line by line.
+        line_buffering=stream.line_buffering or stream.write_through,
         write_through=stream.write_through,
     )

@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import os
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -170,3 +171,24 @@ def test_output_onto_a_full_disk_is_one_line():
     assert done.stderr == (
         b"error: the disk refused to write (No space left on device); make room, or take another place\n"
     )
+
+
+WAITING = """
+import sys
+from jaxpath import start_up
+with start_up.settled():
+    print("scored", file=sys.stderr)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_what_goes_to_a_log_is_there_at_once(unbuffered):
+    command, folder = [sys.executable, "-c", WAITING], Path(start_up.__file__).parents[1]
+    pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with subprocess.Popen(command, cwd=folder, env=environment, **pipes) as process:
+        ready, _, _ = select.select([process.stderr], [], [], 60)
+        said = process.stderr.readline() if ready else b"nothing within a minute"
+        process.stdin.close()
+    assert (said, process.returncode) == (b"scored\n", 0)
