@@ -194,7 +194,7 @@ def _transfer(
     for assessment in assessments:
         if assessment.class_judgement is not None:
             judgement = assessment.class_judgement
-            said = report.label_of(judgement.verdict, weak=judgement.weak)
+            said = report.label_of(judgement.verdict, weak=judgement.weak, switch=judgement.switch)
             say(f"{assessment.name}: the pathway of {name.quoted(assessment.explained)} {said}")
     return assessments, fidelity
 

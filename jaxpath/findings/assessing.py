@@ -82,6 +82,7 @@ class Assessment(NamedTuple):
             "class_probability": self.clean,
             "verdict": self.judgement.verdict,
             "weak": self.judgement.weak,
+            "switch": self.judgement.switch,
             "surer_than_network": self.judgement.surer,
             "density": self.density,
             **as_row(self.measured.controls),
@@ -90,6 +91,7 @@ class Assessment(NamedTuple):
             row["class_pathway"] = {
                 "verdict": self.class_judgement.verdict,
                 "weak": self.class_judgement.weak,
+                "switch": self.class_judgement.switch,
                 "surer_than_network": self.class_judgement.surer,
                 **as_row(self.class_measured.controls),
             }

@@ -37,10 +37,11 @@ def summarise(assessments: Sequence[Assessment]) -> dict[str, Any]:
     """Means over pictures: the share of each verdict, and under each ablation its figures.
 
     Returns:
-        ``pictures``, their number; ``weak``, ``surer_than_network`` and each verdict, shares; ``density``;
-        and by ablation the mean probability of each control, ``fidelity`` (share that keep the class with the
-        pathway alone), ``leakage`` and ``blank_acceptance`` (shares of pictures of other classes and of blank
-        ones that become the class), ``enough`` and ``needed``. NaN where nothing was measured.
+        ``pictures``, their number; ``weak``, ``switch``, ``surer_than_network`` and each verdict, shares;
+        ``density``; and by ablation the mean probability of each control, ``fidelity`` (share that keep the
+        class with the pathway alone), ``leakage`` and ``blank_acceptance`` (shares of pictures of other
+        classes and of blank ones that become the class), ``enough`` and ``needed``. NaN where nothing was
+        measured.
     """
     verdicts = [assessment.judgement.verdict for assessment in assessments]
     summary: dict[str, Any] = {"pictures": len(assessments)}
@@ -49,6 +50,7 @@ def summarise(assessments: Sequence[Assessment]) -> dict[str, Any]:
     summary |= {verdict: verdicts.count(verdict) / len(verdicts) for verdict in VERDICTS}
     summary |= {
         "weak": _mean(assessment.judgement.weak for assessment in assessments),
+        "switch": _mean(assessment.judgement.switch for assessment in assessments),
         "surer_than_network": _mean(assessment.judgement.surer for assessment in assessments),
         "density": _mean(assessment.density for assessment in assessments),
     }

@@ -121,11 +121,14 @@ class Judgement(NamedTuple):
         verdict: The conclusion.
         by_ablation: The conclusion under each ablation alone.
         surer: Whether the pathway alone gives the class clearly more than the whole network does.
+        switch: Whether other pictures or blank ones become the class under the pathway, under an ablation
+            under which it is enough.
     """
 
     verdict: Verdict
     by_ablation: Mapping[str, Verdict]
     surer: bool
+    switch: bool
 
     @property
     def weak(self) -> bool:
@@ -146,9 +149,9 @@ def judge(controls: Mapping[str, Controls], clean: float) -> Judgement:
       under the pathway, or their mean p is one half or more.
 
     What is not enough is ``not_enough``. What is enough, is needed, and does not say it by itself
-    ``carries_this_decision``. All else ``names_the_class``. Where ablations disagree the conclusion is weak:
-    the decision counts as carried only if it is under each of them, and the pathway as not enough only if it
-    is under none.
+    ``carries_this_decision``. All else ``names_the_class``; what says the class by itself is a switch for it,
+    and no evidence about the picture. Where ablations disagree the conclusion is weak: the decision counts as
+    carried only if it is under each of them, and the pathway as not enough only if it is under none.
 
     Args:
         controls: Ablation -> what was measured under it.
@@ -171,7 +174,8 @@ def judge(controls: Mapping[str, Controls], clean: float) -> Judgement:
     found = set(each.values())
     verdict: Verdict = found.pop() if len(found) == 1 else "names_the_class"
     surer = any(_clearly_above(measured.alone.probability, clean) for measured in controls.values())
-    return Judgement(verdict, each, surer)
+    switch = any(measured.enough and measured.says_it_by_itself for measured in controls.values())
+    return Judgement(verdict, each, surer, switch)
 
 
 def as_row(controls: Mapping[str, Controls]) -> dict[str, dict[str, Any]]:

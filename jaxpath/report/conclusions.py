@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from jaxpath.findings import VERDICTS, Assessment, Control, Controls, ImageFinding, Verdict
+from jaxpath.findings import VERDICTS, Assessment, Control, Controls, ImageFinding, Judgement, Verdict
 from jaxpath.report.sentences import HALF, SOME, Caveat, Level, Names, leak_level, leak_meaning
 from jaxpath.report.style import percent
 
@@ -13,6 +13,9 @@ SHORT: Mapping[Verdict, str] = {
     "not_enough": "not enough even alone",
 }
 """A verdict in a table."""
+
+_NO_SWITCH = "no switch, but not shown to carry this decision"
+"""The second one, where neither other pictures nor blank ones become the class under the pathway."""
 
 HELD = {
     "zero": "closed channels at 0",
@@ -54,13 +57,24 @@ class ControlRow(NamedTuple):
     cells: tuple[ControlCell, ...]
 
 
-def label_of(verdict: Verdict, *, weak: bool = False) -> str:
+def label_of(verdict: Verdict, *, weak: bool = False, switch: bool = True) -> str:
     """A verdict in a few words, such as for a column.
+
+    Args:
+        verdict: What may be concluded.
+        weak: Whether the ablations disagree.
+        switch: Whether other pictures become the class under the pathway as well.
 
     >>> label_of("carries_this_decision", weak=True)
     'carries this decision (weak)'
     """
-    return f"{SHORT[verdict]}{' (weak)' if weak else ''}"
+    short = SHORT[verdict] if switch or verdict != "names_the_class" else _NO_SWITCH
+    return f"{short}{' (weak)' if weak else ''}"
+
+
+def in_short(judgement: Judgement) -> str:
+    """A conclusion in a few words, such as for a column."""
+    return label_of(judgement.verdict, weak=judgement.weak, switch=judgement.switch)
 
 
 def verdict(assessment: Assessment, names: Names, *, neurons: str = "channels") -> str:
@@ -95,11 +109,13 @@ def verdict_of_many(assessments: Sequence[Assessment]) -> str:
     found = [assessment.judgement for assessment in assessments]
     counts = {name: sum(judgement.verdict == name for judgement in found) for name in VERDICTS}
     weak = sum(judgement.weak for judgement in found)
+    others = sum(judgement.verdict == "names_the_class" and not judgement.switch for judgement in found)
     pathways = "1 pathway that was" if len(found) == 1 else f"{len(found)} pathways that were"
+    spared = f"{others} are no switch for the class, but not shown to carry the decision, " if others else ""
     return (
         f"Of {pathways} put to the test, {counts['carries_this_decision']} carry the decision of their "
-        f"picture, {counts['names_the_class']} name the class and are no evidence about the picture, and "
-        f"{counts['not_enough']} are not enough even alone."
+        f"picture, {counts['names_the_class'] - others} name the class and are no evidence about the "
+        f"picture, {spared}and {counts['not_enough']} are not enough even alone."
         + (f" {weak} of these conclusions are weak: ablations disagree." if weak else "")
     )
 

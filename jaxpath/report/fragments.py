@@ -9,7 +9,7 @@ from jaxpath.pathways import unflatten
 from jaxpath.report import encode
 from jaxpath.report.charts import Bar
 from jaxpath.report.columns import stage_row
-from jaxpath.report.conclusions import COLUMNS, control_rows, label_of, verdict
+from jaxpath.report.conclusions import COLUMNS, control_rows, in_short, verdict
 from jaxpath.report.pages import PHOTO, render
 from jaxpath.report.sentences import Names
 from jaxpath.types import Site
@@ -40,7 +40,7 @@ def verdict_of(assessment: Assessment, names: Names) -> str:
     return render(
         "fragments/verdict.html",
         kind=judgement.verdict,
-        label=label_of(judgement.verdict, weak=judgement.weak),
+        label=in_short(judgement),
         sentence=verdict(assessment, names),
     )
 

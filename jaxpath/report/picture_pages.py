@@ -12,7 +12,7 @@ from jaxpath.report import encode
 from jaxpath.report.album import Album, Picture
 from jaxpath.report.charts import Bar
 from jaxpath.report.columns import image_columns, stage_row
-from jaxpath.report.conclusions import COLUMNS, asked, caveats, control_rows, label_of, verdict
+from jaxpath.report.conclusions import COLUMNS, asked, caveats, control_rows, in_short, verdict
 from jaxpath.report.pages import CROP, NEIGHBOUR, PHOTO, Setting, render
 from jaxpath.report.sentences import Names
 from jaxpath.types import Site
@@ -174,7 +174,7 @@ def _shortened(rows: Sequence[OverviewRow]) -> list[dict[str, Any]]:
             "anchor": row.anchor,
             "short": str(PurePath(*names[shared:])),
             "assessment": row.assessment,
-            "verdict": label_of(row.assessment.judgement.verdict, weak=row.assessment.judgement.weak),
+            "verdict": in_short(row.assessment.judgement),
             "alone": [each.alone.probability for each in row.assessment.measured.controls.values()],
         }
         for row, names in zip(rows, parts, strict=True)
@@ -194,7 +194,7 @@ def _article(
         "picture": album.add(finding.image, side=PHOTO),
         "verdict": verdict(assessment, names, neurons=finding.neurons),
         "kind": assessment.judgement.verdict,
-        "label": label_of(assessment.judgement.verdict, weak=assessment.judgement.weak),
+        "label": in_short(assessment.judgement),
         "top": [Bar(names(label), probability) for label, probability in finding.top],
         "controls": control_rows(assessment.measured.controls),
         "ablations": [COLUMNS[name] for name in assessment.measured.controls],
@@ -218,7 +218,7 @@ def _article(
 
 def _class_verdict(assessment: Assessment) -> str:
     judgement = assessment.class_judgement
-    return "" if judgement is None else label_of(judgement.verdict, weak=judgement.weak)
+    return "" if judgement is None else in_short(judgement)
 
 
 def _maps(finding: ImageFinding, album: Album) -> list[tuple[str, Picture]]:

@@ -10,7 +10,7 @@ from jaxpath.report import encode
 from jaxpath.report.album import Album
 from jaxpath.report.charts import Bar
 from jaxpath.report.columns import image_columns, stage_row
-from jaxpath.report.conclusions import COLUMNS, control_rows, label_of, verdict
+from jaxpath.report.conclusions import COLUMNS, control_rows, in_short, verdict
 from jaxpath.report.pages import CROP, PHOTO, Setting, render
 from jaxpath.report.sentences import Names
 
@@ -62,7 +62,7 @@ def _side(side: Side, album: Album) -> dict[str, Any]:
         "model": f"{side.setting.model}; {side.setting.method}",
         "picture": album.add(finding.image, side=PHOTO),
         "kind": assessment.judgement.verdict,
-        "label": label_of(assessment.judgement.verdict, weak=assessment.judgement.weak),
+        "label": in_short(assessment.judgement),
         "verdict": verdict(assessment, names, neurons=finding.neurons),
         "top": [Bar(names(label), probability) for label, probability in finding.top],
         "controls": control_rows(assessment.measured.controls),

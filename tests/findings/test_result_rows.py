@@ -39,7 +39,7 @@ def test_a_summary_is_the_mean_of_what_was_measured():
         0.25,
         0.25,
     )
-    assert summary["weak"] == 0 and summary["surer_than_network"] == 0.5
+    assert summary["weak"] == 0 and summary["surer_than_network"] == 0.5 and summary["switch"] == 0.25
     zero = summary["zero"]
     assert zero["alone"] == pytest.approx(0.725) and zero["fidelity"] == 0.75
     assert zero["other_pictures"] == pytest.approx(0.4) and zero["leakage"] == pytest.approx(0.375)

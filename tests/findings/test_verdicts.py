@@ -90,6 +90,23 @@ def test_a_conclusion_that_holds_under_one_ablation_alone_is_weak(zero, mean, ve
         assert (judgement.verdict, judgement.weak) == (verdict, weak)
 
 
+@pytest.mark.parametrize(
+    ("measured", "switch"),
+    [
+        ({"zero": CARRIES}, False),
+        ({"zero": SWITCH}, True),
+        ({"zero": SWITCH, "mean": ABSENT}, True),
+        ({"zero": CARRIES, "mean": SWITCH}, True),
+        # Enough, refused by other pictures and blank ones, and not needed.
+        ({"zero": CARRIES._replace(random_closed=draws(0.0, 0.005))}, False),
+        # What is not enough for its own picture says nothing to others.
+        ({"zero": SWITCH._replace(alone=once(0.1))}, False),
+    ],
+)
+def test_a_switch_is_what_other_pictures_follow(measured, switch):
+    assert judge(measured, clean=0.9).switch == switch
+
+
 def test_a_pathway_that_is_surer_than_the_network_is_told():
     assert judge({"zero": SWITCH._replace(alone=once(1.0))}, clean=0.3).surer
     assert not judge({"zero": SWITCH}, clean=0.9).surer

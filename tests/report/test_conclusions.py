@@ -6,7 +6,7 @@ from made_up import N, assessment, control, controls, finding
 
 from jaxpath.findings import VERDICTS, Control
 from jaxpath.report import Names, caveats, label_of, verdict, verdict_of_many
-from jaxpath.report.conclusions import control_rows
+from jaxpath.report.conclusions import control_rows, in_short
 
 NAMES = Names(("dog", "cat"))
 SWITCH = controls(alone=1.0, closed=0.0, random_closed=0.0, other_pictures=0.98, blank_pictures=0.96)
@@ -91,6 +91,20 @@ def test_many_pictures_are_counted():
         "and are no evidence about the picture, and 1 are not enough even alone. 1 of these conclusions are "
         "weak: ablations disagree."
     )
+
+
+def test_a_pathway_that_is_no_switch_and_not_needed_is_not_called_one():
+    kept = assessment({"zero": controls(random_closed=0.05)})
+    assert not kept.judgement.switch
+    assert in_short(kept.judgement) == "no switch, but not shown to carry this decision"
+    assert "1 are no switch for the class, but not shown to carry the decision, and 0 are not enough" in (
+        verdict_of_many([kept, assessment({"zero": SWITCH})])
+    )
+    assert verdict_of_many([kept]).startswith(
+        "Of 1 pathway that was put to the test, 0 carry the decision of their picture, 0 name the class"
+    )
+    for switch in ({"zero": SWITCH}, {"zero": SWITCH, "mean": ABSENT}):
+        assert in_short(assessment(switch).judgement).startswith("names the class")
 
 
 def points(under=None, **changes):
