@@ -339,6 +339,17 @@ def test_the_progress_bar_expects_the_batches_that_are_taken(options, generators
     assert (sets.few.num_batches, sets.whole.num_batches) == (1, 3)
 
 
+def test_the_last_batch_is_hardly_padded(options):
+    devices = jax.device_count()
+    asked = options(images=5 * devices, search_images=2 * devices, explainers=("random",), ablation="zero")
+    source = comparison.open_images(asked)
+    target, params, *_ = comparison.open_classifier(asked, source)
+    session = runs.open_session(target, params, batch_size=4 * devices)
+    sets = comparison.make_image_sets(session, source, asked)
+    assert (sets.whole.session.batch_size, sets.whole.num_batches) == (3 * devices, 2)
+    assert (sets.few.session.batch_size, sets.few.num_batches) == (2 * devices, 1)
+
+
 def test_a_search_starts_from_the_first_generator_of_each_name(options, generators):
     asked = options(explainers=("random", "dgr"), generators=generators)
     target, params, *_ = comparison.open_classifier(asked, comparison.open_images(asked))
