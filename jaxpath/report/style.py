@@ -48,13 +48,13 @@ def literal(text: object) -> str:
     return " ".join(drawable.split()).replace("$", r"\$")
 
 
-def number(value: float) -> str:
-    """Two decimals, or a dash for a figure that does not exist.
+def number(value: float, digits: int = 2) -> str:
+    """A figure with so many decimals, or a dash for one that does not exist.
 
-    >>> number(0.125), number(float("nan"))
-    ('0.12', '-')
+    >>> number(0.125), number(0.125, digits=3), number(float("nan"))
+    ('0.12', '0.125', '-')
     """
-    return f"{value:.2f}" if math.isfinite(value) else "-"
+    return f"{value:.{digits}f}" if math.isfinite(value) else "-"
 
 
 def short(name: object) -> str:

@@ -154,6 +154,14 @@ def test_a_cell_of_the_table_holds_the_metrics_of_the_panels_in_the_order_of_its
     assert cells["insertion / deletion"] == "0.50 / 0.10"
 
 
+def test_a_figure_that_does_not_exist_is_a_dash_in_the_tables():
+    rows = comparison.merge([("taylor", row_of(0.75, mdc=float("nan"), selectivity=float("nan")))])
+    assert "0.750 / 0.000 / - |" in comparison.markdown(rows)
+    head, _, line, *_ = comparison.refutation_table(rows).splitlines()
+    cells = dict(zip(*([cell.strip() for cell in text.split("|")] for text in (head, line)), strict=True))
+    assert (cells["selectivity"], cells["fidelity"], cells["mean drop of confidence"]) == ("-", "0.75", "-")
+
+
 def test_the_figures_are_those_of_the_explainer_on_these_images(files, options):
     rows = comparison.run_comparison(options(images=16, explainers=("taylor_signed",), densities=(0.3,)))
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jaxpath.metrics import METRICS
+from jaxpath.report.style import number
 from jaxpath.runs.comparison.tables import shown_of
 
 _CONTROLS = ("random", "constant", "taylor_signed")
@@ -58,8 +59,8 @@ def _cell(figures: Mapping[str, float], name: str) -> str:
         return ""
     for low, high in ((f"{name}_runs_low", f"{name}_runs_high"), (f"{name}_low", f"{name}_high")):
         if low in figures:
-            return f"{figures[name]:.2f} [{figures[low]:.2f}, {figures[high]:.2f}]"
-    return f"{figures[name]:.2f}"
+            return f"{number(figures[name])} [{number(figures[low])}, {number(figures[high])}]"
+    return number(figures[name])
 
 
 def _line(cells: list[str]) -> str:

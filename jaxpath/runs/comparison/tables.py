@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from jaxpath.files import write_text
 from jaxpath.metrics import METRICS, Metric
+from jaxpath.report.style import number
 from jaxpath.runs.comparison.scoring import Row
 from jaxpath.runs.run import say
 
@@ -64,7 +65,7 @@ def print_curves(rows: Mapping[str, Row]) -> None:
         if "natural" in row:
             natural = row["natural"]
             figures = (
-                f"{metric.label} {natural[metric.name]:.3f}"
+                f"{metric.label} {number(natural[metric.name], 3)}"
                 for metric in _HEADLINES
                 if metric.name in natural
             )
@@ -78,7 +79,7 @@ def with_interval(point: Row, metric: str) -> str:
     >>> with_interval({"mdc": 0.25, "mdc_runs_low": 0.2, "mdc_runs_high": 0.3}, "mdc")
     '0.250 [0.200, 0.300]'
     """
-    mean = f"{point[metric]:.3f}"
+    mean = number(point[metric], 3)
     if f"{metric}_runs_low" not in point:
         return mean
     return f"{mean} [{point[f'{metric}_runs_low']:.3f}, {point[f'{metric}_runs_high']:.3f}]"
@@ -171,7 +172,7 @@ def _labels(metrics: Iterable[Metric]) -> str:
 
 
 def _figures(point: Row, metrics: Iterable[Metric], *, digits: int = 3, separator: str = " / ") -> str:
-    return separator.join(f"{point[metric.name]:.{digits}f}" for metric in metrics)
+    return separator.join(number(point[metric.name], digits) for metric in metrics)
 
 
 def _line(cells: Iterable[str]) -> str:
