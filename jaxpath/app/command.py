@@ -12,11 +12,10 @@ from jaxpath.cli.opening import (
     names_to_show,
     open_classifier,
     open_pictures,
-    open_words,
     read_class_names,
 )
 from jaxpath.cli.workplace import set_up
-from jaxpath.findings import load_reference
+from jaxpath.findings import load_reference, load_words
 from jaxpath.types import InputError
 
 
@@ -52,7 +51,7 @@ def open_studio(options: App) -> Studio:
         reference = open_pictures(options.reference, options.classifier, split=options.split)
     net = open_classifier(options.classifier)
     target = net.target
-    words = open_words(options.words, target, net.params)
+    words = None if options.words is None else load_words(options.words, target.sites)
     names = read_class_names(options.classifier.class_names, target.num_classes, net.class_names)
     if reference is not None:
         reference = fit_pictures(reference, target.num_classes, names)

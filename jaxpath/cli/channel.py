@@ -12,12 +12,11 @@ from jaxpath.cli.opening import (
     names_to_show,
     open_classifier,
     open_pictures,
-    open_words,
     read_class_names,
 )
 from jaxpath.cli.workplace import Workplace, set_up
 from jaxpath.files import write_text
-from jaxpath.findings import Pictures, kept_survey, load_pictures
+from jaxpath.findings import Pictures, kept_survey, load_pictures, load_words
 from jaxpath.findings.profiles import ChannelProfile, find_site, profile_channel
 from jaxpath.metrics import Records
 from jaxpath.naming import without_folders
@@ -33,7 +32,7 @@ def run(options: Channel) -> None:
     net = open_classifier(options.classifier)
     target = net.target
     place = find_site(options.site, target.sites), options.channel
-    words = open_words(options.words, target, net.params)
+    words = None if options.words is None else load_words(options.words, target.sites)
     names = read_class_names(options.classifier.class_names, target.num_classes, net.class_names)
     source = fit_pictures(source, target.num_classes, names)
     names = names_to_show(names, target.num_classes, source)

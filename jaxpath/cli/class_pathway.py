@@ -19,7 +19,6 @@ from jaxpath.cli.opening import (
     names_to_show,
     open_classifier,
     open_pictures,
-    open_words,
     read_class_names,
 )
 from jaxpath.cli.workplace import Workplace, set_up, warn_of_chance
@@ -34,6 +33,7 @@ from jaxpath.findings import (
     learn_class_pathways,
     load_left_out,
     load_pictures,
+    load_words,
     others_for,
     save_class_pathways,
     survey,
@@ -54,7 +54,7 @@ def run(options: LearnClassPathways) -> None:
     new = _pictures_to_explain(options)
     net = open_classifier(options.classifier)
     target = net.target
-    words = open_words(options.words, target, net.params)
+    words = None if options.words is None else load_words(options.words, target.sites)
     names = read_class_names(options.classifier.class_names, target.num_classes, net.class_names)
     source = fit_pictures(source, target.num_classes, names)
     if new is not None:

@@ -15,7 +15,6 @@ from jaxpath.cli.opening import (
     names_to_show,
     open_classifier,
     open_pictures,
-    open_words,
     read_class_names,
 )
 from jaxpath.cli.options import TargetOptions
@@ -32,6 +31,7 @@ from jaxpath.findings import (
     find_images,
     load_pictures,
     load_reference,
+    load_words,
     others_for,
     survey,
 )
@@ -48,7 +48,7 @@ def run(options: ComparePictures) -> None:
     shared, matched = None, None
     for classifier, path in _classifiers(options):
         workplace, pictures, reference = _open(options, classifier, began)
-        words = open_words(path, workplace.target, workplace.session.params)
+        words = None if path is None else load_words(path, workplace.target.sites)
         surveyed, found = _explain(workplace, pictures, reference, words)
         setting = workplace.setting(reference=options.reference or "")
         sides += [Side(finding, setting) for finding in found]

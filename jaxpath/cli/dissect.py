@@ -58,9 +58,7 @@ def run(options: Dissect) -> None:
     )
     predicted = activity.channels[discover.OUTPUTS].argmax(axis=1)
     warnings = warn_of_chance(target, source, predicted, activity.labels)
-    discover.save_words(
-        names, options.out / "words.json", left_out=embeddings.left_out, classifier=(target, net.params)
-    )
+    discover.save_words(names, options.out / "words.json", left_out=embeddings.left_out)
     _save(names, embeddings.concepts, options.out / "dissection.npz")
     classifier = options.classifier
     write_manifest(

@@ -20,7 +20,6 @@ from jaxpath.cli.opening import (
     open_classifier,
     open_pictures,
     open_question,
-    open_words,
     read_class_names,
 )
 from jaxpath.cli.workplace import Workplace, set_up, warn_of_chance
@@ -44,6 +43,7 @@ from jaxpath.findings import (
     load_class_pathways,
     load_left_out,
     load_reference,
+    load_words,
     others_for,
 )
 from jaxpath.naming import without_folders
@@ -133,7 +133,7 @@ def _open(options: Explain) -> tuple[Workplace, _Sources]:
         reference = open_pictures(options.reference, options.classifier)
     net = open_classifier(options.classifier)
     target = net.target
-    words = open_words(options.words, target, net.params)
+    words = None if options.words is None else load_words(options.words, target.sites)
     learned = (
         None
         if options.class_pathways is None

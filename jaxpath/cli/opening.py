@@ -7,8 +7,8 @@ from pathlib import Path
 from jaxpath import data, runs
 from jaxpath.cli.options import TargetOptions
 from jaxpath.files import expand_home, read_json
-from jaxpath.findings import Question, Words, load_words
-from jaxpath.types import InputError, Params, Target
+from jaxpath.findings import Question
+from jaxpath.types import InputError
 
 
 def open_classifier(options: TargetOptions) -> runs.Net:
@@ -82,15 +82,6 @@ def read_class_names(
 
 def _is_name(value: object) -> bool:
     return isinstance(value, str | int | float) and not isinstance(value, bool)
-
-
-def open_words(path: Path | None, target: Target, params: Params) -> Words | None:
-    """What the channels of a classifier stand for, by a file; None without one.
-
-    Raises:
-        InputError: The file cannot be read, or belongs to another classifier.
-    """
-    return None if path is None else load_words(path, target.sites, classifier=(target, params))
 
 
 def fit_pictures(

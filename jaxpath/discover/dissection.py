@@ -19,7 +19,6 @@ from jaxpath.files import write_text
 from jaxpath.metrics import Passes, Session, per_image
 from jaxpath.registry import choose
 from jaxpath.targets import win_rate
-from jaxpath.targets.belonging import classifier_facts
 from jaxpath.types import Competition, InputError, Params, Site, Target, TargetOutput
 
 OUTPUTS = "logits"
@@ -194,13 +193,7 @@ def dissect(
     return names
 
 
-def save_words(
-    names: Mapping[str, UnitNames],
-    path: str | Path,
-    *,
-    left_out: Sequence[str] = (),
-    classifier: tuple[Target, Params] | None = None,
-) -> None:
+def save_words(names: Mapping[str, UnitNames], path: str | Path, *, left_out: Sequence[str] = ()) -> None:
     """Writes the words of sites as JSON: ``jaxpath.findings.load_words`` reads it.
 
     Site -> channel -> ``word``, its ``score``, ``chance`` if that was looked for, and ``next``, the words of
@@ -211,8 +204,6 @@ def save_words(
         path: The file.
         left_out: What no unit could be named after, :attr:`Embeddings.left_out`; it stands in the file as
             ``left_out``.
-        classifier: The target whose units these are, and its parameters. The file says so then as
-            ``made_for``, and is refused for another classifier.
     """
     words: dict[str, Any] = {
         site: {str(unit): _worth(units, unit) for unit in np.flatnonzero(units.valid).tolist()}
@@ -221,8 +212,6 @@ def save_words(
     }
     if left_out:
         words["left_out"] = list(left_out)
-    if classifier is not None:
-        words["made_for"] = classifier_facts(*classifier)
     write_text(path, json.dumps(words, indent=1, ensure_ascii=False) + "\n")
 
 

@@ -7,13 +7,9 @@ from typing import Any
 
 from jaxpath.choices import CHANCE
 from jaxpath.files import read_arrays, read_json
-from jaxpath.targets.belonging import check_classifier
-from jaxpath.types import InputError, Params, Site, Target
+from jaxpath.types import InputError, Site
 
 _LEFT_OUT = "left_out"
-_MADE_FOR = "made_for"
-_NO_SITES = (_LEFT_OUT, _MADE_FOR)
-"""Names in a file of words that are no sites."""
 
 
 class Word(str):
@@ -58,29 +54,25 @@ def word_of(words: Words | None, site: Site, channel: int) -> Word:
     return word if isinstance(word, Word) else Word(word)
 
 
-def load_words(
-    path: str | Path, sites: Sequence[Site], *, classifier: tuple[Target, Params] | None = None
-) -> Words:
+def load_words(path: str | Path, sites: Sequence[Site]) -> Words:
     """Reads what channels stand for.
 
     Args:
         path: A ``.json`` file, site name -> a list of words per channel, or channel -> words; or an ``.npz``
             file with an array of words per channel for each site name. Words are text, a list of texts, or in
             JSON what ``jaxpath dissect`` writes: ``word``, ``score``, ``chance`` and ``next``. See
-            :func:`load_left_out` for ``left_out``; ``made_for`` says for which classifier
-            ``jaxpath dissect`` found the words.
+            :func:`load_left_out` for ``left_out``.
         sites: The target's sites.
-        classifier: The target and its parameters; None leaves unchecked whether the words are of it.
 
     Raises:
-        InputError: There is no such file, it has another form, it names a site or a channel that is
-            not there, or it was made for another classifier.
+        InputError: There is no such file, it has another form, or it names a site or a channel that is
+            not there.
     """
     path = Path(path)
     form = "words of channels: site name -> a list of words, one per channel, or channel -> words"
     raw = _read(path, form)
     try:
-        words = {str(site): _by_channel(values) for site, values in raw.items() if site not in _NO_SITES}
+        words = {str(site): _by_channel(values) for site, values in raw.items() if site != _LEFT_OUT}
     except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(f"{path} holds no words of channels ({error}); expected {form}") from error
     channels = {site.name: site.channels for site in sites}
@@ -92,8 +84,6 @@ def load_words(
                 f"{path} has words for channels {min(by_channel)} to {max(by_channel)} of {site}, which has "
                 f"the channels 0 to {channels[site] - 1}; correct their numbers"
             )
-    if classifier is not None and _MADE_FOR in raw:
-        check_classifier(_facts(raw[_MADE_FOR], path), *classifier, path, "file of words")
     return words
 
 
@@ -110,15 +100,6 @@ def load_left_out(path: str | Path) -> tuple[str, ...]:
             f"left_out in {path} is {left_out!r}; expected a list of the words that were not offered"
         )
     return tuple(map(str, left_out))
-
-
-def _facts(made_for: Any, path: Path) -> Mapping[str, Any]:
-    if not isinstance(made_for, Mapping):
-        raise InputError(
-            f"{_MADE_FOR} in {path} is {made_for!r}; expected what jaxpath dissect writes there; remove it "
-            "if the words belong to this classifier"
-        )
-    return made_for
 
 
 def _read(path: Path, form: str) -> Mapping[str, Any]:

@@ -154,24 +154,6 @@ def test_words_of_classes_that_occur_say_which_do_not(tmp_path):
         findings.load_left_out(tmp_path / "words.json")
 
 
-def test_words_of_another_classifier_are_refused(tmp_path):
-    target, path = targets.resnet8(image_size=8, channels=1), tmp_path / "words.json"
-    params, others = (target.init(jax.random.key(seed)) for seed in (0, 1))
-    site = target.sites[0].name
-    names = {site: discover.UnitNames(np.array([0]), np.ones(1), np.ones(1, bool), ("x",))}
-    discover.save_words(names, path, classifier=(target, params))
-    for classifier in (None, (target, params)):
-        assert findings.load_words(path, target.sites, classifier=classifier) == {site: {0: "x"}}
-    with pytest.raises(InputError, match="was made for other weights of resnet8"):
-        findings.load_words(path, target.sites, classifier=(target, others))
-    path.write_text('{"made_for": "me"}')
-    with pytest.raises(InputError, match=r"made_for in .* is 'me'; expected"):
-        findings.load_words(path, target.sites, classifier=(target, params))
-    # Words that somebody wrote by hand say nothing of it.
-    path.write_text(f'{{"{site}": ["x"]}}')
-    assert findings.load_words(path, target.sites, classifier=(target, others)) == {site: {0: "x"}}
-
-
 def test_images_that_were_not_read_bring_no_class():
     activity = discover.Activity(np.array([1, 3]), np.array([4, 2]), {}, {})
     assert activity.labels_by_place(5).tolist() == [4, 4, 4, 2, 4]

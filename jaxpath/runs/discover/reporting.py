@@ -151,12 +151,7 @@ def report_pair(
         say(f"{net.target.name}: accuracy by draws: {shares}")
     if jax.process_index() == 0:
         left_out = () if embeddings is not None else evaluation.figures["left_out_classes"]
-        discover.save_words(
-            evaluation.competing.names,
-            run.out / "words.json",
-            left_out=left_out,
-            classifier=(pair.competing.target, pair.competing.params),
-        )
+        discover.save_words(evaluation.competing.names, run.out / "words.json", left_out=left_out)
         write_text(run.out / "descriptions.json", as_json(evaluation.competing.descriptions))
     write_results(evaluation.figures, run=run)
     for name in _PRINTED:
