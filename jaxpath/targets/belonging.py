@@ -22,10 +22,6 @@ def classifier_facts(target: Target, params: Params) -> dict[str, Any]:
     }
 
 
-FACTS = ("target", "num_classes", "preprocessing", "target_params")
-"""The names of :func:`classifier_facts`."""
-
-
 def check_classifier(
     facts: Mapping[str, Any], target: Target, params: Params | None, path: str | Path, kind: str
 ) -> None:

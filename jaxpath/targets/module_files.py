@@ -13,7 +13,7 @@ import numpy as np
 from flax import linen as nn
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from jaxpath.targets.belonging import FACTS, classifier_facts
+from jaxpath.targets.belonging import classifier_facts
 from jaxpath.targets.digests import digest
 from jaxpath.targets.headers import parse_object
 from jaxpath.targets.safetensors_files import read_arrays, read_words, write_safetensors
@@ -21,7 +21,7 @@ from jaxpath.targets.weights import check_values
 from jaxpath.types import InputError, Params, Target
 
 _CHECKSUM = "checksum"
-_OF_TARGET = tuple(name for name in FACTS if name != "num_classes")
+_OF_TARGET = ("target", "preprocessing", "target_params")
 """What a header says about the classifier, besides sites and what the module is built with."""
 
 
@@ -52,8 +52,7 @@ def save_module(
         classifier: The target that it was trained for, and that target's parameters.
     """
     target, target_params = classifier
-    about = classifier_facts(target, target_params)
-    facts = {**header, **{name: about[name] for name in _OF_TARGET}}
+    facts = {**classifier_facts(target, target_params), **header}
     arrays = {"/".join(key): np.asarray(value) for key, value in flatten_dict(params).items()}
     text = json.dumps({**facts, _CHECKSUM: _checksum(facts, arrays)})
     write_safetensors(path, arrays, key=f"jaxpath.{kind}", text=text)

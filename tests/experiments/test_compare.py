@@ -115,12 +115,12 @@ def row_of(fidelity, **others):
 
 
 def test_runs_of_one_name_are_averaged_and_a_density_stays_what_it_was():
-    rows = comparison.merge(("gen", row_of(fidelity)) for fidelity in (0.7, 0.75, 0.8))
+    rows = comparison.merge(("gen", row_of(fidelity)) for fidelity in (0.6875, 0.75, 0.8125))
     (point,) = rows["gen"]["curve"]
-    assert (rows["gen"]["runs"], point["density"], point["fidelity"]) == (3, 0.1, pytest.approx(0.75))
-    # Student's t for two degrees of freedom is 4.303; the standard error is 0.05 / sqrt(3).
-    assert point["fidelity_runs_high"] == pytest.approx(0.75 + 4.303 * 0.05 / np.sqrt(3), abs=1e-3)
-    assert point["fidelity_runs_low"] == pytest.approx(0.75 - 4.303 * 0.05 / np.sqrt(3), abs=1e-3)
+    assert (rows["gen"]["runs"], point["density"], point["fidelity"]) == (3, 0.1, 0.75)
+    # Student's t for two degrees of freedom is 4.303; the standard error is 0.0625 / sqrt(3).
+    assert point["fidelity_runs_high"] == pytest.approx(0.75 + 4.303 * 0.0625 / np.sqrt(3), abs=1e-3)
+    assert point["fidelity_runs_low"] == pytest.approx(0.75 - 4.303 * 0.0625 / np.sqrt(3), abs=1e-3)
 
 
 def test_an_interval_of_a_share_ends_at_0_and_1():
