@@ -50,7 +50,7 @@ def make_method(
 
         # Says at once what is wrong with the density.
         search(None if not searched else references)
-        return Method(name, search, references if searched else {}, options.seed)
+        return Method(name, search, references if searched else {}, options.seed, baseline.slow)
     path = out / "generator" if options.generator is None else options.generator
     if options.train_on is not None:
         runs.run_generator(_training(target, options, classifier, path))

@@ -19,7 +19,8 @@ class Baseline(NamedTuple):
     Attributes:
         name: How it is asked for.
         make: ``make(target, *, density, granularity="channel") -> Explainer``.
-        slow: Whether it takes tens or hundreds of passes per image; comparisons give it fewer images.
+        slow: Whether it takes tens or hundreds of passes per image; comparisons and references give it
+            fewer.
         contrastive: Whether its maker takes ``references``, pictures of other classes, and does better with
             them than without.
         asks: Whether it explains the class that it is asked for; others see no class, or the predicted one.

@@ -12,11 +12,24 @@ from jaxpath.findings.survey import Survey, join_surveys, kept_survey
 from jaxpath.metrics import Method, Session
 from jaxpath.types import InputError
 
-NUM_ANY = 64
-"""Reference images drawn from all of them, the same for every report."""
 
-NUM_SAME = 16
-"""Further ones of each class that is explained, if the folders say which they are."""
+class Draw(NamedTuple):
+    """How many reference images are explained.
+
+    Attributes:
+        any: Drawn from all of them, the same for every report.
+        same: Further ones of each class that is explained, if the folders say which they are.
+    """
+
+    any: int
+    same: int
+
+
+QUICK = Draw(64, 16)
+"""For an explainer of a few passes per image."""
+
+SLOW = Draw(20, 8)
+"""For one of tens or hundreds: enough for the test on pictures of other classes, and for a class pathway."""
 
 
 class Reference(NamedTuple):
@@ -44,8 +57,8 @@ def load_reference(
 
     What was found for them is kept in the user's cache folder.
 
-    :data:`NUM_ANY` images are drawn from all, and :data:`NUM_SAME` further ones of each of ``classes``,
-    unless labels say nothing about classes. If no image of a draw can be read, the next ones are taken.
+    64 images are drawn from all, and 16 further ones of each of ``classes``, unless labels say nothing about
+    classes; of a slow explainer 20 and 8. If no image of a draw can be read, the next ones are taken.
 
     Args:
         session: The classifier.
@@ -57,13 +70,14 @@ def load_reference(
     Raises:
         NothingReadable: No image of ``source`` can be read.
     """
+    draw = SLOW if method.slow else QUICK
     order = np.random.default_rng(method.seed).permutation(len(source))
-    drawn, rest = _read_some(session, source, order, NUM_ANY)
+    drawn, rest = _read_some(session, source, order, draw.any)
     blocks = [drawn]
     if knows_classes(source, session.target.num_classes):
         labels = np.asarray(source.labels)[rest]
         blocks += [
-            _read_some(session, source, rest[labels == label], NUM_SAME)[0] for label in sorted(classes)
+            _read_some(session, source, rest[labels == label], draw.same)[0] for label in sorted(classes)
         ]
     parts = [block for block in blocks if block is not None]
     if not parts:

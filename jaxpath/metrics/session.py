@@ -54,12 +54,14 @@ class Method(NamedTuple):
         make: ``explainer_params -> Explainer``.
         params: Of a trained explainer; ``{}`` if it has none.
         seed: Of explainers that draw at random.
+        slow: Whether it takes tens or hundreds of passes per image; comparisons and references give it fewer.
     """
 
     name: str
     make: MakeExplainer
     params: Any
     seed: int = 0
+    slow: bool = False
 
     @classmethod
     def of(cls, name: str, explain: Explainer, *, seed: int = 0) -> "Method":

@@ -5,6 +5,7 @@ import pytest
 
 from jaxpath import data
 from jaxpath.findings import load_blocks, load_pictures, load_reference
+from jaxpath.findings.reference import Draw
 
 
 class WithHoles(data.ArraySource):
@@ -43,10 +44,13 @@ def test_pictures_of_which_none_can_be_read_are_an_error_at_the_end(session):
         list(load_blocks(session, source, size=16, skip_unreadable=True))
 
 
-def test_a_reference_is_what_can_be_read_of_it(session, method, monkeypatch, tmp_path):
+@pytest.mark.parametrize("slow", [False, True])
+def test_a_reference_is_what_can_be_read_of_it(session, method, monkeypatch, tmp_path, slow):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr("jaxpath.findings.reference.NUM_ANY", 8)
-    monkeypatch.setattr("jaxpath.findings.reference.NUM_SAME", 4)
+    monkeypatch.setattr(
+        "jaxpath.findings.reference.SLOW" if slow else "jaxpath.findings.reference.QUICK", Draw(8, 4)
+    )
+    method = method._replace(slow=slow)
     order = np.random.default_rng(method.seed).permutation(60)
     # The first two draws of eight are holes, and so is every picture of class 1.
     holes = {*order[:16].tolist(), *range(1, 60, 2)}

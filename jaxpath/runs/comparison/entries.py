@@ -19,13 +19,11 @@ class Entry(NamedTuple):
 
     Attributes:
         method: The explainer, whose scores are cut at every density.
-        slow: Whether it is so slow that it takes a few images only.
         natural: Of a generator, the explainer with masks at a density of its own for every image.
         contrastive: Whether the method's parameters are reference pictures, which are given later.
     """
 
     method: Method
-    slow: bool = False
     natural: Method | None = None
     contrastive: bool = False
 
@@ -37,6 +35,11 @@ class Entry(NamedTuple):
     def name(self) -> str:
         """Of the explainer."""
         return self.method.name
+
+    @property
+    def slow(self) -> bool:
+        """Whether the explainer is so slow that it takes a few images only."""
+        return self.method.slow
 
 
 def make_entries(target: Target, params: Params, options: Comparison) -> list[Entry]:
@@ -61,7 +64,7 @@ def _baselines(target: Target, options: Comparison) -> Iterator[Entry]:
                 return baseline.make(target, references=references, **shared)
 
             method = method._replace(make=make)
-        yield Entry(method, slow=baseline.slow, contrastive=baseline.contrastive)
+        yield Entry(method._replace(slow=baseline.slow), contrastive=baseline.contrastive)
 
 
 def _generators(target: Target, params: Params, options: Comparison) -> Iterator[Entry]:
@@ -95,7 +98,7 @@ def _refined(target: Target, generators: Sequence[Entry], options: Comparison) -
                 steps=options.refine_steps,
             )
 
-        yield Entry(Method(name + REFINED, make, method.params, options.seed), slow=True)
+        yield Entry(Method(name + REFINED, make, method.params, options.seed, slow=True))
 
 
 def _maker(
