@@ -1,6 +1,5 @@
 """The process that a command runs in: what is printed never ends it, and it has a home and a user."""
 
-import _thread
 import atexit
 import contextlib
 import functools
@@ -70,8 +69,9 @@ def make_interruptible() -> None:
 
     def again(unraisable: Any) -> None:
         if isinstance(unraisable.exc_value, KeyboardInterrupt):
-            # Later, in another place: here it would be ignored again.
-            threading.Timer(0.05, _thread.interrupt_main).start()
+            # Later, in another place: here it would be ignored again. A signal ends a wait as well.
+            main = threading.main_thread().ident
+            threading.Timer(0.05, signal.pthread_kill, (main, signal.SIGINT)).start()
         else:
             others(unraisable)
 

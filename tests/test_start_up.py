@@ -118,7 +118,7 @@ class Doomed:
 with start_up.settled():
     print("begun", flush=True)
     {}
-    time.sleep(30)
+    time.sleep(60)
 """
 
 
@@ -133,7 +133,7 @@ def test_ctrl_c_is_one_line_and_status_130(interrupt):
         cwd=Path(start_up.__file__).parents[1],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=30,
     )
     assert (done.returncode, done.stdout) == (130, "begun\n")
     assert done.stderr.splitlines() == [
