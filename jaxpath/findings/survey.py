@@ -27,6 +27,7 @@ from jaxpath.metrics import (
     describe_pathways,
     explain_batch,
 )
+from jaxpath.metrics.session import unwatched
 from jaxpath.pathways import flatten
 from jaxpath.places import reduce_places
 from jaxpath.types import Batch, EvalStep, Target
@@ -78,6 +79,7 @@ def survey(
     *,
     label: int | None = None,
     title: str = "explaining",
+    first: int = 0,
 ) -> Survey:
     """Explains a class of every picture and runs each under its pathway.
 
@@ -87,6 +89,7 @@ def survey(
         pictures: The pictures.
         label: The class; None explains the predicted one of each picture.
         title: For the progress bar.
+        first: Place of the first picture among all; what is drawn for a picture depends on its place.
 
     Raises:
         InputError: Logits, activations or scores of a picture are not finite.
@@ -95,10 +98,13 @@ def survey(
     frozen = session.params, session.fill
     explainer_params, frozen = replicate((method.params, frozen), session.mesh)
     classes = np.full(len(pictures.images), _AS_PREDICTED if label is None else label, np.int32)
-    passes = array_passes(session, title=title, image=pictures.images, label=pictures.labels, asked=classes)
-    results = collect(
-        step, passes(), explainer_params, frozen, mesh=session.mesh, name=pictures.names.__getitem__
-    )
+    arrays = {"image": pictures.images, "label": pictures.labels, "asked": classes}
+    passes = array_passes(session, title=title, first=first, **arrays)
+
+    def name(index: int) -> str:
+        return pictures.names[index - first]
+
+    results = collect(step, passes(), explainer_params, frozen, mesh=session.mesh, name=name)
     records = Records(**{name: results.pop(name) for name in Records._fields})
     return Survey(records, **results)
 
@@ -143,6 +149,8 @@ def kept_survey(
 ) -> Survey:
     """:func:`survey`, read from a folder if it was made before.
 
+    What a slow explainer finds is kept batch by batch: a run that is stopped loses no more than one.
+
     Args:
         session: The classifier.
         method: The explainer.
@@ -154,18 +162,31 @@ def kept_survey(
     title = "reference" if folder is None else "explaining"
     # Another release may explain or record otherwise.
     named = f"{version('jaxpath')}|{identity}|{session.target.name}|{method.name}|{method.seed}|{question}"
-    digest = hashlib.sha256(named.encode())
-    digest.update(np.ascontiguousarray(pictures.images).data)
-    digest.update(np.ascontiguousarray(pictures.labels).data)
-    digest.update(session.fill.name.encode())
+    alike = hashlib.sha256(f"{named}|{session.fill.name}".encode())
     for leaf in jax.tree.leaves((session.fill, method.params)):
-        digest.update(np.ascontiguousarray(leaf).data)
-    return kept(
-        cache_file("surveys", digest.hexdigest(), version=FORMAT, folder=folder),
-        lambda: survey(session, method, pictures, label=question.label, title=title),
-        read=lambda path: _read(path, len(pictures.images), session.target),
-        write=_write,
-    )
+        alike.update(np.ascontiguousarray(leaf).data)
+
+    def keep(session: Session, first: int, part: Pictures) -> Survey:
+        digest = alike.copy()
+        digest.update(f"|{first}|".encode())
+        digest.update(np.ascontiguousarray(part.images).data)
+        digest.update(np.ascontiguousarray(part.labels).data)
+        return kept(
+            cache_file("surveys", digest.hexdigest(), version=FORMAT, folder=folder),
+            lambda: survey(session, method, part, label=question.label, title=title, first=first),
+            read=lambda path: _read(path, len(part.images), session.target),
+            write=_write,
+        )
+
+    count, size = len(pictures.images), session.batch_size
+    if not method.slow or count <= size:
+        return keep(session, 0, pictures)
+    starts = range(0, count, size)
+    parts = [
+        keep(session._replace(watch=unwatched), start, pictures.take(range(start, min(start + size, count))))
+        for start in session.watch(title, len(starts), starts)
+    ]
+    return join_surveys(parts)
 
 
 def _write(path: Path, made: Survey) -> None:

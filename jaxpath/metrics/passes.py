@@ -145,10 +145,11 @@ def images_at(session: Session, passes: Passes, indices: np.ndarray) -> np.ndarr
     return np.stack([found[index] for index in np.asarray(indices).tolist()])
 
 
-def array_passes(session: Session, *, title: str = "", **arrays: np.ndarray) -> Passes:
+def array_passes(session: Session, *, title: str = "", first: int = 0, **arrays: np.ndarray) -> Passes:
     """Passes over arrays with one leading axis as batches: with ``index``, and ``weight`` 0 for padding.
 
-    Every process holds the same arrays, and is given its part of each batch.
+    Indices are counted from ``first``. Every process holds the same arrays, and is given its part of each
+    batch.
     """
     count, size = len(next(iter(arrays.values()))), session.batch_size
     shard = data.Shard.of_this_process()
@@ -158,6 +159,6 @@ def array_passes(session: Session, *, title: str = "", **arrays: np.ndarray) -> 
             places = np.arange(start, start + size)[shard.process :: shard.processes]
             real = places < count
             batch = {name: values[np.where(real, places, 0)] for name, values in arrays.items()}
-            yield {**batch, "index": np.where(real, places, -1), "weight": real.astype(np.float32)}
+            yield {**batch, "index": np.where(real, first + places, -1), "weight": real.astype(np.float32)}
 
     return lambda: session.watch(title, -(-count // size), one_pass())

@@ -1,8 +1,10 @@
+import sys
+
 import numpy as np
 import pytest
 from tiny_target import by_activation, numpy_forward, softmax, split_channels, tiny_params
 
-from jaxpath import metrics
+from jaxpath import explainers, metrics
 from jaxpath.findings import kept_survey, survey
 from jaxpath.findings.survey import join_surveys
 
@@ -79,6 +81,36 @@ def test_a_kept_survey_is_not_made_again_unless_pictures_weights_or_method_chang
     kept_survey(session, watched, pictures.take([0, 1]), identity="a")
     kept_survey(session, watched._replace(name="other"), pictures, identity="a")
     assert len(list((tmp_path / "jaxpath" / "surveys").glob("*.npz"))) == 4
+
+
+def test_what_a_slow_explainer_found_before_it_was_stopped_is_kept(session, pictures, tmp_path, monkeypatch):
+    """Three batches of four; what is drawn for a picture is what it would be in one go."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    random = explainers.make_random(session.target, density=0.5)
+    method = metrics.Method("random", lambda _: random, {}, seed=3, slow=True)
+    whole = survey(session, method, pictures)
+    assert len({mask.tobytes() for mask in whole.records.masks}) > 4
+    begun, watched = [], []
+
+    def stopped(session, method, part, **how):
+        begun.append(part.names)
+        if len(begun) == 3:
+            raise KeyboardInterrupt
+        return survey(session, method, part, **how)
+
+    def watch(title, total, batches):
+        watched.append((title, total))
+        return batches
+
+    monkeypatch.setattr(sys.modules[kept_survey.__module__], "survey", stopped)
+    session = session._replace(watch=watch)
+    with pytest.raises(KeyboardInterrupt):
+        kept_survey(session, method, pictures, identity="a")
+    again = kept_survey(session, method, pictures, identity="a")
+    assert begun == [pictures.names[:4], pictures.names[4:8], pictures.names[8:], pictures.names[8:]]
+    assert watched == [("reference", 3)] * 2
+    for one, other in zip([*whole.records, *whole[1:]], [*again.records, *again[1:]], strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("damage", ["cut short", "empty", "another survey", "older version"])
