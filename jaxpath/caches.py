@@ -4,6 +4,7 @@ import contextlib
 import glob
 import os
 import re
+import shutil
 import sys
 import warnings
 import zipfile
@@ -48,6 +49,16 @@ def cache_file(
     """
     folder = folder or cache_folder(kind)
     return None if folder is None else folder / f"{key[:32]}-v{version}{suffix}"
+
+
+def unfinished(out: Path) -> Path:
+    """Where a command keeps what it has measured until it is done, for :func:`cache_file`."""
+    return out / "unfinished"
+
+
+def forget_unfinished(out: Path) -> None:
+    """Removes what was kept for a command that is done."""
+    shutil.rmtree(unfinished(out), ignore_errors=True)
 
 
 def kept(

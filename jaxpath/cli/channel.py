@@ -3,9 +3,9 @@
 import time
 
 from jaxpath import findings, report, runs
+from jaxpath.caches import forget_unfinished, unfinished
 from jaxpath.cli.closing import Given
 from jaxpath.cli.commands import Channel
-from jaxpath.cli.leaving import forget_unfinished, unfinished
 from jaxpath.cli.opening import (
     draw_pictures,
     fit_pictures,

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from jaxpath import data, metrics, report
+from jaxpath.caches import forget_unfinished, unfinished
 from jaxpath.cli.closing import Given
 from jaxpath.cli.commands import DataSetReport
-from jaxpath.cli.leaving import forget_unfinished, rows_of, unfinished, write_results
+from jaxpath.cli.leaving import rows_of, write_results
 from jaxpath.cli.limits import end_beyond
 from jaxpath.cli.opening import (
     as_held,

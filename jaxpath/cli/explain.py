@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxpath import data, report
+from jaxpath.caches import forget_unfinished, unfinished
 from jaxpath.cli.channel_pages import write_channel_pages
 from jaxpath.cli.closing import Given
 from jaxpath.cli.commands import Explain
-from jaxpath.cli.leaving import clear, forget_unfinished, unfinished, write_results
+from jaxpath.cli.leaving import clear, write_results
 from jaxpath.cli.limits import end_beyond
 from jaxpath.cli.opening import (
     as_held,

@@ -1,6 +1,5 @@
 """What every command on pictures leaves for programs: ``results.json`` and ``pictures.csv``."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,18 +10,6 @@ from jaxpath.files import write_text
 from jaxpath.findings import Assessment
 from jaxpath.metrics import Records
 from jaxpath.runs.manifest import command_line, environment
-
-_UNFINISHED = "unfinished"
-
-
-def unfinished(out: Path) -> Path:
-    """Where a command keeps what it has measured until it is done."""
-    return out / _UNFINISHED
-
-
-def forget_unfinished(out: Path) -> None:
-    """Removes what was kept for a command that is done."""
-    shutil.rmtree(unfinished(out), ignore_errors=True)
 
 
 def clear(out: Path, *patterns: str) -> None:

@@ -11,7 +11,7 @@ from figure_files import series_in
 from jaxpath import data, devices, explainers, fills, gencnp, metrics, runs, targets
 from jaxpath.runs import boxes as boxes_of
 from jaxpath.runs import comparison
-from jaxpath.runs.comparison import scoring
+from jaxpath.runs.comparison import comparing, keeping, scoring
 from jaxpath.types import InputError
 
 
@@ -175,6 +175,73 @@ def test_the_figures_are_those_of_the_explainer_on_these_images(files, options):
     masked = apply(params, images, pathway.masks).logits.argmax(axis=1)
     fidelity = rows["taylor_signed"]["curve"][0]["fidelity"]
     assert fidelity == pytest.approx(float(np.mean(clean == masked)))
+
+
+@pytest.fixture
+def scored(monkeypatch):
+    """Names of the explainers that were scored; after "stop" the second one is stopped."""
+    names, real = [], comparing.score
+
+    def score(entry, sets, options):
+        if names[:1] == ["stop"] and len(names) > 1:
+            raise KeyboardInterrupt
+        names.append(entry.name)
+        return real(entry, sets, options)
+
+    monkeypatch.setattr(comparing, "score", score)
+    return names
+
+
+def test_a_comparison_that_was_stopped_goes_on_after_the_last_explainer(
+    options, generators, scored, tmp_path
+):
+    how = {"images": 12, "densities": (0.3,), "explainers": ("taylor", "random"), "trial_images": 4}
+    how |= {"generators": generators[:1], "refine_steps": 0, "ablation": "both"}
+    scored.append("stop")
+    with pytest.raises(KeyboardInterrupt):
+        comparison.run_comparison(options(**how))
+    assert scored == ["stop", "taylor"] and len(list((tmp_path / "unfinished").iterdir())) == 1
+
+    scored.clear()
+    rows = comparison.run_comparison(options(**how))
+    assert scored == ["random", "gen"] and not (tmp_path / "unfinished").exists()
+    # NaN, as of a selectivity of a few images, equals itself as text.
+    whole = comparison.run_comparison(options(**how, out=tmp_path / "whole"))
+    assert scored == ["random", "gen", "taylor", "random", "gen"]
+    assert repr(rows) == repr(whole)
+
+
+def test_scores_are_those_of_the_same_options_files_parameters_and_images(
+    files, options, generators, tmp_path
+):
+    target = targets.resnet8(image_size=8, channels=1)
+    params = targets.load_weights(target, files / "weights.safetensors")
+    session = metrics.Session(target, params, devices.make_mesh(), 16)
+    digits = data.digits("test")
+
+    def key(*, images=digits.images[:20], session=session, references=None, identity="a", **changes):
+        source, run = data.ArraySource(images, digits.labels[:20]), runs.Run(tmp_path)
+        how = options(**changes)
+        return keeping.keep_scores(session, source, how, references, identity=identity, run=run).key
+
+    other = jax.tree.map(lambda leaf: leaf + 1, params)
+    images = digits.images[:20].copy()
+    images[19, 7, 7] ^= 1
+    means = {"stem": np.zeros(16, np.float32)}
+    pictures = fills.References(images[:2], np.arange(2), {}, means)
+    changed = pictures._replace(means={"stem": np.ones(16, np.float32)})
+    box = tmp_path / "boxes.csv"
+    box.write_text("a")
+    keys = [
+        *(key(), key(images=images), key(session=session._replace(params=other)), key(identity="b")),
+        *(key(references=pictures), key(references=changed), key(seed=1), key(densities=(0.3,))),
+        *(key(generators=generators[:1]), key(generators=generators[1:]), key(boxes=box)),
+    ]
+    box.write_text("b")
+    assert len({*keys, key(boxes=box)}) == 12
+    assert key() == keys[0] == key(out=tmp_path / "elsewhere")
+    # The program of a classifier that nobody has named may have changed.
+    assert key(identity="") == ""
 
 
 def drawn(count):

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,14 @@ import jax
 from tqdm import tqdm
 
 from jaxpath import data, metrics, report
+from jaxpath.caches import forget_unfinished
 from jaxpath.files import write_text
 from jaxpath.fills import References
 from jaxpath.metrics import Session, Watch
 from jaxpath.runs.comparison.averaging import merge
 from jaxpath.runs.comparison.entries import Entry, make_entries
 from jaxpath.runs.comparison.images import make_image_sets, open_images, open_others, open_references
+from jaxpath.runs.comparison.keeping import Scores, keep_scores
 from jaxpath.runs.comparison.options import Comparison
 from jaxpath.runs.comparison.refutation import refutation_table
 from jaxpath.runs.comparison.scoring import Row, score
@@ -58,7 +61,7 @@ def compare_explainers(net: Net, source: data.Source, options: Comparison, *, ru
     """Scores and times the explainers of ``options`` and writes everything into the run's folder.
 
     Left are ``results.json``, ``curves.csv``, ``table.md``, ``curves.png`` and, if times were measured,
-    ``times.png``.
+    ``times.png``. What is scored is kept until then, so that a comparison that was stopped goes on.
 
     Args:
         net: The classifier.
@@ -83,7 +86,8 @@ def compare_explainers(net: Net, source: data.Source, options: Comparison, *, ru
     others = others if others is source else fit_data(net, others, labels_needed=False)
     references = open_references(session, others, options)
     entries = [entry.given(references) for entry in entries]
-    scores = _score_all(session, entries, source, options, references)
+    kept = keep_scores(session, source, options, references, identity=net.identity, run=run)
+    scores = _score_all(session, entries, source, options, references, kept)
     if options.timed_batches:
         times = measure_times(session, entries, source, batch_sizes=options.timed_batches)
         scores = [
@@ -97,6 +101,7 @@ def compare_explainers(net: Net, source: data.Source, options: Comparison, *, ru
     write_results({"explainers": rows, "num_images": len(source), "warnings": warnings}, run=run)
     if jax.process_index() == 0:
         write_tables(run.out, rows)
+        forget_unfinished(run.out)
     return rows
 
 
@@ -118,16 +123,19 @@ def _score_all(
     source: data.Source,
     options: Comparison,
     references: References | None,
+    kept: Scores,
 ) -> list[Row]:
     """One row per entry, under one progress bar."""
     with tqdm(unit="batch", disable=None) as bar:
         watched = session._replace(watch=_counting(bar))
         sets = make_image_sets(watched, source, options, references=references)
         bar.reset(total=sum(sets.num_batches(entry, len(options.densities)) for entry in entries))
-        rows = []
-        for entry in entries:
+        rows, batches = [], 0
+        for place, entry in enumerate(entries):
             bar.set_description(entry.name)
-            rows.append(score(entry, sets, options))
+            rows.append(kept.of(place, partial(score, entry, sets, options)))
+            batches += sets.num_batches(entry, len(options.densities))
+            bar.update(batches - bar.n)  # of what was kept, none was seen
             if jax.process_index() == 0:
                 bar.write(f"{entry.name}: scored on {rows[-1]['num_images']} images", file=sys.stderr)
     return rows

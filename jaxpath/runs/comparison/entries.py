@@ -69,7 +69,7 @@ def _baselines(target: Target, options: Comparison) -> Iterator[Entry]:
 
 def _generators(target: Target, params: Params, options: Comparison) -> Iterator[Entry]:
     for text in options.generators:
-        name, path = _name_and_path(text)
+        name, path = name_and_path(text)
         generator, weights, *_ = load_generator(path, target, params=params)
         if generator.granularity != options.granularity:
             raise InputError(
@@ -107,8 +107,12 @@ def _maker(
     return lambda weights: gencnp.make_gencnp(target, generator, weights, density=density)
 
 
-def _name_and_path(text: str) -> tuple[str, str]:
-    """The parts of NAME:FILE."""
+def name_and_path(text: str) -> tuple[str, str]:
+    """The parts of NAME:FILE.
+
+    Raises:
+        InputError: There are not two, or a baseline has the name.
+    """
     name, separator, path = text.partition(":")
     if not separator or not name or name in explainers.names():
         raise InputError(
