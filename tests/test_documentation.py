@@ -107,7 +107,17 @@ def drawn(shapes):
     )
 
 
-@pytest.mark.parametrize("page", with_blocks("python"), ids=name)
+TRAINING = {"docs/from-python.md", "docs/lap.md"}
+"""Pages whose examples train for half a minute."""
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[pytest.mark.slow] if name(page) in TRAINING else [], id=name(page))
+        for page in with_blocks("python")
+    ],
+)
 def test_python_of(page, finished_demo, tmp_path, monkeypatch):
     # The README needs no earlier run.
     monkeypatch.chdir(tmp_path if page.name == "README.md" else finished_demo)

@@ -131,6 +131,7 @@ def test_hidden_labels_pass_where_none_is_needed(start, tmp_path, name):
     assert status == 0, error
 
 
+@pytest.mark.slow
 def test_a_generator_of_pictures_without_labels_has_no_accuracy(start, tmp_path):
     status, output, error = start("train-on", save_npz(tmp_path / "hidden.npz", np.full(40, -1)))
     assert status == 0, error

@@ -195,7 +195,11 @@ def test_gradients_reach_the_gates_of_every_site(name):
         assert np.abs(gradients[site.name]).max() > 0
 
 
-@each_target
+@pytest.mark.parametrize(
+    "name",
+    # Its squeeze and excitation take half a minute to compile.
+    [pytest.param(name, marks=[pytest.mark.slow] if name == "efficientnet" else []) for name in TARGETS],
+)
 def test_derivatives_forward_in_reverse_and_twice_agree(name):
     """With u, v and w any directions: <u, J v> = <J' u, v>, and <w, H v> = <v, H w>."""
     target, params = make(name)

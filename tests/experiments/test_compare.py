@@ -199,6 +199,7 @@ def balanced(files, tmp_path):
     return str(tmp_path / "balanced.safetensors")
 
 
+@pytest.mark.slow
 def test_pathways_of_some_images_are_tried_on_each_other(options, balanced):
     shared = {"images": 40, "densities": (0.5,), "weights": balanced, "search_images": 40}
     shared |= {"explainers": ("taylor_signed",), "ablation": "both"}
@@ -220,6 +221,7 @@ def test_pathways_of_some_images_are_tried_on_each_other(options, balanced):
     assert some["ablations"]["zero"] == few["ablations"]["zero"]
 
 
+@pytest.mark.slow
 def test_all_ablations_score_the_same_pathways(options, balanced):
     shared = {"images": 40, "densities": (0.5,), "weights": balanced, "search_images": 4}
     shared["explainers"] = ("taylor_signed", "random")

@@ -55,6 +55,7 @@ def weights(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_the_demo_leaves_results_figures_and_a_generator_and_a_second_start_changes_none(run, tmp_path):
     out = tmp_path / "run"
     status, error = run("digits", *TINY, "--out", out, num_devices=1)
@@ -95,6 +96,7 @@ def test_the_demo_leaves_results_figures_and_a_generator_and_a_second_start_chan
     assert results["fidelity"] == pytest.approx(float(np.mean(clean == masked)), abs=0.012)
 
 
+@pytest.mark.slow
 def test_a_folder_of_photographs_is_divided_by_the_seed_and_broken_files_are_counted(
     run, tmp_path, folder, weights
 ):
@@ -145,6 +147,7 @@ def test_the_digits_that_are_scored_are_not_learned_from(start, tmp_path, monkey
     assert scored.isdisjoint(image.tobytes() for image in learned)
 
 
+@pytest.mark.slow
 def test_a_target_trained_from_scratch_is_loaded_by_the_library(run, tmp_path):
     arguments = ["--data", "digits", "--model", "resnet8", "--train-steps", 40, "--train-batch-size", 64]
     status, error = run("train_target", *arguments, "--out", tmp_path / "run")

@@ -33,6 +33,7 @@ def check(model):
     assert scalars == int(scalars) and scalars <= 100
 
 
+@pytest.mark.slow
 def test_a_step_sends_the_gradients_of_the_generator_and_a_few_scalars_at_once():
     check("resnet8")
     assert documented()["resnet8"][2] == 1

@@ -44,6 +44,7 @@ def falling(monkeypatch):
     monkeypatch.setattr(training.EarlyStopping, "look", by_a_table)
 
 
+@pytest.mark.slow
 def test_the_best_generator_is_kept_and_a_killed_run_keeps_the_same(params, tmp_path, falling, monkeypatch):
     whole = train(params, tmp_path / "whole")
     assert [look.step for look in whole.looks] == [5, 10, 15, 20]
