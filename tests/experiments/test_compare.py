@@ -384,3 +384,9 @@ def test_what_cannot_be_compared_is_one_sentence(options, generators, changes, w
     with pytest.raises(InputError) as error:
         comparison.make_entries(target, params, asked)
     assert all(word in str(error.value) for word in words)
+
+
+def test_boxes_that_are_not_there_are_one_sentence(options, tmp_path):
+    asked = options(explainers=("random",), images=8, densities=(0.5,), boxes=tmp_path / "boxes.csv")
+    with pytest.raises(InputError, match=r"boxes.csv cannot be read as boxes"):
+        comparison.run_comparison(asked)

@@ -1,7 +1,7 @@
 """From options to ``results.json``, tables and figures of a comparison."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -86,8 +86,8 @@ def compare_explainers(net: Net, source: data.Source, options: Comparison, *, ru
     others = others if others is source else fit_data(net, others, labels_needed=False)
     references = open_references(session, others, options)
     entries = [entry.given(references) for entry in entries]
-    kept = keep_scores(session, source, options, references, identity=net.identity, run=run)
-    scores = _score_all(session, entries, source, options, references, kept)
+    keep = partial(keep_scores, session, source, options, references, identity=net.identity, run=run)
+    scores = _score_all(session, entries, source, options, references, keep)
     if options.timed_batches:
         times = measure_times(session, entries, source, batch_sizes=options.timed_batches)
         scores = [
@@ -123,12 +123,13 @@ def _score_all(
     source: data.Source,
     options: Comparison,
     references: References | None,
-    kept: Scores,
+    keep: Callable[[], Scores],
 ) -> list[Row]:
     """One row per entry, under one progress bar."""
     with tqdm(unit="batch", disable=None) as bar:
         watched = session._replace(watch=_counting(bar))
         sets = make_image_sets(watched, source, options, references=references)
+        kept = keep()  # after every file has been read and found to fit
         bar.reset(total=sum(sets.num_batches(entry, len(options.densities)) for entry in entries))
         rows, batches = [], 0
         for place, entry in enumerate(entries):
