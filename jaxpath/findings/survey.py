@@ -178,8 +178,12 @@ def kept_survey(
             write=_write,
         )
 
-    count, size = len(pictures.images), session.batch_size
-    if not method.slow or count <= size:
+    count = len(pictures.images)
+    if not method.slow:
+        return keep(session, 0, pictures)
+    session = session.fitting(count)
+    size = session.batch_size
+    if count <= size:
         return keep(session, 0, pictures)
     starts = range(0, count, size)
     parts = [

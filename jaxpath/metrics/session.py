@@ -45,6 +45,15 @@ class Session(NamedTuple):
     fill: Fill = Fill()
     watch: Watch = unwatched
 
+    def fitting(self, count: int) -> "Session":
+        """The same with as many batches for ``count`` images and as little padding as can be.
+
+        A padded image takes as long as any other, but another size is compiled once more.
+        """
+        count, devices = max(count, 1), self.mesh.size
+        batches = -(-count // self.batch_size)
+        return self._replace(batch_size=-(-count // (batches * devices)) * devices)
+
 
 class Method(NamedTuple):
     """How pathways are found.

@@ -113,6 +113,27 @@ def test_what_a_slow_explainer_found_before_it_was_stopped_is_kept(session, pict
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize(("count", "size"), [(1, 1), (4, 4), (5, 3), (11, 4)])
+def test_a_slow_explainer_explains_hardly_any_padding(
+    session, method, pictures, tmp_path, monkeypatch, count, size
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    sizes = set()
+
+    def make(params):
+        explain = by_activation(params)
+
+        def noted(params, images, labels, *, key):
+            sizes.add(len(images))
+            return explain(params, images, labels, key=key)
+
+        return noted
+
+    slow = method._replace(make=make, slow=True)
+    made = kept_survey(session, slow, pictures.take(range(count)), identity="a")
+    assert sizes == {size} and len(made.classes) == count
+
+
 @pytest.mark.parametrize("damage", ["cut short", "empty", "another survey", "older version"])
 def test_a_kept_survey_that_is_damaged_or_another_one_is_made_anew(
     session, method, pictures, tmp_path, monkeypatch, capsys, damage

@@ -131,7 +131,7 @@ def open_references(session: Session, source: data.Source, options: Comparison) 
     asked = any(explainers.BASELINES[name].contrastive for name in options.explainers)
     if not asked and options.ablations == ("zero",):
         return None
-    fitting = _fitting(session, source)
+    fitting = session.fitting(len(source))
     return metrics.make_references(fitting, metrics.source_passes(fitting, source))
 
 
@@ -157,14 +157,14 @@ def make_image_sets(
 
 
 def _images(session: Session, source: data.Source, options: Comparison) -> Images:
-    fitting = _fitting(session, source)
+    fitting = session.fitting(len(source))
     rows = data.draw_places(len(source), options.trial_images or len(source), seed=options.seed)
     trial = _trial(session, data.Subset(source, rows), rows, options)
     return Images(fitting, metrics.source_passes(fitting, source), len(source), trial)
 
 
 def _trial(session: Session, part: data.Source, rows: np.ndarray, options: Comparison) -> Trial:
-    fitting = _fitting(session, part)
+    fitting = session.fitting(len(part))
     passes = metrics.source_passes(fitting, part)
     # Not counted: the bar shows what explainers take.
     quiet = metrics.source_passes(fitting._replace(watch=unwatched), part)
@@ -172,10 +172,3 @@ def _trial(session: Session, part: data.Source, rows: np.ndarray, options: Compa
     if options.boxes is not None:
         passes = with_boxes(passes, read_boxes(options.boxes, part, fitting.target.preprocessing))
     return Trial(fitting, passes, rows, panel)
-
-
-def _fitting(session: Session, source: data.Source) -> Session:
-    """With as few batches as before and as little padding: a padded image takes as long as any other."""
-    devices = session.mesh.size
-    batches = -(-len(source) // session.batch_size)
-    return session._replace(batch_size=-(-len(source) // (batches * devices)) * devices)
