@@ -1,5 +1,6 @@
 """Per-example results of a whole data set on the host, whatever the devices and the padding."""
 
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
@@ -13,6 +14,12 @@ from jaxpath import finite
 from jaxpath.compiling import jit, platform_of
 from jaxpath.devices.mesh import AXIS, POSITION, serial_dispatch, shard_batch
 from jaxpath.types import Batch, EvalStep, HostBatch, Params
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 1e-4, 0.05
+"""Seconds between two looks at whether a program has ended."""
+
+_LONGER = 1.05
+"""Factor from a pause to the next: what is waited in vain is a twentieth of what the program takes."""
 
 
 def make_eval_step(fn: EvalStep, mesh: Mesh) -> EvalStep:
@@ -60,6 +67,7 @@ def collect(
     """
 
     def examples(batch: Batch, results: Mapping[str, jax.Array]) -> dict[str, np.ndarray]:
+        _wait(results)
         order = _real_examples(batch)
 
         def called(row: int) -> str:
@@ -77,7 +85,7 @@ def collect(
         batch = shard_batch(host_batch, mesh)
         results = eval_step(params, frozen, batch)
         if serial_dispatch(mesh):
-            jax.block_until_ready(results)
+            _wait(results)
         # The batch before is fetched while this one runs.
         if running is not None:
             parts.append(examples(*running))
@@ -86,6 +94,14 @@ def collect(
         return {}
     parts.append(examples(*running))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _wait(results: Mapping[str, jax.Array]) -> None:
+    """Waits until the program has ended; JAX's own wait hears no Ctrl-C, and a search takes minutes."""
+    pause = _FIRST_PAUSE
+    while not all(values.is_ready() for values in results.values()):  # type: ignore[attr-defined]
+        time.sleep(pause)
+        pause = min(_LONGER * pause, _LONGEST_PAUSE)
 
 
 def _real_examples(batch: Batch) -> np.ndarray:

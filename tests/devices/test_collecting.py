@@ -1,3 +1,8 @@
+import signal
+import subprocess
+import sys
+import time
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -81,3 +86,39 @@ def test_padding_may_hold_anything_and_a_figure_that_not_every_image_has_stays_n
     step = make_eval_step(lambda params, frozen, batch: {"x": batch["x"]}, one_device)
     result = collect(step, spoilt(np.nan, 2), {}, {}, mesh=one_device, undefined=("x",))
     np.testing.assert_array_equal(result["x"], [0, 1, np.nan, 3, 0, 1, 2])
+
+
+LONG = """
+import jax, jax.numpy as jnp, numpy as np
+from jaxpath import start_up
+from jaxpath.devices import collect, make_eval_step, make_mesh
+
+def turn(_, x):
+    return jnp.tanh(x @ x)
+
+def search(params, frozen, batch):
+    return {"x": jax.lax.fori_loop(0, params, turn, batch["x"])}
+
+with start_up.settled():
+    mesh = make_mesh(jax.devices()[:1])
+    batches = [{"x": np.ones((4, 100, 100), np.float32)}]
+    collect(make_eval_step(search, mesh), batches, jnp.int32(1), {}, mesh=mesh)
+    print("compiled", flush=True)
+    collect(make_eval_step(search, mesh), batches, jnp.int32(10**9), {}, mesh=mesh)
+"""
+
+
+def test_ctrl_c_ends_a_program_of_hours_at_once():
+    """JAX's own wait hears nothing until the program has ended."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", LONG], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    with process:
+        try:
+            assert process.stdout.readline() == "compiled\n"
+            time.sleep(1)
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert process.returncode == 130 and said.startswith("interrupted")
