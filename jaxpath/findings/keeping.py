@@ -7,7 +7,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from jaxpath.caches import cache_file, kept
@@ -15,6 +14,7 @@ from jaxpath.fills import Fill
 from jaxpath.findings.measuring import Asked, Measured, Others, put_to_test
 from jaxpath.findings.verdicts import Control, Controls
 from jaxpath.metrics import Session
+from jaxpath.targets import digest
 
 _FORMAT = 1
 
@@ -36,12 +36,9 @@ def kept_test(
     if folder is None:
         return measure()
     named = f"{version('jaxpath')}|{session.target.name}|{sorted(fills)}|{asked.against}|{asked.extent}|{how}"
-    digest = hashlib.sha256(named.encode())
-    for leaf in jax.tree.leaves((session.params, dict(fills), asked[:4], others)):
-        array = np.ascontiguousarray(leaf)
-        digest.update(f"{array.dtype}{array.shape}".encode())
-        digest.update(array.data)
-    path = cache_file("controls", digest.hexdigest(), version=_FORMAT, suffix=".json", folder=folder)
+    named += f"|{digest((session.params, dict(fills), asked[:4], others))}"
+    key = hashlib.sha256(named.encode()).hexdigest()
+    path = cache_file("controls", key, version=_FORMAT, suffix=".json", folder=folder)
     return kept(path, measure, read=_read, write=_write)
 
 

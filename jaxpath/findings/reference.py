@@ -57,8 +57,9 @@ def load_reference(
 
     What was found for them is kept in the user's cache folder.
 
-    64 images are drawn from all, and 16 further ones of each of ``classes``, unless labels say nothing about
-    classes; of a slow explainer 20 and 8. If no image of a draw can be read, the next ones are taken.
+    :data:`QUICK` says how many are drawn from all, and how many further ones of each of ``classes``, unless
+    labels say nothing about classes; :data:`SLOW` for a slow explainer. If no image of a draw can be read,
+    the next ones are taken.
 
     Args:
         session: The classifier.

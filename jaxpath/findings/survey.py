@@ -7,7 +7,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -30,6 +29,7 @@ from jaxpath.metrics import (
 from jaxpath.metrics.session import unwatched
 from jaxpath.pathways import flatten
 from jaxpath.places import reduce_places
+from jaxpath.targets import digest
 from jaxpath.types import Batch, EvalStep, Target
 
 _AS_PREDICTED = -1
@@ -162,27 +162,21 @@ def kept_survey(
     title = "reference" if folder is None else "explaining"
     # Another release may explain or record otherwise.
     named = f"{version('jaxpath')}|{identity}|{session.target.name}|{method.name}|{method.seed}|{question}"
-    alike = hashlib.sha256(f"{named}|{session.fill.name}".encode())
-    for leaf in jax.tree.leaves((session.fill, method.params)):
-        alike.update(np.ascontiguousarray(leaf).data)
+    named += f"|{session.fill.name}|{digest((session.fill, method.params))}"
 
     def keep(session: Session, first: int, part: Pictures) -> Survey:
-        digest = alike.copy()
-        digest.update(f"|{first}|".encode())
-        digest.update(np.ascontiguousarray(part.images).data)
-        digest.update(np.ascontiguousarray(part.labels).data)
+        key = hashlib.sha256(f"{named}|{first}|{digest((part.images, part.labels))}".encode()).hexdigest()
         return kept(
-            cache_file("surveys", digest.hexdigest(), version=FORMAT, folder=folder),
+            cache_file("surveys", key, version=FORMAT, folder=folder),
             lambda: survey(session, method, part, label=question.label, title=title, first=first),
             read=lambda path: _read(path, len(part.images), session.target),
             write=_write,
         )
 
     count = len(pictures.images)
-    if not method.slow:
-        return keep(session, 0, pictures)
-    session = session.fitting(count)
-    size = session.batch_size
+    if method.slow:
+        session = session.fitting(count)
+    size = session.batch_size if method.slow else count
     if count <= size:
         return keep(session, 0, pictures)
     starts = range(0, count, size)

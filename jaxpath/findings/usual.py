@@ -12,6 +12,7 @@ from jaxpath.caches import cache_file, kept
 from jaxpath.files import load_arrays
 from jaxpath.fills import Fill
 from jaxpath.metrics import Session, array_passes, site_means
+from jaxpath.targets import digest
 from jaxpath.types import Target
 
 NUM_USUAL = 64
@@ -37,9 +38,8 @@ def kept_mean(session: Session, images: np.ndarray, *, identity: str) -> Fill:
         identity: Names the classifier's weights, such as by a hash of their file.
     """
     target = session.target
-    named = f"{version('jaxpath')}|{identity}|{target.name}|{target.preprocessing}"
-    digest = hashlib.sha256(named.encode())
-    digest.update(np.ascontiguousarray(images).data)
+    named = f"{version('jaxpath')}|{identity}|{target.name}|{target.preprocessing}|{digest(images)}"
+    key = hashlib.sha256(named.encode()).hexdigest()
 
     def measure() -> dict[str, np.ndarray]:
         labels = np.zeros(len(images), np.int32)
@@ -47,7 +47,7 @@ def kept_mean(session: Session, images: np.ndarray, *, identity: str) -> Fill:
         return site_means(session, passes)
 
     means = kept(
-        cache_file("means", digest.hexdigest(), version=_FORMAT),
+        cache_file("means", key, version=_FORMAT),
         measure,
         read=lambda path: _read(path, target),
         write=_write,

@@ -5,10 +5,9 @@ import json
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
-import numpy as np
 
 from jaxpath import data, metrics
 from jaxpath.caches import cache_file, kept, unfinished
@@ -21,6 +20,7 @@ from jaxpath.runs.comparison.options import Comparison
 from jaxpath.runs.comparison.scoring import Row
 from jaxpath.runs.generators import generator_file
 from jaxpath.runs.run import Run, as_config
+from jaxpath.targets import digest
 
 _FORMAT = 1
 
@@ -74,20 +74,10 @@ def keep_scores(
     files += [generator_file(name_and_path(text)[1]) for text in options.generators]
     target = session.target
     named = [version("jaxpath"), identity, target.name, str(target.preprocessing), as_config(options)]
-    digest = hashlib.sha256(json.dumps([*named, *map(sha256_of, files)]).encode())
     reference = None if references is None else (references.images, references.classes, references.means)
-    for leaf in jax.tree.leaves((session.params, reference)):
-        _update(digest, leaf)
-    for batch in metrics.source_passes(session._replace(watch=unwatched), source)():
-        for name in sorted(batch):
-            _update(digest, batch[name])
-    return Scores(unfinished(run.out), digest.hexdigest())
-
-
-def _update(digest: Any, array: Any) -> None:
-    values = np.ascontiguousarray(array)
-    digest.update(f"{values.dtype}{values.shape}".encode())
-    digest.update(values.data)
+    named += [*map(sha256_of, files), digest((session.params, reference))]
+    named += map(digest, metrics.source_passes(session._replace(watch=unwatched), source)())
+    return Scores(unfinished(run.out), hashlib.sha256(json.dumps(named).encode()).hexdigest())
 
 
 def _write(path: Path, row: Row) -> None:
